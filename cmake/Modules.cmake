@@ -1,0 +1,39 @@
+# One target a module, with its sources and what it may use: what is not listed here cannot be linked.
+
+find_program(TUTTI_CCACHE ccache)
+if(TUTTI_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${TUTTI_CCACHE})
+endif()
+
+add_library(tutti_options INTERFACE)
+target_compile_options(tutti_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror)
+target_include_directories(tutti_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_link_libraries(tutti_options INTERFACE Threads::Threads)
+# What we put into headers comes from C++ libraries that do not build warning-free with all of these.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12 reports these falsely inside the standard library once sanitizers or -O3 change its inlining.
+  target_compile_options(tutti_options INTERFACE -Wno-error=maybe-uninitialized -Wno-error=restrict)
+endif()
+if(TUTTI_SANITIZE)
+  add_compile_options(-fsanitize=${TUTTI_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${TUTTI_SANITIZE})
+endif()
+
+# tutti_module(NAME SOURCES file... USES target...)
+function(tutti_module name)
+  cmake_parse_arguments(arg "" "" "SOURCES;USES" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_link_libraries(${name} PUBLIC ${arg_USES} PRIVATE tutti_options)
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${name} PUBLIC Threads::Threads)
+endfunction()
+
+# tutti_test(NAME SOURCES file... USES target...): one program of GoogleTest cases, known to ctest as one test a case.
+function(tutti_test name)
+  cmake_parse_arguments(arg "" "" "SOURCES;USES" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_USES} tutti_options GTest::gmock_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  set_property(GLOBAL APPEND PROPERTY tutti_tests ${name})
+endfunction()

@@ -1,0 +1,188 @@
+#include "common/file_system.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+
+namespace tutti {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  int get() const { return number_; }
+  int Release() { return std::exchange(number_, -1); }
+
+ private:
+  int number_;
+};
+
+tl::unexpected<Error> FailPath(std::string_view what, const fs::path& path) {
+  return FailErrno(errno, fmt::format("{} {}", what, path.string()));
+}
+
+class PosixWritableFile : public WritableFile {
+ public:
+  PosixWritableFile(Descriptor descriptor, fs::path path) : descriptor_(std::move(descriptor)), path_(std::move(path)) {}
+
+  Result<void> Append(std::span<const std::byte> bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t written = ::write(descriptor_.get(), bytes.data(), bytes.size());
+      if (written < 0) {
+        if (errno == EINTR) continue;
+        return FailPath("cannot write", path_);
+      }
+      bytes = bytes.subspan(static_cast<size_t>(written));
+    }
+    return {};
+  }
+
+  Result<void> Sync() override {
+    if (::fsync(descriptor_.get()) != 0) return FailPath("cannot sync", path_);
+    return {};
+  }
+
+  Result<void> Close() override {
+    if (::close(descriptor_.Release()) != 0 && errno != EINTR) return FailPath("cannot close", path_);
+    return {};
+  }
+
+ private:
+  Descriptor descriptor_;
+  fs::path path_;
+};
+
+Result<Descriptor> OpenPath(const fs::path& path, int flags, std::string_view what) {
+  while (true) {
+    const int number = ::open(path.c_str(), flags | O_CLOEXEC, 0644);
+    if (number >= 0) return Descriptor(number);
+    if (errno != EINTR) return FailPath(what, path);
+  }
+}
+
+class Posix : public FileSystem {
+ public:
+  Result<std::unique_ptr<WritableFile>> Create(const fs::path& path) override {
+    return OpenWritable(path, O_WRONLY | O_CREAT | O_TRUNC, "cannot create");
+  }
+
+  Result<std::unique_ptr<WritableFile>> OpenForAppend(const fs::path& path) override {
+    return OpenWritable(path, O_WRONLY | O_CREAT | O_APPEND, "cannot open");
+  }
+
+  Result<std::string> Read(const fs::path& path) const override { return ReadRange(path, 0, UINT64_MAX); }
+
+  Result<std::string> ReadRange(const fs::path& path, uint64_t offset, uint64_t length) const override {
+    TUTTI_ASSIGN_OR_RETURN(Descriptor descriptor, OpenPath(path, O_RDONLY, "cannot open"));
+    struct stat status;
+    if (::fstat(descriptor.get(), &status) != 0) return FailPath("cannot read", path);
+    if (S_ISDIR(status.st_mode)) return Fail(ErrorCode::kIo, "cannot read {}: it is a directory", path.string());
+    const uint64_t size = static_cast<uint64_t>(status.st_size);
+    const uint64_t wanted = offset >= size ? 0 : std::min(length, size - offset);
+    std::string contents(wanted, '\0');
+    size_t filled = 0;
+    while (filled < wanted) {
+      const ssize_t count = ::pread(descriptor.get(), contents.data() + filled, wanted - filled,
+                                    static_cast<off_t>(offset + filled));
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) return FailPath("cannot read", path);
+      if (count == 0) break;
+      filled += static_cast<size_t>(count);
+    }
+    contents.resize(filled);
+    return contents;
+  }
+
+  Result<FileInfo> Stat(const fs::path& path) const override {
+    struct stat status;
+    if (::stat(path.c_str(), &status) != 0) return FailPath("cannot stat", path);
+    return FileInfo{path.filename().string(), S_ISDIR(status.st_mode), static_cast<uint64_t>(status.st_size)};
+  }
+
+  Result<std::vector<FileInfo>> List(const fs::path& directory) const override {
+    std::error_code error;
+    std::vector<FileInfo> entries;
+    for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+      if (auto info = Stat(it->path())) entries.push_back(std::move(*info));  // one that has just gone is no error
+    }
+    if (error) return FailErrno(error.value(), fmt::format("cannot list {}", directory.string()));
+    std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    return entries;
+  }
+
+  Result<void> CreateDirectory(const fs::path& path) override {
+    if (::mkdir(path.c_str(), 0755) != 0) return FailPath("cannot create folder", path);
+    return {};
+  }
+
+  Result<void> CreateDirectories(const fs::path& path) override {
+    std::error_code error;
+    fs::create_directories(path, error);
+    if (error) return FailErrno(error.value(), fmt::format("cannot create folder {}", path.string()));
+    return {};
+  }
+
+  Result<void> Rename(const fs::path& from, const fs::path& to) override {
+    if (::rename(from.c_str(), to.c_str()) != 0) {
+      return FailPath(fmt::format("cannot rename {} to", from.string()), to);
+    }
+    return {};
+  }
+
+  Result<void> Remove(const fs::path& path) override {
+    if (std::remove(path.c_str()) != 0) return FailPath("cannot remove", path);
+    return {};
+  }
+
+  Result<void> RemoveAll(const fs::path& path) override {
+    std::error_code error;
+    fs::remove_all(path, error);
+    if (error) return FailErrno(error.value(), fmt::format("cannot remove {}", path.string()));
+    return {};
+  }
+
+  Result<void> SyncDirectory(const fs::path& path) override {
+    TUTTI_ASSIGN_OR_RETURN(Descriptor descriptor, OpenPath(path, O_RDONLY | O_DIRECTORY, "cannot open"));
+    if (::fsync(descriptor.get()) != 0) return FailPath("cannot sync", path);
+    return {};
+  }
+
+ private:
+  static Result<std::unique_ptr<WritableFile>> OpenWritable(const fs::path& path, int flags, std::string_view what) {
+    TUTTI_ASSIGN_OR_RETURN(Descriptor descriptor, OpenPath(path, flags, what));
+    return std::make_unique<PosixWritableFile>(std::move(descriptor), path);
+  }
+};
+
+}  // namespace
+
+FileSystem& PosixFileSystem() {
+  static Posix files;
+  return files;
+}
+
+Result<void> WriteFileDurably(FileSystem& files, const std::filesystem::path& path, std::string_view contents) {
+  const fs::path temporary = path.string() + ".tmp";
+  TUTTI_ASSIGN_OR_RETURN(auto file, files.Create(temporary));
+  TUTTI_RETURN_IF_ERROR(file->Append(std::as_bytes(std::span(contents))));
+  TUTTI_RETURN_IF_ERROR(file->Sync());
+  TUTTI_RETURN_IF_ERROR(file->Close());
+  TUTTI_RETURN_IF_ERROR(files.Rename(temporary, path));
+  const fs::path parent = path.parent_path();
+  return files.SyncDirectory(parent.empty() ? fs::path(".") : parent);
+}
+
+}  // namespace tutti

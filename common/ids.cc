@@ -1,0 +1,47 @@
+#include "common/ids.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace tutti {
+namespace {
+
+bool IsNameCharacter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+}
+
+constexpr size_t kMaximumNameLength = 100;
+constexpr std::string_view kAttemptPrefix = "/attempt-";
+
+}  // namespace
+
+bool IsValidName(std::string_view name) {
+  if (name.empty() || name.size() > kMaximumNameLength) return false;
+  if (name[0] == '.' || name[0] == '_' || name[0] == '-') return false;
+  return std::all_of(name.begin(), name.end(), IsNameCharacter);
+}
+
+Result<JobId> ParseJobId(std::string_view text) {
+  const size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return Fail(ErrorCode::kInvalid, "'{}' is not ENSEMBLE/MEMBER", text);
+  const std::string_view ensemble = text.substr(0, slash);
+  std::string_view name = text.substr(slash + 1);
+  const std::string_view bare = name.substr(name.starts_with('.') ? 1 : 0);
+  if (!IsValidName(ensemble) || !IsValidName(bare)) return Fail(ErrorCode::kInvalid, "'{}' is not ENSEMBLE/MEMBER", text);
+  return JobId{EnsembleId(std::string(ensemble)), std::string(name)};
+}
+
+Result<AttemptId> ParseAttemptId(std::string_view text) {
+  const size_t at = text.rfind(kAttemptPrefix);
+  if (at == std::string_view::npos) return Fail(ErrorCode::kInvalid, "'{}' is not ENSEMBLE/MEMBER/attempt-N", text);
+  TUTTI_ASSIGN_OR_RETURN(JobId job, ParseJobId(text.substr(0, at)));
+  const std::string_view digits = text.substr(at + kAttemptPrefix.size());
+  int number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || end != digits.data() + digits.size() || number < 1) {
+    return Fail(ErrorCode::kInvalid, "'{}' is not ENSEMBLE/MEMBER/attempt-N", text);
+  }
+  return AttemptId{std::move(job), number};
+}
+
+}  // namespace tutti

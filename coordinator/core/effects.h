@@ -1,0 +1,70 @@
+// What the core wants done. Persist-effects are committed first, all of a batch in one transaction; then the others
+// happen, in order. Each of them is idempotent and, where it says so, ends in an event.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/ids.h"
+#include "common/protocol/channel.h"
+#include "common/records.h"
+
+namespace tutti::core {
+
+struct Persist {
+  Record record;
+};
+struct Erase {
+  Erasure key;
+};
+// Tells a worker something; dropped when it is not connected.
+struct Tell {
+  WorkerId worker;
+  protocol::ToWorker message;
+};
+// Grants the slots to every worker of the gang (GrantSlots) and tells the leader to start (StartAttempt). The server
+// makes the task from the job, the ensemble's spec and what is stored (protocol/task.h).
+struct StartAttempt {
+  AttemptId attempt;
+  JobKind kind = JobKind::kTrain;
+  std::vector<SlotId> gang;
+  int shards = 1;
+  std::optional<CheckpointKey> resume_from;
+};
+// Draws the split from the inspect job's labels and persists it -> SplitDrawn.
+struct DrawSplit {
+  EnsembleId id;
+  std::string inspection;        // file of labels, relative to the ensemble's folder
+};
+// Combines what finished members predicted -> CombinationDone. Writes ensemble/ and results.
+struct Combine {
+  EnsembleId id;
+  std::vector<PredictionRecord> predictions;
+  int finished_members = 0;
+  int members = 0;
+};
+// Looks at the folders of a job's attempts before a replacement is granted -> FoldersInspected.
+struct InspectFolders {
+  JobId job;
+};
+// Deletes a checkpoint whose record is marked -> CheckpointRemoved.
+struct RemoveCheckpoint {
+  CheckpointKey key;
+};
+// Deletes an ensemble's folder; its records are erased in the same batch.
+struct RemoveEnsembleFolder {
+  EnsembleId id;
+};
+// Something that people watch changed.
+struct Notify {
+  EnsembleId ensemble;
+  std::string what;              // "lenet5-s0 finished: validation loss 0.271"
+};
+
+using Effect = std::variant<Persist, Erase, Tell, StartAttempt, DrawSplit, Combine, InspectFolders, RemoveCheckpoint,
+                            RemoveEnsembleFolder, Notify>;
+
+}  // namespace tutti::core

@@ -1,0 +1,77 @@
+// What happens to the core. Plain data; `now` travels beside it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/ids.h"
+#include "common/protocol/channel.h"
+#include "common/records.h"
+#include "common/spec/ensemble_spec.h"
+
+namespace tutti::core {
+
+// ---- people ----
+struct EnsembleSubmitted {
+  EnsembleId id;                 // chosen by the server
+  spec::EnsembleSpec spec;
+  std::string spec_hash;
+};
+struct EnsembleCancelled {
+  EnsembleId id;
+};
+// A stopped, failed or cancelled ensemble goes on: what finished stays, the rest waits again.
+struct EnsembleResumed {
+  EnsembleId id;
+};
+struct EnsembleRemoved {         // ended ones only; others are left alone
+  EnsembleId id;
+};
+// The coordinator is asked to leave: every attempt checkpoints and stops, nothing new starts.
+struct StopRequested {};
+
+// ---- workers ----
+struct WorkerJoined {
+  protocol::Hello hello;
+};
+struct WorkerDisconnected {      // its connection broke; it has a moment to come back
+  WorkerId worker;
+  Incarnation incarnation;
+};
+// Everything else that a worker says. Repeats, strays and messages of an older incarnation are harmless.
+struct WorkerSaid {
+  WorkerId worker;
+  Incarnation incarnation;
+  protocol::FromWorker message;  // any but Hello
+};
+
+// ---- effects that ended ----
+struct SplitDrawn {
+  EnsembleId id;
+  std::string error;             // empty: done
+};
+struct CombinationDone {
+  EnsembleId id;
+  std::string error;             // empty: done
+};
+// Folders found on disk that have no record, handed over before a replacement is granted (see InspectFolders).
+struct FoldersInspected {
+  JobId job;
+  std::vector<CheckpointRecord> adopted;
+  int highest_attempt = 0;       // that has a folder
+};
+struct CheckpointRemoved {
+  CheckpointKey key;
+  std::string error;
+};
+
+struct Tick {};                  // time passed
+
+using Event = std::variant<EnsembleSubmitted, EnsembleCancelled, EnsembleResumed, EnsembleRemoved, StopRequested,
+                           WorkerJoined, WorkerDisconnected, WorkerSaid, SplitDrawn, CombinationDone, FoldersInspected,
+                           CheckpointRemoved, Tick>;
+
+}  // namespace tutti::core

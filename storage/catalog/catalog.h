@@ -1,0 +1,69 @@
+// The index of everything: records in SQLite, one writer, one folder a generation.
+//
+//   catalog/0003/catalog.db
+//
+// Each start of a coordinator makes catalog/N+1/ (exclusive mkdir), copies into it the newest that passes quick_check
+// and writes only there. Before every commit it looks whether it is still the newest: an older coordinator finds out
+// and leaves (kConflict), on this host or on another over a network file system. On one host a lock file refuses a
+// second one at once and names the first's process id.
+//
+// Not thread-safe: one owner, one connection.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <variant>
+
+#include "common/ids.h"
+#include "common/file_system.h"
+#include "common/records.h"
+#include "common/result.h"
+
+namespace tutti::storage {
+
+// The lock of this host on a home: refuses a second coordinator. Released on destruction and by the kernel at death.
+class HomeLock {
+ public:
+  // kConflict with the holder's process id and what to do.
+  static Result<HomeLock> Acquire(const std::filesystem::path& home);
+  HomeLock(HomeLock&&) noexcept;
+  HomeLock& operator=(HomeLock&&) noexcept;
+  ~HomeLock();
+
+ private:
+  explicit HomeLock(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_ = -1;
+};
+
+using Change = std::variant<Record, Erasure>;
+
+class Catalog {
+ public:
+  // Starts a generation in home/catalog. kCorrupt: no generation passes quick_check (`tutti fsck --rebuild` makes a
+  // catalog from folders).
+  static Result<Catalog> Open(FileSystem& files, const std::filesystem::path& home);
+  // A copy of the newest generation for reading, while no coordinator answers. kNotFound: nothing there.
+  static Result<Records> ReadNewest(FileSystem& files, const std::filesystem::path& home);
+
+  Catalog(Catalog&&) noexcept;
+  Catalog& operator=(Catalog&&) noexcept;
+  ~Catalog();
+
+  Generation generation() const;
+  Result<Records> Load() const;
+  // All or nothing, durable on return. kConflict: a newer generation exists, nothing was written. Any error means that
+  // memory is ahead of the disk: the owner must end.
+  Result<void> Commit(std::span<const Change> changes);
+  // True while no newer generation exists: asked before every outward effect.
+  Result<bool> IsNewest() const;
+  // Ensemble ids ever given for this name, for the next NAME-N.
+  Result<int> HighestNumber(std::string_view name) const;
+
+ private:
+  struct State;
+  explicit Catalog(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tutti::storage
