@@ -1,0 +1,34 @@
+// Labelled images as bytes, one decoded copy on a node, shared by every trainer on it.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "common/result.h"
+#include "common/spec/ensemble_spec.h"
+
+namespace tutti::trainer {
+
+// A sample's id is its position: the source's training part first, then its test part.
+struct Images {
+  at::Tensor pixels;             // uint8 [samples, channels, height, width], read-only (memory-mapped)
+  at::Tensor labels;             // int64 [samples]
+  int64_t training_samples = 0;
+  int64_t test_samples = 0;
+  int classes = 0;
+  std::string data_hash;         // of the source's decoded content
+
+  int64_t channels() const { return pixels.size(1); }
+  int64_t height() const { return pixels.size(2); }
+  int64_t width() const { return pixels.size(3); }
+};
+
+// Opens the source named in `data`: from the cache when the source's files are unchanged, else decoded once under a
+// lock into `cache`. Errors: kNotFound, kInvalid (bad magic, sizes, labels; truncated), kIo, kNoSpace: each names the
+// file and what to do.
+Result<Images> OpenImages(const spec::DataSpec& data, const std::filesystem::path& cache);
+
+}  // namespace tutti::trainer
