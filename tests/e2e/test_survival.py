@@ -1,0 +1,201 @@
+"""Kills, signals, lost catalogs, full disks: nothing acknowledged is lost, nothing is left behind."""
+
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+
+import pytest
+from conftest import assert_same_weights, full_counts, processes_of, wait_for
+
+MEMBERS = "[{model: lenet5, seeds: 2}, {model: resnet8, seeds: 1, training: {optimizer: {lr: 0.02}}}]"
+CHECKPOINTS = "  checkpoint: {every: 10 steps, keep: 2}"
+
+
+@pytest.fixture
+def long_experiment(experiment):
+    return experiment(members=MEMBERS, epochs=3, training=CHECKPOINTS)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The weights that runs of `long_experiment` must end with, made once."""
+    return {}
+
+
+def reference(undisturbed, tutti, experiment_file):
+    if "weights" not in undisturbed:
+        home = tutti.home
+        tutti.home = tutti.folder / "undisturbed"
+        tutti.environment["TUTTI_HOME"] = str(tutti.home)
+        tutti("run", experiment_file, "--quiet", "--slots", 2)
+        undisturbed["weights"] = tutti.member_weights("small-1")
+        tutti.home = home
+        tutti.environment["TUTTI_HOME"] = str(home)
+    return undisturbed["weights"]
+
+
+def committed_steps(tutti):
+    shown = tutti.try_show("small-1")
+    if not shown:
+        return {}
+    return {member["name"]: [checkpoint["step"] for checkpoint in member["checkpoints"]]
+            for member in shown["members"] if member["checkpoints"]}
+
+
+def trainers(tutti):
+    return [(pid, text) for pid, text in processes_of(tutti.home) if "tutti-trainer train" in text]
+
+
+def test_killed_tutti_goes_on_where_it_was(tutti, long_experiment, undisturbed):
+    expected = reference(undisturbed, tutti, long_experiment)
+    chance = random.Random(1)
+    kills = 20 if full_counts() else 3
+    for number in range(kills):
+        process = tutti.start("run", long_experiment, "--slots", 2)
+        if number % 2 == 0:
+            wait_for(lambda: committed_steps(tutti) or process.poll() is not None, "no checkpoint appeared")
+        time.sleep(chance.uniform(0, 1))  # the moment of the kill is drawn, not waited for
+        if process.poll() is not None:
+            break
+        acknowledged = committed_steps(tutti)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        wait_for(lambda: not processes_of(tutti.home), "trainers outlived tutti", 30)
+        kept = committed_steps(tutti)
+        for member, steps in acknowledged.items():
+            assert max(kept.get(member, [0])) >= max(steps), (member, steps, kept)
+    tutti("run", long_experiment, "--quiet", "--slots", 2)
+    assert_same_weights(expected, tutti.member_weights("small-1"))
+    tutti("fsck")
+
+
+def test_killed_trainer_is_tried_again_from_its_checkpoint(tutti, long_experiment, undisturbed):
+    expected = reference(undisturbed, tutti, long_experiment)
+    process = tutti.start("run", long_experiment, "--slots", 2)
+    wait_for(lambda: committed_steps(tutti), "no checkpoint appeared")
+    pid, _ = wait_for(lambda: trainers(tutti), "no trainer runs")[0]
+    os.kill(pid, signal.SIGKILL)
+    assert process.wait(timeout=240) == 0, process.output()
+    assert_same_weights(expected, tutti.member_weights("small-1"))
+    assert sum(member["attempts"] for member in tutti.show("small-1")["members"]) >= 4
+
+
+def test_finished_member_is_not_trained_again(tutti, long_experiment):
+    process = tutti.start("run", long_experiment, "--slots", 1)
+    wait_for(lambda: (tutti.try_show("small-1") or {}).get("members_finished"), "no member finished")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    tutti("resume", "small-1", "--slots", 2)
+    assert tutti.show("small-1")["members"][0]["attempts"] == 1
+
+
+@pytest.mark.parametrize("sent, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)])
+def test_one_signal_checkpoints_and_says_how_to_go_on(tutti, long_experiment, undisturbed, sent, status):
+    expected = reference(undisturbed, tutti, long_experiment)
+    process = tutti.start("run", long_experiment, "--slots", 2)
+    wait_for(lambda: trainers(tutti), "no trainer runs")
+    wait_for(lambda: any(member["step"] for member in (tutti.try_show("small-1") or {}).get("members", [])), "no step")
+    process.send_signal(sent)
+    assert process.wait(timeout=60) == status, process.output()
+    assert "tutti resume" in process.output()
+    assert not processes_of(tutti.home)
+    assert tutti.show("small-1")["state"] == "stopped"
+    tutti("resume", "small-1", "--slots", 2)
+    assert_same_weights(expected, tutti.member_weights("small-1"))
+
+
+def test_two_signals_end_at_once(tutti, long_experiment):
+    process = tutti.start("run", long_experiment, "--slots", 2)
+    pid, _ = wait_for(lambda: trainers(tutti), "no trainer runs")[0]
+    os.kill(pid, signal.SIGSTOP)  # this one cannot answer the polite request
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 130
+    wait_for(lambda: not processes_of(tutti.home), "processes left", 10)
+
+
+def test_commands_work_while_it_runs(tutti, long_experiment):
+    process = tutti.start("run", long_experiment, "--slots", 1)
+    wait_for(lambda: committed_steps(tutti), "no checkpoint appeared")
+    assert "small-1" in tutti("list").stdout
+    assert "running" in tutti("show", "small-1").stdout
+    tutti("logs", "small-1/lenet5-s0")
+    waiting = tutti("why", "small-1/resnet8-s0").stdout
+    assert "slot" in waiting, waiting
+    second = tutti("run", long_experiment, status=1)
+    assert str(process.pid) in second.stderr, second.stderr
+    tutti("cancel", "small-1")
+    assert process.wait(timeout=60) == 1, process.output()
+    assert tutti.show("small-1")["state"] == "cancelled"
+    tutti("resume", "small-1", "--slots", 2)
+    assert tutti.show("small-1")["state"] == "finished"
+
+
+def test_lost_catalog_is_rebuilt_from_folders(tutti, long_experiment, undisturbed):
+    expected = reference(undisturbed, tutti, long_experiment)
+    process = tutti.start("run", long_experiment, "--slots", 2)
+    wait_for(lambda: len(committed_steps(tutti)) >= 2, "no checkpoints appeared")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    wait_for(lambda: not processes_of(tutti.home), "trainers outlived tutti", 30)
+    before = committed_steps(tutti)
+    shutil.rmtree(tutti.home / "catalog")
+    tutti("fsck", "--rebuild")
+    after = committed_steps(tutti)
+    for member, steps in before.items():
+        assert max(after[member]) >= max(steps)
+    tutti("resume", "small-1", "--slots", 2)
+    assert_same_weights(expected, tutti.member_weights("small-1"))
+    tutti("fsck")
+
+
+def test_fsck_names_a_damaged_checkpoint(tutti, experiment):
+    tutti("run", experiment(), "--quiet")
+    member = tutti.show("small-1")["members"][0]
+    file = tutti.home / "small-1" / member["checkpoints"][-1]["folder"] / "model.safetensors"
+    damaged = bytearray(file.read_bytes())
+    damaged[-1] ^= 1
+    file.write_bytes(damaged)
+    done = tutti("fsck", status=1)
+    assert "model.safetensors" in done.stdout + done.stderr
+
+
+def test_damaged_catalog_says_what_to_do(tutti, experiment):
+    tutti("run", experiment(), "--quiet")
+    for database in (tutti.home / "catalog").glob("*/catalog.db*"):
+        database.write_bytes(b"not a database at all" * 100)
+    done = tutti("run", experiment(), status=1)
+    assert "fsck --rebuild" in done.stderr
+    tutti("fsck", "--rebuild")
+    assert tutti.show("small-1")["state"] == "finished"
+
+
+def test_catalog_uses_its_own_generation_each_start(tutti, experiment):
+    tutti("run", experiment(), "--quiet")
+    tutti("run", experiment(), "--quiet")
+    newest = sorted((tutti.home / "catalog").iterdir())[-1]
+    with sqlite3.connect(newest / "catalog.db") as catalog:
+        assert catalog.execute("pragma quick_check").fetchone()[0] == "ok"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+def test_full_disk_is_said_and_goes_on_with_room(tutti, long_experiment, undisturbed):
+    expected = reference(undisturbed, tutti, long_experiment)
+    tutti.home.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", tutti.home], capture_output=True, text=True)
+    assert mounted.returncode == 0, mounted.stderr
+    try:
+        process = tutti.start("run", long_experiment, "--slots", 2)
+        assert process.wait(timeout=240) == 1, process.output()
+        assert "space" in process.output().lower()
+        subprocess.run(["mount", "-o", "remount,size=200m", tutti.home], check=True)
+        tutti("resume", "small-1", "--slots", 2)
+        assert_same_weights(expected, tutti.member_weights("small-1"))
+    finally:
+        process.kill()
+        wait_for(lambda: subprocess.run(["umount", tutti.home], capture_output=True).returncode == 0, "cannot unmount", 30)
