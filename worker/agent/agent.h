@@ -1,0 +1,76 @@
+// The agent: it lends the slots of its node, runs the attempts that the coordinator grants to them and tells what
+// becomes of each.
+//
+// Trainers never outlive it: when the process that holds an agent dies, however it dies, its trainers die too.
+//
+// Thread-safe. All its work happens on one thread of its own.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "common/clock.h"
+#include "common/ids.h"
+#include "common/protocol/channel.h"
+#include "common/result.h"
+#include "worker/agent/inventory.h"
+
+namespace tutti::worker {
+
+struct AgentOptions {
+  WorkerId id;                           // "n1"
+  std::string host;                      // as people call the machine
+  std::string launch_domain;             // empty: a domain of its own, gangs stay on this worker
+  std::filesystem::path home;            // absolute; where trainers run
+  std::filesystem::path runtime_folder;  // empty: DefaultRuntimeFolder()
+  Inventory inventory;                   // TakeInventory(ReadCpuLimits(), ...)
+  std::filesystem::path trainer;         // empty: FindTrainer()
+  std::filesystem::path tutti;           // what gangs start as `tutti rank`; empty: the running program
+  std::filesystem::path mpirun = "mpirun";
+  Duration heartbeat = std::chrono::seconds(2);
+  Duration events_poll = std::chrono::milliseconds(100);    // how often new events are looked for
+  Duration checkpoint_deadline = std::chrono::seconds(60);  // from being asked to stop to being killed
+  Duration kill_deadline = std::chrono::seconds(5);         // for a gang's launcher to clean up after itself
+  uint64_t log_limit_bytes = uint64_t{64} << 20;            // of each attempt's log.txt
+};
+
+// Node-local and of this user alone: $XDG_RUNTIME_DIR/tutti, or /tmp/tutti-UID.
+std::filesystem::path DefaultRuntimeFolder();
+
+// TUTTI_TRAINER, or tutti-trainer beside the running program. kNotFound says what to do.
+Result<std::filesystem::path> FindTrainer();
+
+class Agent {
+ public:
+  // kDenied: the runtime folder belongs to someone else or lets others in. kNotFound: no trainer.
+  static Result<std::unique_ptr<Agent>> Start(AgentOptions options);
+
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
+  // Kills what is left, within the kill deadline, and closes the channel.
+  ~Agent();
+
+  // Runs functions on the agent's thread: for the end of the channel that it is given.
+  protocol::Post post() const;
+
+  // Speaks through `channel` from now on: says Hello, then, once welcome, everything about its attempts that was not
+  // acknowledged. A former channel is closed. Its end's handlers must run on post().
+  void Attach(std::shared_ptr<protocol::Channel> channel);
+
+  // Asks every trainer to checkpoint and end, and starts nothing any more. The channel stays open, for the last words.
+  void RequestStop();
+  // Kills every trainer at once.
+  void KillAll();
+  // Until RequestStop, KillAll or the coordinator's Leave has ended all attempts and their slots are free. kTimeout.
+  Result<void> WaitStopped(Duration deadline);
+
+ private:
+  struct Impl;
+  explicit Agent(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace tutti::worker
