@@ -1,0 +1,128 @@
+"""Benchmarks against peers: each prints a ratio from one run, measurements interleaved, the best of each side taken.
+
+usage: run.py training|ensemble|scheduling|startup [--repeats 5] [--epochs N] [--build build/release]
+
+  training    images/s of LeNet-5, batch 128, one thread: Tutti, a tuned PyTorch script, one with DataLoader
+  ensemble    wall time of ten LeNet-5 on two cores: `tutti run` against torchensemble's VotingClassifier
+  scheduling  (sum of the members' own training time) / (slots x wall time of `tutti run`), ten members on two slots
+  startup     wall time of `tutti --help`
+
+The Python peers need bench/setup.sh once.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = ROOT / "bench/peers"
+DATA = "/usr/share/datasets/fashion-mnist"
+ENVIRONMENT = dict(os.environ, OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive", PYTHONPATH=str(PEERS), NO_COLOR="1")
+
+
+def experiment(folder, members, epochs):
+    file = Path(folder) / "bench.yaml"
+    file.write_text(f"""\
+version: 1
+name: bench
+data: {{source: idx, path: {DATA}, validation: 5000, split_seed: 0}}
+training:
+  epochs: {epochs}
+  batch_size: 128
+  optimizer: {{name: sgd, lr: 0.05, momentum: 0.9, nesterov: true, weight_decay: 0.0005}}
+  schedule: {{name: cosine}}
+members: [{{model: lenet5, seeds: {members}}}]
+ensemble: {{combiner: mean}}
+""")
+    return file
+
+
+def tutti(build, members, epochs, slots):
+    """One `tutti run` in a new home: its wall time and what it shows."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = experiment(folder, members, epochs)
+        program = [build / "bin/tutti"]
+        environment = dict(ENVIRONMENT, TUTTI_HOME=str(Path(folder) / "runs"))
+        started = time.perf_counter()
+        subprocess.run([*program, "run", file, "--slots", str(slots), "--threads-per-slot", "1", "--quiet"], check=True,
+                       env=environment, stdout=subprocess.DEVNULL)
+        wall_s = time.perf_counter() - started
+        shown = subprocess.run([*program, "show", "last", "-o", "json"], check=True, env=environment,
+                               capture_output=True, text=True)
+        return wall_s, json.loads(shown.stdout)
+
+
+def peer(script, *arguments):
+    done = subprocess.run([ROOT / ".venv/bin/python", PEERS / script, *map(str, arguments)], check=True,
+                          env=ENVIRONMENT, capture_output=True, text=True)
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def training(options):
+    best = {"tutti": 0.0, "tuned": 0.0, "dataloader": 0.0}
+    for repeat in range(options.repeats):
+        _, shown = tutti(options.build, 1, options.epochs, 1)
+        member = shown["members"][0]
+        rates = {"tutti": options.epochs * 55000 / member["train_seconds"],
+                 "tuned": peer("tuned.py", options.epochs, repeat)["images_per_second"],
+                 "dataloader": peer("dataloader.py", options.epochs, repeat)["images_per_second"]}
+        for name, rate in rates.items():
+            best[name] = max(best[name], rate)
+        print("  images/s: " + ", ".join(f"{name} {rate:.0f}" for name, rate in rates.items()), flush=True)
+    print(f"training: {best['tutti'] / best['tuned']:.2f} x tuned PyTorch, "
+          f"{best['tutti'] / best['dataloader']:.2f} x DataLoader")
+
+
+def ensemble(options):
+    best = {"tutti": float("inf"), "torchensemble": float("inf")}
+    for _ in range(options.repeats):
+        wall_s, shown = tutti(options.build, 10, options.epochs, 2)
+        accuracy = shown["results"]["splits"]["test"]["combiners"]["mean"]["accuracy"]
+        other = peer("voting.py", options.epochs, 10)
+        best["tutti"] = min(best["tutti"], wall_s)
+        best["torchensemble"] = min(best["torchensemble"], other["wall_seconds"])
+        print(f"  tutti {wall_s:.1f} s ({accuracy:.4f}), torchensemble {other['wall_seconds']:.1f} s "
+              f"({other['test_accuracy']:.4f})", flush=True)
+    print(f"ensemble: {best['torchensemble'] / best['tutti']:.2f} x torchensemble")
+
+
+def scheduling(options):
+    best = 0.0
+    for _ in range(options.repeats):
+        wall_s, shown = tutti(options.build, 10, options.epochs, 2)
+        trained_s = sum(member["train_seconds"] for member in shown["members"])
+        best = max(best, trained_s / (2 * wall_s))
+        print(f"  trained {trained_s:.1f} s in 2 x {wall_s:.1f} s: {trained_s / (2 * wall_s):.3f}", flush=True)
+    print(f"scheduling: {best:.3f} of the slots' time was training")
+
+
+def startup(options):
+    best = float("inf")
+    for _ in range(20 * options.repeats):
+        started = time.perf_counter()
+        subprocess.run([options.build / "bin/tutti", "--help"], check=True, stdout=subprocess.DEVNULL)
+        best = min(best, time.perf_counter() - started)
+    print(f"startup: tutti --help in {1000 * best:.1f} ms")
+
+
+BENCHMARKS = {"training": training, "ensemble": ensemble, "scheduling": scheduling, "startup": startup}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("benchmark", choices=BENCHMARKS)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--build", type=Path, default=ROOT / "build/release")
+    options = parser.parse_args()
+    options.build = options.build.resolve()
+    BENCHMARKS[options.benchmark](options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
