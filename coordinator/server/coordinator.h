@@ -1,0 +1,70 @@
+// The coordinator of a home: one thread that holds the core, the catalog, the workers' channels and the API on the
+// home's Unix socket, and a few threads for slow work on disks.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "common/clock.h"
+#include "common/file_system.h"
+#include "common/ids.h"
+#include "common/protocol/channel.h"
+#include "common/result.h"
+#include "coordinator/core/core.h"
+#include "storage/catalog/catalog.h"
+
+namespace tutti::server {
+
+// What keeps one peer of the API from starving the others.
+struct ApiLimits {
+  Duration deadline = std::chrono::seconds(30);  // for a whole request to arrive, and for an answer to be taken
+  uint32_t header_bytes = 16 * 1024;
+  uint64_t body_bytes = 4 * 1024 * 1024;
+  size_t connections = 256;
+};
+
+struct CoordinatorOptions {
+  std::filesystem::path home;  // made when it is not there
+  core::Settings core;
+  ApiLimits api;
+  FileSystem* files = &PosixFileSystem();  // outlives the coordinator
+  // What is to be committed passes here first; an error has the effect of a commit that failed. For tests.
+  std::function<Result<void>(std::span<const storage::Change>)> before_commit;
+};
+
+// Thread-safe. After Start it works by itself until RequestStop, or until a commit fails: then it has ended, having
+// told nobody what was not committed, and failure() says why. The process should end with exit code 1.
+class Coordinator {
+ public:
+  // Takes the home's lock, starts a generation of its catalog, goes on with the ensembles that run, and serves the API.
+  // Errors: kConflict when another holds the home, naming its process; kCorrupt, kIo, kNoSpace, kDenied.
+  static Result<std::unique_ptr<Coordinator>> Start(CoordinatorOptions options);
+  // Ends at once; waits for work on the disk that has begun, never for a peer.
+  ~Coordinator();
+
+  Generation generation() const;
+  // Hands a function to the coordinator's thread: that end's post of a local channel. Valid after the coordinator is
+  // gone, when what is posted is dropped.
+  protocol::Post post() const;
+  // Listens to a worker at the other end of `channel`.
+  void AttachWorker(std::shared_ptr<protocol::Channel> channel);
+
+  // Every attempt is asked to checkpoint and to stop; when none is left the coordinator ends. Repeats change nothing.
+  void RequestStop();
+  // Waits until it has ended; false when `deadline` passed before.
+  bool WaitStopped(Duration deadline);
+  // Why it ended by itself.
+  std::optional<Error> failure() const;
+
+ private:
+  class Impl;
+  explicit Coordinator(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace tutti::server

@@ -1,0 +1,52 @@
+// The documents of the API (docs/api.md), made of records: the same whether a coordinator serves them or a command
+// reads a copy of the catalog. Pure.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "common/file_system.h"
+#include "common/ids.h"
+#include "common/json.h"
+#include "common/protocol/trainer_events.h"
+#include "common/records.h"
+#include "common/result.h"
+#include "coordinator/core/core.h"
+
+namespace tutti::server {
+
+// What only a living coordinator knows, by job.
+struct LiveJob {
+  std::optional<protocol::Started> started;    // of the newest attempt
+  std::optional<protocol::Progress> progress;  // the last
+  std::string reason;                          // why it is not running; replaces the record's
+};
+using Live = std::map<JobId, LiveJob>;
+
+// {"ensembles": [...]}, newest first, without members.
+Json EnsemblesView(const Records& records);
+// One ensemble with its members; `results` is the content of its results.json. Errors: kNotFound.
+Result<Json> EnsembleView(const Records& records, const EnsembleId& id, const Live& live = {},
+                          const std::optional<Json>& results = std::nullopt);
+Json WorkersView(std::span<const core::Core::WorkerView> workers);
+// {"title", "status", "code"}
+Json ProblemView(const Error& error);
+
+// The HTTP status that an error has, and the code's word in the API: "not_found".
+int HttpStatus(ErrorCode code);
+std::string_view CodeWord(ErrorCode code);
+
+// The ensemble that a user names: an id, or `last` for the one that was submitted last. Errors: kInvalid for what no
+// ensemble can be called, kNotFound.
+Result<EnsembleId> FindEnsemble(const Records& records, std::string_view name);
+
+// What `tutti run` ends with: 0 finished, 5 incomplete, 1 failed or cancelled; none while it runs or is stopped.
+std::optional<int> ExitCodeOf(EnsembleState state);
+
+// The ensemble's results.json. kNotFound before its members were combined.
+Result<Json> ReadResults(const FileSystem& files, const std::filesystem::path& home, const EnsembleId& id);
+
+}  // namespace tutti::server
