@@ -1,0 +1,44 @@
+// Decoded images on disk, shared by all processes of a node that map them.
+//
+// A file is written under a temporary name, synced and renamed, so under its own name it is whole. Its header carries
+// sizes and a hash of itself: one that was cut or overwritten is found out (kCorrupt) and made anew by the caller.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "common/clock.h"
+#include "common/file_system.h"
+#include "common/result.h"
+#include "worker/trainer/data/images.h"
+#include "worker/trainer/data/sources.h"
+
+namespace tutti::trainer {
+
+// Raised when the layout of the files changes, so that older ones are left alone.
+inline constexpr int kImageCacheVersion = 1;
+
+// A lock between processes, on a file that stays behind. Released on destruction and by the kernel at death.
+class CacheLock {
+ public:
+  // kTimeout when another process holds it for all of `patience`.
+  static Result<CacheLock> Acquire(const std::filesystem::path& path, Duration patience);
+  CacheLock(CacheLock&& other) noexcept;
+  CacheLock& operator=(CacheLock&&) = delete;
+  ~CacheLock();
+
+ private:
+  explicit CacheLock(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_;
+};
+
+// Hash of what was decoded: the same for the same images and labels, wherever and however packed they lie.
+std::string HashOf(const DecodedImages& decoded);
+
+// The caller holds the lock that belongs to `path`.
+Result<void> WriteImageFile(FileSystem& files, const std::filesystem::path& path, const DecodedImages& decoded);
+
+// Maps the file; the tensors keep the mapping alive. kNotFound; kCorrupt: no such file as WriteImageFile makes.
+Result<Images> MapImageFile(const std::filesystem::path& path);
+
+}  // namespace tutti::trainer
