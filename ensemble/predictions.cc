@@ -54,10 +54,15 @@ Result<Matrix> ProbabilitiesInOrder(const Predictions& predictions, std::span<co
                 predictions.logits.rows());
   }
   TUTTI_ASSIGN_OR_RETURN(const auto rows, RowsById(predictions.ids));
+  std::vector<bool> used(rows.size());
   Logits ordered(static_cast<Eigen::Index>(ids.size()), predictions.logits.cols());
   for (size_t i = 0; i < ids.size(); ++i) {
     const auto found = rows.find(ids[i]);
     if (found == rows.end()) return Fail(ErrorCode::kInvalid, "sample {} is not predicted", ids[i]);
+    if (used[static_cast<size_t>(found->second)]) {
+      return Fail(ErrorCode::kInvalid, "sample {} is in the split twice", ids[i]);
+    }
+    used[static_cast<size_t>(found->second)] = true;
     ordered.row(static_cast<Eigen::Index>(i)) = predictions.logits.row(found->second);
   }
   if (rows.size() != ids.size()) {

@@ -82,7 +82,8 @@ Result<EnsembleReport> Evaluate(const ReportInput& input);
 // kNotFound when the split has no labels.
 Result<Combination> CombineSplit(const ReportInput& input, Split split);
 
-// results.json and back: ReportFromJson(ToJson(x)) == x. Keys that are not known are ignored.
+// results.json and back: ReportFromJson(ToJson(x)) == x. Keys that are not known are ignored. Splits, members and
+// combiners are found by name: results["splits"]["test"]["members"]["lenet5-s0"]["nll"].
 Json ToJson(const EnsembleReport& report);
 Result<EnsembleReport> ReportFromJson(const Json& json);  // kInvalid, naming the key
 

@@ -22,13 +22,9 @@ Json ToJson(const Metrics& metrics) {
 }
 
 Json ToJson(const std::vector<NamedMetrics>& entries) {
-  Json list = Json::array();
-  for (const NamedMetrics& entry : entries) {
-    Json item = {{"name", entry.name}};
-    item.update(ToJson(entry.metrics));
-    list.push_back(std::move(item));
-  }
-  return list;
+  Json by_name = Json::object();
+  for (const NamedMetrics& entry : entries) by_name[entry.name] = ToJson(entry.metrics);
+  return by_name;
 }
 
 Json ToJson(const Difference& difference) {
@@ -42,8 +38,7 @@ Json ToJson(const Difference& difference) {
 Json ToJson(const SplitReport& split) {
   Json differences = Json::array();
   for (const Difference& difference : split.differences) differences.push_back(ToJson(difference));
-  return {{"split", Name(split.split)},
-          {"samples", split.samples},
+  return {{"samples", split.samples},
           {"combiners", ToJson(split.combiners)},
           {"differences", std::move(differences)},
           {"members_mean", ToJson(split.members_mean)},
@@ -68,7 +63,7 @@ Metrics MetricsFromJson(const Json& json) {
 
 std::vector<NamedMetrics> EntriesFromJson(const Json& json) {
   std::vector<NamedMetrics> entries;
-  for (const Json& item : json) entries.push_back({item.at("name").get<std::string>(), MetricsFromJson(item)});
+  for (const auto& [name, metrics] : json.items()) entries.push_back({name, MetricsFromJson(metrics)});
   return entries;
 }
 
@@ -85,9 +80,9 @@ Result<Difference> DifferenceFromJson(const Json& json) {
   return difference;
 }
 
-Result<SplitReport> SplitFromJson(const Json& json) {
+Result<SplitReport> SplitFromJson(const std::string& name, const Json& json) {
   SplitReport split;
-  TUTTI_ASSIGN_OR_RETURN(split.split, ParseName<Split>(json.at("split").get<std::string>()));
+  TUTTI_ASSIGN_OR_RETURN(split.split, ParseName<Split>(name));
   split.samples = json.at("samples").get<int64_t>();
   split.combiners = EntriesFromJson(json.at("combiners"));
   for (const Json& item : json.at("differences")) {
@@ -113,8 +108,8 @@ Result<EnsembleReport> ReadReport(const Json& json) {
   report.combiner = json.at("combiner").get<std::string>();
   const Json& best = json.at("best_member");
   if (!best.is_null()) report.best_member = best.get<std::string>();
-  for (const Json& item : json.at("splits")) {
-    TUTTI_ASSIGN_OR_RETURN(report.splits.emplace_back(), SplitFromJson(item));
+  for (const auto& [name, split] : json.at("splits").items()) {
+    TUTTI_ASSIGN_OR_RETURN(report.splits.emplace_back(), SplitFromJson(name, split));
   }
   return report;
 }
@@ -156,8 +151,8 @@ std::string ToCsv(const EnsembleReport& report, const SplitReport& split) {
 }  // namespace
 
 Json ToJson(const EnsembleReport& report) {
-  Json splits = Json::array();
-  for (const SplitReport& split : report.splits) splits.push_back(ToJson(split));
+  Json splits = Json::object();
+  for (const SplitReport& split : report.splits) splits[std::string(Name(split.split))] = ToJson(split);
   return {{"version", EnsembleReport::kVersion},
           {"members", report.members},
           {"members_total", report.members_total},
