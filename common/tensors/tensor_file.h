@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -48,10 +49,11 @@ struct NamedTensor {
 using Metadata = std::map<std::string, std::string>;
 
 // Appends header and data to `file`, tensors in the order given (of falling element size where alignment matters to
-// the reader: the data begins at a multiple of 8 bytes). The caller syncs.
+// the reader: the data begins at a multiple of 8 bytes). The caller syncs. Errors: kInvalid for a name that is taken
+// twice, reserved ("__metadata__") or not UTF-8; those of `file`.
 Result<void> WriteSafetensors(WritableFile& file, std::span<const NamedTensor> tensors, const Metadata& metadata = {});
 
-// A file that was read whole; views stay valid as long as it lives. Movable.
+// A file that was read whole; views stay valid as long as it lives, moved or not. Views are aligned to their elements.
 class TensorFile {
  public:
   // Errors: kNotFound, kIo; kCorrupt for a header that is too long (100 MB), no JSON, has an unknown dtype, duplicate
@@ -61,12 +63,13 @@ class TensorFile {
 
   const std::vector<std::string>& names() const { return names_; }  // in the order of their data
   const Metadata& metadata() const { return metadata_; }
-  Result<TensorView> Get(std::string_view name) const;              // kNotFound
+  Result<TensorView> Get(std::string_view name) const;  // kNotFound
   // The same with a check of dtype and, where a size is not -1, shape. kCorrupt.
   Result<TensorView> Get(std::string_view name, DType dtype, std::span<const int64_t> shape) const;
 
  private:
-  std::vector<std::byte> bytes_;  // moved, never copied: its data stays where the views point
+  std::unique_ptr<const std::string> bytes_;             // never moved: its data stays where the views point
+  std::vector<std::unique_ptr<std::byte[]>> realigned_;  // arrays that lie at odd addresses in the file
   std::vector<std::string> names_;
   std::map<std::string, TensorView, std::less<>> tensors_;
   Metadata metadata_;

@@ -26,7 +26,7 @@ namespace tutti::storage {
 struct FileEntry {
   std::string name;
   uint64_t size_bytes = 0;
-  std::string hash;              // XXH3-128
+  std::string hash;  // XXH3-128
   bool operator==(const FileEntry&) const = default;
 };
 
@@ -55,8 +55,8 @@ struct QuarantinedFolder {
   std::string reason;
 };
 
-std::string StepFolderName(int64_t step);                          // "step-00004290"
-std::filesystem::path AttemptFolder(const AttemptId& attempt);     // "members/NAME/attempt-N", relative to the ensemble
+std::string StepFolderName(int64_t step);                       // "step-00004290"
+std::filesystem::path AttemptFolder(const AttemptId& attempt);  // "members/NAME/attempt-N", relative to the ensemble
 
 // What one attempt's folder holds.
 struct AttemptContents {
@@ -73,14 +73,16 @@ class CheckpointStore {
   // Commit() hashes, writes the manifest, syncs, renames. Without it the folder stays behind as garbage.
   class Writer {
    public:
-    // Opens `name` in the folder. Bytes are hashed as they pass.
+    // Opens `name` in the folder. Bytes are hashed as they pass, Close() syncs. The file may outlive the Writer.
     Result<std::unique_ptr<WritableFile>> Create(const std::string& name);
-    // Returns once the checkpoint would survive a power cut. Every file made must have been closed.
+    // Returns once the checkpoint would survive a power cut. Every file made must have been closed; after an error of
+    // any of them, or of an earlier Commit(), this fails.
     Result<FoundCheckpoint> Commit();
+
+    struct State;  // shared with the files that are being written
 
    private:
     friend class CheckpointStore;
-    struct State;
     std::shared_ptr<State> state_;
   };
   // `manifest.files` is filled in by the writer. kExists: this step is committed already.
@@ -110,7 +112,7 @@ struct RetentionInput {
   AttemptId attempt;
   int64_t step = 0;
   std::optional<double> validation_loss;
-  bool pinned = false;           // a predictor or a running job uses it
+  bool pinned = false;  // a predictor or a running job uses it
 };
 std::vector<size_t> ChooseForDeletion(const std::vector<RetentionInput>& checkpoints, int keep);
 

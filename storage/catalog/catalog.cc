@@ -1,0 +1,282 @@
+#include "storage/catalog/catalog.h"
+
+#include <SQLiteCpp/Column.h>
+#include <SQLiteCpp/Database.h>
+#include <SQLiteCpp/Transaction.h>
+#include <spdlog/spdlog.h>
+#include <stdlib.h>  // mkdtemp
+
+#include <system_error>
+#include <utility>
+
+#include "storage/catalog/generations.h"
+#include "storage/catalog/rows.h"
+#include "storage/catalog/schema.h"
+#include "storage/catalog/sqlite_errors.h"
+
+namespace tutti::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kGenerationsKept = 3;
+constexpr uint64_t kUserVersionOffset = 60;  // in SQLite's file header, four bytes, big endian
+
+int KnownVersion() { return static_cast<int>(Migrations().size()); }
+int VersionOf(SQLite::Database& database) { return database.execAndGet("PRAGMA user_version").getInt(); }
+
+// Opens for one connection that nothing shares: no shared memory file, which network file systems do not have. Throws.
+SQLite::Database OpenAlone(const fs::path& path) {
+  SQLite::Database database(path.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+  database.exec("PRAGMA locking_mode = EXCLUSIVE");
+  return database;
+}
+
+// Sets write-ahead logging, each commit synced. Throws.
+Result<void> MakeDurable(SQLite::Database& database) {
+  const std::string mode = database.execAndGet("PRAGMA journal_mode = WAL").getString();
+  if (mode != "wal") return Fail(ErrorCode::kIo, "SQLite cannot keep a write-ahead log here, only '{}'", mode);
+  database.exec("PRAGMA synchronous = FULL");
+  return {};
+}
+
+// Throws.
+Result<void> CheckWhole(SQLite::Database& database) {
+  const std::string verdict = database.execAndGet("PRAGMA quick_check(1)").getString();
+  if (verdict != "ok") return Fail(ErrorCode::kCorrupt, "quick_check says: {}", verdict);
+  return {};
+}
+
+// The copy of a generation, checked and of today's format. kNotFound for one that was never begun: an empty database.
+Result<SQLite::Database> OpenCopy(const fs::path& path) {
+  return Guarded(fmt::format("cannot use {}", path.string()), [&]() -> Result<SQLite::Database> {
+    SQLite::Database database = OpenAlone(path);
+    TUTTI_RETURN_IF_ERROR(MakeDurable(database));
+    TUTTI_RETURN_IF_ERROR(CheckWhole(database));
+    if (VersionOf(database) == 0) return Fail(ErrorCode::kNotFound, "{} is empty", path.string());
+    TUTTI_RETURN_IF_ERROR(Migrate(database, Migrations()));
+    database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    return database;
+  });
+}
+
+Result<SQLite::Database> OpenFresh(const fs::path& path) {
+  return Guarded(fmt::format("cannot make {}", path.string()), [&]() -> Result<SQLite::Database> {
+    SQLite::Database database = OpenAlone(path);
+    TUTTI_RETURN_IF_ERROR(MakeDurable(database));
+    TUTTI_RETURN_IF_ERROR(Migrate(database, Migrations()));
+    return database;
+  });
+}
+
+Result<void> EmptyFolder(FileSystem& files, const fs::path& folder) {
+  TUTTI_ASSIGN_OR_RETURN(const std::vector<FileInfo> entries, files.List(folder));
+  for (const FileInfo& entry : entries) TUTTI_RETURN_IF_ERROR(files.RemoveAll(folder / entry.name));
+  return files.SyncDirectory(folder);
+}
+
+// The newest of `generations` that is whole, copied into `folder` and opened there. What was wrong with newer ones is
+// added to `warnings`. kNotFound: none was ever begun. kCorrupt: none is whole.
+Result<SQLite::Database> CopyNewest(FileSystem& files, const fs::path& catalog,
+                                    const std::vector<Generation>& generations, const fs::path& folder,
+                                    std::vector<std::string>& warnings) {
+  for (auto generation = generations.rbegin(); generation != generations.rend(); ++generation) {
+    auto copied = CopyGeneration(files, GenerationFolder(catalog, *generation), folder);
+    auto database = copied ? OpenCopy(folder / kDatabaseName) : tl::unexpected(std::move(copied.error()));
+    if (database) return database;
+    const ErrorCode code = database.error().code;
+    if (code != ErrorCode::kNotFound && code != ErrorCode::kCorrupt) return database;
+    if (code == ErrorCode::kCorrupt) {
+      warnings.push_back(fmt::format("generation {} of the catalog is damaged and was passed over: {}",
+                                     generation->value, database.error().Text()));
+    }
+    TUTTI_RETURN_IF_ERROR(EmptyFolder(files, folder));
+  }
+  if (warnings.empty()) return Fail(ErrorCode::kNotFound, "{} holds no catalog yet", catalog.string());
+  return Fail(ErrorCode::kCorrupt,
+              "no generation of the catalog in {} is whole ({}): make a new one from the folders with `tutti fsck "
+              "--rebuild`",
+              catalog.string(), warnings.front());
+}
+
+// Looked at before a generation is begun, so that an older program does not drive out a newer coordinator. The log may
+// know better; the copy is checked again.
+Result<void> RefuseNewer(const FileSystem& files, const fs::path& catalog, const std::vector<Generation>& generations) {
+  for (auto generation = generations.rbegin(); generation != generations.rend(); ++generation) {
+    const auto bytes = files.ReadRange(GenerationFolder(catalog, *generation) / kDatabaseName, kUserVersionOffset, 4);
+    if (!bytes || bytes->size() < 4) continue;
+    uint32_t version = 0;
+    for (const char byte : *bytes) version = (version << 8) | static_cast<unsigned char>(byte);
+    if (version > static_cast<uint32_t>(KnownVersion()) && version < 1'000'000) {  // beyond: not a header at all
+      return FailTooNew(static_cast<int>(version), KnownVersion());
+    }
+    return {};
+  }
+  return {};
+}
+
+Result<void> MakeCatalogFolder(FileSystem& files, const fs::path& home) {
+  const bool new_home = !files.Exists(home);
+  TUTTI_RETURN_IF_ERROR(files.CreateDirectories(home / "catalog"));
+  TUTTI_RETURN_IF_ERROR(files.SyncDirectory(home));
+  const fs::path parent = home.parent_path();
+  if (new_home) return files.SyncDirectory(parent.empty() ? fs::path(".") : parent);
+  return {};
+}
+
+// All records into a database that is closed again.
+Result<void> WriteWhole(const fs::path& path, const Records& records) {
+  return Guarded(fmt::format("cannot write {}", path.string()), [&]() -> Result<void> {
+    SQLite::Database database = OpenAlone(path);
+    database.exec("PRAGMA synchronous = FULL");
+    TUTTI_RETURN_IF_ERROR(Migrate(database, Migrations()));
+    SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+    const auto store_all = [&](const auto& typed) {
+      for (const auto& record : typed) Store(database, record);
+    };
+    store_all(records.ensembles);
+    store_all(records.jobs);
+    store_all(records.attempts);
+    store_all(records.epochs);
+    store_all(records.checkpoints);
+    store_all(records.predictions);
+    transaction.commit();
+    return {};
+  });
+}
+
+// A folder for a copy that is only read, gone with this object.
+class TemporaryFolder {
+ public:
+  static Result<TemporaryFolder> Make() {
+    std::error_code error;
+    const fs::path parent = fs::temp_directory_path(error);
+    if (error) return FailErrno(error.value(), "there is no folder for temporary files: set TMPDIR to one");
+    std::string name = (parent / "tutti-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) return FailErrno(errno, fmt::format("cannot create folder {}", name));
+    return TemporaryFolder(name);
+  }
+  TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, fs::path())) {}
+  TemporaryFolder& operator=(TemporaryFolder&&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) fs::remove_all(path_, ignored);
+  }
+  const fs::path& path() const { return path_; }
+
+ private:
+  explicit TemporaryFolder(fs::path path) : path_(std::move(path)) {}
+  fs::path path_;
+};
+
+}  // namespace
+
+struct Catalog::State {
+  FileSystem& files;
+  fs::path catalog;
+  Generation generation;
+  SQLite::Database database;
+  std::vector<std::string> warnings;
+  bool failed = false;
+
+  Result<void> RefuseIfSuperseded(const Catalog& owner) const {
+    TUTTI_ASSIGN_OR_RETURN(const bool newest, owner.IsNewest());
+    if (newest) return {};
+    return Fail(ErrorCode::kConflict, "another coordinator took over {}: generation {} is no longer the newest",
+                catalog.parent_path().string(), generation.value);
+  }
+};
+
+Catalog::Catalog(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Catalog::Catalog(Catalog&&) noexcept = default;
+Catalog& Catalog::operator=(Catalog&&) noexcept = default;
+Catalog::~Catalog() = default;
+
+Result<Catalog> Catalog::Open(FileSystem& files, const fs::path& home) {
+  const fs::path catalog = home / "catalog";
+  TUTTI_RETURN_IF_ERROR(MakeCatalogFolder(files, home));
+  TUTTI_ASSIGN_OR_RETURN(std::vector<Generation> generations, ListGenerations(files, catalog));
+  TUTTI_RETURN_IF_ERROR(RefuseNewer(files, catalog, generations));
+  TUTTI_ASSIGN_OR_RETURN(const Generation mine, ClaimGeneration(files, catalog));
+  TUTTI_ASSIGN_OR_RETURN(generations, ListGenerations(files, catalog));
+  std::erase_if(generations, [&](Generation other) { return other >= mine; });
+
+  const fs::path folder = GenerationFolder(catalog, mine);
+  std::vector<std::string> warnings;
+  auto database = CopyNewest(files, catalog, generations, folder, warnings);
+  if (!database && database.error().code == ErrorCode::kNotFound) database = OpenFresh(folder / kDatabaseName);
+  if (!database) return tl::unexpected(std::move(database.error()));
+  TUTTI_RETURN_IF_ERROR(files.SyncDirectory(folder));
+  for (const std::string& warning : warnings) spdlog::warn("{}", warning);
+  RemoveOldGenerations(files, catalog, kGenerationsKept);
+  return Catalog(std::make_unique<State>(
+      State{files, catalog, mine, std::move(*database), std::move(warnings), /*failed=*/false}));
+}
+
+Result<Catalog> Catalog::Replace(FileSystem& files, const fs::path& home, const Records& records) {
+  const fs::path catalog = home / "catalog";
+  TUTTI_RETURN_IF_ERROR(MakeCatalogFolder(files, home));
+  TUTTI_ASSIGN_OR_RETURN(const Generation mine, ClaimGeneration(files, catalog));
+  const fs::path folder = GenerationFolder(catalog, mine);
+  const fs::path built = folder / (std::string(kDatabaseName) + ".new");
+  TUTTI_RETURN_IF_ERROR(WriteWhole(built, records));
+  TUTTI_RETURN_IF_ERROR(files.SyncDirectory(folder));
+  TUTTI_RETURN_IF_ERROR(files.Rename(built, folder / kDatabaseName));
+  TUTTI_RETURN_IF_ERROR(files.SyncDirectory(folder));
+  TUTTI_ASSIGN_OR_RETURN(SQLite::Database database, OpenCopy(folder / kDatabaseName));
+  return Catalog(std::make_unique<State>(State{files, catalog, mine, std::move(database), {}, /*failed=*/false}));
+}
+
+Result<Records> Catalog::ReadNewest(FileSystem& files, const fs::path& home) {
+  const fs::path catalog = home / "catalog";
+  auto generations = ListGenerations(files, catalog);
+  if (!generations && generations.error().code == ErrorCode::kNotFound) {
+    return Fail(ErrorCode::kNotFound, "{} holds no catalog: nothing was run there yet", home.string());
+  }
+  if (!generations) return tl::unexpected(std::move(generations.error()));
+  TUTTI_ASSIGN_OR_RETURN(const TemporaryFolder folder, TemporaryFolder::Make());
+  std::vector<std::string> warnings;
+  TUTTI_ASSIGN_OR_RETURN(SQLite::Database database, CopyNewest(files, catalog, *generations, folder.path(), warnings));
+  return Guarded("cannot read the catalog", [&] { return LoadAll(database); });
+}
+
+Generation Catalog::generation() const { return state_->generation; }
+const std::vector<std::string>& Catalog::warnings() const { return state_->warnings; }
+
+Result<Records> Catalog::Load() const {
+  return Guarded("cannot read the catalog", [&] { return LoadAll(state_->database); });
+}
+
+Result<void> Catalog::Commit(std::span<const Change> changes) {
+  if (state_->failed) {
+    return Fail(ErrorCode::kInternal, "an earlier commit to the catalog failed: this coordinator must end");
+  }
+  state_->failed = true;  // until all of it went well
+  TUTTI_RETURN_IF_ERROR(state_->RefuseIfSuperseded(*this));
+  TUTTI_RETURN_IF_ERROR(Guarded("cannot commit to the catalog", [&]() -> Result<void> {
+    SQLite::Transaction transaction(state_->database, SQLite::TransactionBehavior::IMMEDIATE);
+    for (const Change& change : changes) {
+      if (const auto* record = std::get_if<Record>(&change)) {
+        Store(state_->database, *record);
+      } else {
+        Erase(state_->database, std::get<Erasure>(change));
+      }
+    }
+    transaction.commit();
+    return {};
+  }));
+  TUTTI_RETURN_IF_ERROR(state_->RefuseIfSuperseded(*this));
+  state_->failed = false;
+  return {};
+}
+
+Result<bool> Catalog::IsNewest() const {
+  TUTTI_ASSIGN_OR_RETURN(const std::vector<Generation> generations, ListGenerations(state_->files, state_->catalog));
+  return !generations.empty() && generations.back() == state_->generation;
+}
+
+Result<int> Catalog::HighestNumber(std::string_view name) const {
+  return Guarded("cannot read the catalog", [&]() -> Result<int> { return LoadHighestNumber(state_->database, name); });
+}
+
+}  // namespace tutti::storage

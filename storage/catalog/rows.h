@@ -1,0 +1,21 @@
+// Records as rows of the catalog and back. All throw SQLite::Exception.
+#pragma once
+
+#include <SQLiteCpp/Database.h>
+
+#include "common/records.h"
+#include "common/result.h"
+
+namespace tutti::storage {
+
+// Adds the record or replaces that of the same key.
+void Store(SQLite::Database& database, const Record& record);
+void Erase(SQLite::Database& database, const Erasure& erasure);
+
+// Everything, by key. kCorrupt for a row that no program of ours wrote.
+Result<Records> LoadAll(SQLite::Database& database);
+
+// See Catalog::HighestNumber.
+int LoadHighestNumber(SQLite::Database& database, std::string_view name);
+
+}  // namespace tutti::storage
