@@ -1,0 +1,85 @@
+#include "common/spec/parse.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "common/spec/merge.h"
+#include "common/spec/reader.h"
+#include "common/spec/yaml.h"
+
+namespace tutti::spec {
+namespace {
+
+bool IsKeyPath(std::string_view path) {
+  const auto fits = [](char c) { return c > ' ' && c != ':' && c != '{' && c != '['; };
+  return !path.empty() && path.front() != '.' && path.back() != '.' && path.find("..") == std::string_view::npos &&
+         std::all_of(path.begin(), path.end(), fits);
+}
+
+Node WithoutPlaces(Node node, Position position) {
+  node.position = position;
+  for (Node& item : node.items) item = WithoutPlaces(std::move(item), position);
+  for (Entry& entry : node.entries) {
+    entry.key_position = position;
+    entry.value = WithoutPlaces(std::move(entry.value), position);
+  }
+  return node;
+}
+
+// The value of an override, which is YAML itself: `[7, 8]`, `{name: adam}`.
+std::optional<Node> LoadOverrideValue(std::string_view text, Position position, Problems& problems) {
+  Problems own;
+  own.AddSource("");
+  std::optional<Node> value = LoadYaml(text, 0, own);
+  for (const Diagnostic& diagnostic : own.Diagnostics()) {
+    problems.Add(position, fmt::format("{} (at character {} of the value)", diagnostic.message, diagnostic.column));
+  }
+  if (!value || !own.empty()) return std::nullopt;
+  return WithoutPlaces(std::move(*value), position);
+}
+
+void ApplyOverride(const std::string& text, Node& root, Problems& problems) {
+  const bool readable = !FindInvalidUtf8(text);
+  const Position position{problems.AddSource(readable ? fmt::format("--set {}", text) : "--set"), 0, 0};
+  const size_t equals = text.find('=');
+  if (!readable || equals == std::string::npos || !IsKeyPath(std::string_view(text).substr(0, equals))) {
+    problems.Add(position, "not an override; allowed: KEY=VALUE in UTF-8, as in training.epochs=3");
+    return;
+  }
+  std::optional<Node> value = LoadOverrideValue(std::string_view(text).substr(equals + 1), position, problems);
+  if (value) Override(root, std::string_view(text).substr(0, equals), std::move(*value), position, problems);
+}
+
+ParseResult Unreadable(const std::filesystem::path& file, const std::string& why) {
+  return tl::unexpected(std::vector<Diagnostic>{{file.string(), 0, 0, why}});
+}
+
+}  // namespace
+
+ParseResult Parse(const ParseInput& input) {
+  Problems problems;
+  std::optional<Node> root = LoadYaml(input.text, problems.AddSource(input.file_name), problems);
+  if (!root) return tl::unexpected(problems.Diagnostics());
+  for (const std::string& text : input.overrides) ApplyOverride(text, *root, problems);
+  const auto resolve = [&](const std::string& path) { return ExpandPath(path, input.base_folder, input.environment); };
+  EnsembleSpec spec = ReadEnsemble(*root, resolve, problems);
+  if (!problems.empty()) return tl::unexpected(problems.Diagnostics());
+  return spec;
+}
+
+ParseResult ParseFile(const FileSystem& files, const std::filesystem::path& file,
+                      const std::vector<std::string>& overrides, const Environment& environment) {
+  const Result<FileInfo> info = files.Stat(file);
+  if (!info) return Unreadable(file, info.error().Text());
+  if (info->is_directory) return Unreadable(file, "a folder; allowed: an experiment file");
+  // One byte more than an experiment may have is enough to refuse it.
+  const Result<std::string> text = files.ReadRange(file, 0, kLargestExperimentBytes + 1);
+  if (!text) return Unreadable(file, text.error().Text());
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(file, error);
+  if (error) return Unreadable(file, fmt::format("the current folder is unknown: {}", error.message()));
+  return Parse({*text, file.string(), absolute.lexically_normal().parent_path(), overrides, environment});
+}
+
+}  // namespace tutti::spec

@@ -1,0 +1,35 @@
+// Experiment file -> EnsembleSpec, or every mistake in it.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "common/file_system.h"
+#include "common/spec/diagnostic.h"
+#include "common/spec/ensemble_spec.h"
+#include "common/spec/paths.h"
+
+namespace tutti::spec {
+
+struct ParseInput {
+  std::string_view text;
+  std::string file_name;               // for messages
+  std::filesystem::path base_folder;   // absolute; relative paths in the file start there
+  std::vector<std::string> overrides;  // "training.epochs=3", of `--set`; later ones win
+  Environment environment = ProcessEnvironment();
+};
+
+// At least one diagnostic, in the order of the file.
+using ParseResult = tl::expected<EnsembleSpec, std::vector<Diagnostic>>;
+
+// Never throws, whatever the text holds. Nothing is looked up on the disk: whether data is there is for the workers.
+ParseResult Parse(const ParseInput& input);
+
+// The same for a file, which may not be readable. Relative paths in it start at its folder.
+ParseResult ParseFile(const FileSystem& files, const std::filesystem::path& file,
+                      const std::vector<std::string>& overrides, const Environment& environment = ProcessEnvironment());
+
+}  // namespace tutti::spec
