@@ -25,7 +25,7 @@ struct AgentOptions {
   std::string host;                      // as people call the machine
   std::string launch_domain;             // empty: a domain of its own, gangs stay on this worker
   std::filesystem::path home;            // absolute; where trainers run
-  std::filesystem::path runtime_folder;  // empty: DefaultRuntimeFolder()
+  std::filesystem::path runtime_folder;  // empty: DefaultRuntimeFolder(), runtime_folder.h
   Inventory inventory;                   // TakeInventory(ReadCpuLimits(), ...)
   std::filesystem::path trainer;         // empty: FindTrainer()
   std::filesystem::path tutti;           // what gangs start as `tutti rank`; empty: the running program
@@ -36,9 +36,6 @@ struct AgentOptions {
   Duration kill_deadline = std::chrono::seconds(5);         // for a gang's launcher to clean up after itself
   uint64_t log_limit_bytes = uint64_t{64} << 20;            // of each attempt's log.txt
 };
-
-// Node-local and of this user alone: $XDG_RUNTIME_DIR/tutti, or /tmp/tutti-UID.
-std::filesystem::path DefaultRuntimeFolder();
 
 // TUTTI_TRAINER, or tutti-trainer beside the running program. kNotFound says what to do.
 Result<std::filesystem::path> FindTrainer();
@@ -69,8 +66,8 @@ class Agent {
 
  private:
   struct Impl;
-  explicit Agent(std::shared_ptr<Impl> impl);
-  std::shared_ptr<Impl> impl_;
+  explicit Agent(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace tutti::worker

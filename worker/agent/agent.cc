@@ -1,0 +1,410 @@
+#include "worker/agent/agent.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "common/file_system.h"
+#include "worker/agent/led_attempt.h"
+#include "worker/agent/runtime_folder.h"
+#include "worker/launch/environment.h"
+#include "worker/launch/rank_server.h"
+
+namespace tutti::worker {
+namespace {
+
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+
+// Ended attempts that are still known, so that a coordinator that comes back can be told again how they ended.
+constexpr size_t kRememberedAttempts = 64;
+
+fs::path RunningProgram() {
+  std::error_code ignored;
+  return fs::read_symlink("/proc/self/exe", ignored);
+}
+
+Result<AgentOptions> Complete(AgentOptions options) {
+  if (options.runtime_folder.empty()) options.runtime_folder = DefaultRuntimeFolder();
+  if (options.launch_domain.empty()) options.launch_domain = options.id.str();
+  if (options.tutti.empty()) options.tutti = RunningProgram();
+  if (options.trainer.empty()) {
+    TUTTI_ASSIGN_OR_RETURN(options.trainer, FindTrainer());
+  }
+  return options;
+}
+
+LaunchSettings SettingsOf(const AgentOptions& options, const fs::path& runtime_folder) {
+  return {options.home,          options.trainer,
+          options.tutti,         options.mpirun,
+          runtime_folder,        runtime_folder / "ranks.sock",
+          options.inventory,     options.checkpoint_deadline,
+          options.kill_deadline, options.log_limit_bytes};
+}
+
+Incarnation NewIncarnation() { return {SystemClock().Now().time_since_epoch().count()}; }
+
+}  // namespace
+
+Result<fs::path> FindTrainer() {
+  const Environment environment = CurrentEnvironment();
+  if (const auto named = environment.find("TUTTI_TRAINER"); named != environment.end()) {
+    return FindProgram(named->second, environment);
+  }
+  const Result<fs::path> beside = FindProgram(RunningProgram().parent_path() / "tutti-trainer", environment);
+  if (beside) return beside;
+  return FailBecause(beside.error(), "tutti-trainer is missing: install it beside tutti, or name it by TUTTI_TRAINER");
+}
+
+// Everything but Start, its queries of options and the stopped flag happens on the agent's thread.
+struct Agent::Impl {
+  Impl(AgentOptions given, RuntimeFolder folder)
+      : options(std::move(given)),
+        runtime_folder(std::move(folder)),
+        settings(SettingsOf(options, runtime_folder.path())),
+        io(std::make_shared<asio::io_context>()),
+        keep_running(io->get_executor()),
+        tick_timer(*io),
+        heartbeat_timer(*io),
+        incarnation(NewIncarnation()) {}
+
+  Result<void> Listen() {
+    RankServer::Handlers handlers{[this](const RankHello& hello) { return OrdersFor(hello); },
+                                  [this](const AttemptId& attempt) { HandleRanksGone(attempt); }};
+    TUTTI_ASSIGN_OR_RETURN(ranks, RankServer::Listen(*io, settings.socket, std::move(handlers)));
+    return {};
+  }
+
+  void RunThread() {
+    thread = std::thread([this] { io->run(); });
+  }
+
+  template <typename Function>
+  void Post(Function function) {
+    asio::post(*io, std::move(function));
+  }
+
+  // ---- the conversation ----
+
+  void Attach(std::shared_ptr<protocol::Channel> given) {
+    if (channel) channel->Close();
+    channel = std::move(given);
+    joined = false;
+    // A former channel's handlers may still be on their way.
+    const protocol::Channel* current = channel.get();
+    channel->OnMessage([this, current](const std::string& text) {
+      if (channel.get() == current) HandleText(text);
+    });
+    channel->OnClose([this, current] {
+      if (channel.get() == current) HandleClosed();
+    });
+    Tell(MakeHello());
+    SendHeartbeatLater();
+  }
+
+  protocol::Hello MakeHello() const {
+    protocol::Hello hello;
+    hello.worker = options.id;
+    hello.incarnation = incarnation;
+    hello.host = options.host;
+    hello.launch_domain = options.launch_domain;
+    hello.slots = options.inventory.slots;
+    hello.threads_per_slot = options.inventory.threads_per_slot;
+    hello.device = "cpu";
+    hello.obeyed = obeyed;
+    for (const auto& [id, attempt] : attempts) {
+      // Ended ones as well: their end may not have arrived.
+      hello.running.push_back({id, true, attempt->gone() ? std::vector<int>() : attempt->slots()});
+    }
+    return hello;
+  }
+
+  void Tell(protocol::FromWorker body) {
+    if (channel) channel->Send(protocol::Encode(protocol::FromWorkerMessage{obeyed, incarnation, std::move(body)}));
+  }
+
+  void SendHeartbeatLater() {
+    heartbeat_timer.expires_after(options.heartbeat);
+    heartbeat_timer.async_wait([this](boost::system::error_code error) {
+      if (error || !channel) return;
+      Tell(protocol::Heartbeat{});
+      SendHeartbeatLater();
+    });
+  }
+
+  void HandleClosed() {
+    spdlog::debug("The connection to the coordinator is closed");
+    channel.reset();
+    joined = false;
+  }
+
+  void HandleText(const std::string& text) {
+    const Result<protocol::ToWorkerMessage> message = protocol::DecodeToWorker(text);
+    if (!message) return spdlog::warn("Ignored a message of the coordinator: {}", message.error().Text());
+    if (message->generation < obeyed) {
+      return spdlog::warn("Ignored a coordinator of generation {}: generation {} has taken over",
+                          message->generation.value, obeyed.value);
+    }
+    obeyed = message->generation;
+    std::visit([this](const auto& body) { Handle(body); }, message->body);
+    ReportAll();
+  }
+
+  void Handle(const protocol::Welcome&) {
+    joined = true;
+    for (const auto& [id, attempt] : attempts) attempt->Rejoin();
+  }
+
+  void Handle(const protocol::Refused& refused) {
+    spdlog::error("The coordinator refused this worker: {}", refused.reason);
+    if (channel) channel->Close();
+    HandleClosed();
+  }
+
+  void Handle(const protocol::GrantSlots& grant) {
+    if (!attempts.contains(grant.attempt)) granted[grant.attempt] = grant.slots;
+  }
+
+  void Handle(const protocol::StartAttempt& start) {
+    if (const auto known = attempts.find(start.attempt); known != attempts.end()) return known->second->Rejoin();
+    granted.erase(start.attempt);
+    const Result<std::vector<int>> slots = SlotsFor(start);
+    const AttemptSurroundings surroundings{*io, spawner, *ranks, PosixFileSystem(), settings, [this] { ReportSoon(); }};
+    auto attempt = std::make_unique<LedAttempt>(surroundings, start.task, slots.value_or(OwnSlots(start.gang)));
+    slots ? attempt->Launch() : attempt->RefuseToStart(slots.error().Text());
+    attempts.emplace(start.attempt, std::move(attempt));
+    TickSoon();
+  }
+
+  void Handle(const protocol::StopAttempt& stop) {
+    const auto known = attempts.find(stop.attempt);
+    if (known == attempts.end()) return RenounceGrant(stop.attempt);
+    const bool at_once = stop.reason == protocol::StopReason::kCancelled || stop.reason == protocol::StopReason::kStale;
+    at_once ? known->second->Kill(Now()) : known->second->RequestCheckpoint(Now());
+    // The coordinator has no use for what it calls stale: it need not be told again.
+    if (stop.reason == protocol::StopReason::kStale && known->second->told_all()) attempts.erase(known);
+  }
+
+  void Handle(const protocol::Acknowledge& acknowledge) {
+    const auto known = attempts.find(acknowledge.attempt);
+    if (known != attempts.end()) known->second->Acknowledge(acknowledge.sequence);
+  }
+
+  void Handle(const protocol::Leave&) { RequestStop(); }
+
+  // Slots that were granted but for which no start came.
+  void RenounceGrant(const AttemptId& id) {
+    Tell(protocol::AttemptFailedToStart{id, "it was stopped before it was started"});
+    const auto grant = granted.find(id);
+    if (grant == granted.end()) return;
+    Tell(protocol::SlotsFree{id, grant->second});
+    granted.erase(grant);
+  }
+
+  // ---- attempts ----
+
+  std::vector<int> OwnSlots(const std::vector<SlotId>& gang) const {
+    std::vector<int> slots;
+    for (const SlotId& slot : gang) {
+      if (slot.worker == options.id) slots.push_back(slot.index);
+    }
+    return slots;
+  }
+
+  // This worker's slots in the order of ranks, when all of the gang is here and free.
+  Result<std::vector<int>> SlotsFor(const protocol::StartAttempt& start) const {
+    std::vector<int> slots = OwnSlots(start.gang);
+    if (phase == Phase::kStopping) return Fail(ErrorCode::kCancelled, "the worker {} is leaving", options.id.str());
+    if (slots.empty() || slots.size() != start.gang.size()) {
+      return Fail(ErrorCode::kInvalid, "the worker {} starts gangs on its own slots only", options.id.str());
+    }
+    for (const int slot : slots) TUTTI_RETURN_IF_ERROR(CheckFree(slot));
+    return slots;
+  }
+
+  Result<void> CheckFree(int slot) const {
+    if (slot < 0 || slot >= options.inventory.slots) {
+      return Fail(ErrorCode::kInvalid, "the worker {} has {} slots, none is number {}", options.id.str(),
+                  options.inventory.slots, slot);
+    }
+    for (const auto& [id, attempt] : attempts) {
+      const std::vector<int>& held = attempt->slots();
+      if (!attempt->gone() && std::find(held.begin(), held.end(), slot) != held.end()) {
+        return Fail(ErrorCode::kConflict, "slot {} of the worker {} is still held by {}", slot, options.id.str(),
+                    id.str());
+      }
+    }
+    return {};
+  }
+
+  Result<RankOrders> OrdersFor(const RankHello& hello) const {
+    const auto known = attempts.find(hello.attempt);
+    if (known == attempts.end()) {
+      return Fail(ErrorCode::kNotFound, "the worker {} runs no {}", options.id.str(), hello.attempt.str());
+    }
+    return known->second->OrdersFor(hello.rank);
+  }
+
+  void HandleRanksGone(const AttemptId& id) {
+    const auto known = attempts.find(id);
+    if (known != attempts.end()) known->second->HandleRanksGone();
+  }
+
+  static LedAttempt::SteadyTime Now() { return std::chrono::steady_clock::now(); }
+
+  void ReportSoon() {
+    Post([this] { ReportAll(); });
+  }
+
+  void ReportAll() {
+    if (joined) {
+      for (const auto& [id, attempt] : attempts) attempt->Report([this](auto body) { Tell(std::move(body)); });
+      ForgetOldest();
+    }
+    TickSoon();
+    CheckStopped();
+  }
+
+  void ForgetOldest() {
+    for (const auto& [id, attempt] : attempts) {
+      if (attempt->told_all() && std::find(ended.begin(), ended.end(), id) == ended.end()) ended.push_back(id);
+    }
+    while (ended.size() > kRememberedAttempts) {
+      const auto oldest = attempts.find(ended.front());
+      if (oldest != attempts.end() && oldest->second->told_all()) attempts.erase(oldest);
+      ended.pop_front();
+    }
+  }
+
+  bool NeedsTicks() const {
+    return std::any_of(attempts.begin(), attempts.end(), [this](const auto& entry) {
+      return !entry.second->gone() || (joined && !entry.second->told_all());
+    });
+  }
+
+  void TickSoon() {
+    if (ticking || !NeedsTicks()) return;
+    ticking = true;
+    tick_timer.expires_after(options.events_poll);
+    tick_timer.async_wait([this](boost::system::error_code error) {
+      ticking = false;
+      if (error) return;
+      for (const auto& [id, attempt] : attempts) attempt->Tick(Now());
+      ReportAll();
+    });
+  }
+
+  // ---- the end ----
+
+  void RequestStop() {
+    phase = Phase::kStopping;
+    for (const auto& [id, attempt] : attempts) attempt->RequestCheckpoint(Now());
+    CheckStopped();
+  }
+
+  void KillAll() {
+    phase = Phase::kStopping;
+    for (const auto& [id, attempt] : attempts) attempt->Kill(Now());
+    TickSoon();
+    CheckStopped();
+  }
+
+  void CheckStopped() {
+    if (phase != Phase::kStopping || NeedsTicks()) return;
+    const std::lock_guard lock(mutex);
+    stopped = true;
+    stopped_changed.notify_all();
+  }
+
+  bool WaitStopped(Duration deadline) {
+    std::unique_lock lock(mutex);
+    return stopped_changed.wait_for(lock, deadline, [this] { return stopped; });
+  }
+
+  void End() {
+    if (!thread.joinable()) return;
+    Post([this] { KillAll(); });
+    if (!WaitStopped(options.kill_deadline + std::chrono::seconds(1))) {
+      spdlog::warn("Trainers of the worker {} outlive its end for a moment", options.id.str());
+    }
+    Post([this] {
+      if (channel) channel->Close();
+      channel.reset();
+      attempts.clear();
+      io->stop();
+    });
+    thread.join();
+  }
+
+  const AgentOptions options;
+  const RuntimeFolder runtime_folder;
+  const LaunchSettings settings;
+  const std::shared_ptr<asio::io_context> io;  // shared with post(), which a channel may keep for longer
+  asio::executor_work_guard<asio::io_context::executor_type> keep_running;
+  Spawner spawner;
+  std::unique_ptr<RankServer> ranks;
+  asio::steady_timer tick_timer;
+  asio::steady_timer heartbeat_timer;
+  bool ticking = false;
+
+  const Incarnation incarnation;
+  Generation obeyed;
+  std::shared_ptr<protocol::Channel> channel;
+  bool joined = false;  // welcome on this channel
+  std::map<AttemptId, std::unique_ptr<LedAttempt>> attempts;
+  std::map<AttemptId, std::vector<int>> granted;
+  std::deque<AttemptId> ended;  // those of attempts that were told all, oldest first
+  enum class Phase { kServing, kStopping } phase = Phase::kServing;
+
+  std::mutex mutex;
+  std::condition_variable stopped_changed;
+  bool stopped = false;
+  std::thread thread;
+};
+
+Result<std::unique_ptr<Agent>> Agent::Start(AgentOptions options) {
+  TUTTI_ASSIGN_OR_RETURN(AgentOptions complete, Complete(std::move(options)));
+  TUTTI_ASSIGN_OR_RETURN(RuntimeFolder folder, RuntimeFolder::Make(complete.runtime_folder));
+  auto impl = std::make_unique<Impl>(std::move(complete), std::move(folder));
+  TUTTI_RETURN_IF_ERROR(impl->Listen());
+  impl->RunThread();
+  return std::unique_ptr<Agent>(new Agent(std::move(impl)));
+}
+
+Agent::Agent(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Agent::~Agent() { impl_->End(); }
+
+protocol::Post Agent::post() const {
+  return [io = impl_->io](std::function<void()> function) { asio::post(*io, std::move(function)); };
+}
+
+void Agent::Attach(std::shared_ptr<protocol::Channel> channel) {
+  impl_->Post([impl = impl_.get(), channel = std::move(channel)]() mutable { impl->Attach(std::move(channel)); });
+}
+
+void Agent::RequestStop() {
+  impl_->Post([impl = impl_.get()] { impl->RequestStop(); });
+}
+
+void Agent::KillAll() {
+  impl_->Post([impl = impl_.get()] { impl->KillAll(); });
+}
+
+Result<void> Agent::WaitStopped(Duration deadline) {
+  if (impl_->WaitStopped(deadline)) return {};
+  return Fail(ErrorCode::kTimeout, "the worker {} still runs trainers", impl_->options.id.str());
+}
+
+}  // namespace tutti::worker

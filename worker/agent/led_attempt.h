@@ -1,0 +1,125 @@
+// One attempt that this worker leads: its processes, its events, and what the coordinator was told of them.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/file_system.h"
+#include "common/protocol/channel.h"
+#include "worker/agent/event_follower.h"
+#include "worker/agent/inventory.h"
+#include "worker/launch/process.h"
+#include "worker/launch/rank_server.h"
+#include "worker/launch/supervision.h"
+
+namespace tutti::worker {
+
+// What an attempt's processes are started and ended with.
+struct LaunchSettings {
+  std::filesystem::path home;
+  std::filesystem::path trainer;
+  std::filesystem::path tutti;
+  std::filesystem::path mpirun;
+  std::filesystem::path runtime_folder;  // of this agent
+  std::filesystem::path socket;          // of its ranks
+  Inventory inventory;
+  Duration checkpoint_deadline{};
+  Duration kill_deadline{};
+  uint64_t log_limit_bytes = 0;
+};
+
+// What an attempt uses of the agent, which outlives it.
+struct AttemptSurroundings {
+  boost::asio::io_context& context;
+  Spawner& spawner;
+  RankServer& ranks;
+  FileSystem& files;
+  const LaunchSettings& settings;
+  std::function<void()> changed;  // something is to be told; never called from inside a call
+};
+
+// Not thread-safe: lives on the agent's thread.
+class LedAttempt {
+ public:
+  using SteadyTime = std::chrono::steady_clock::time_point;
+  using Tell = std::function<void(protocol::FromWorker)>;
+
+  // `slots` are this worker's, in the order of ranks.
+  LedAttempt(AttemptSurroundings surroundings, protocol::Task task, std::vector<int> slots);
+  // Kills what still runs.
+  ~LedAttempt();
+  LedAttempt(const LedAttempt&) = delete;
+  LedAttempt& operator=(const LedAttempt&) = delete;
+
+  // Starts the trainer, or the launcher of the gang. What goes wrong is told as AttemptFailedToStart.
+  void Launch();
+  // Ends it without a start.
+  void RefuseToStart(std::string reason);
+  // Asks for a checkpoint and the end; after the checkpoint deadline it is killed. Repeats change nothing.
+  void RequestCheckpoint(SteadyTime now);
+  // Ends it at once. A gang's launcher has until the kill deadline to clean up.
+  void Kill(SteadyTime now);
+  // Looks after deadlines.
+  void Tick(SteadyTime now);
+
+  Result<RankOrders> OrdersFor(int rank) const;
+  void HandleRanksGone();
+
+  // Tells what has not been told since the last Rejoin: start, events, exit, free slots.
+  void Report(const Tell& tell);
+  // The coordinator knows nothing but what it acknowledged.
+  void Rejoin();
+  void Acknowledge(int64_t sequence);
+
+  const AttemptId& id() const { return task_.attempt; }
+  const std::vector<int>& slots() const { return slots_; }
+  // Nothing of it runs any more.
+  bool gone() const { return phase_ == Phase::kGone; }
+  // It is gone and the coordinator was told all.
+  bool told_all() const { return told_ == Told::kAll; }
+
+ private:
+  enum class Phase { kNew, kRunning, kExited, kGone };
+  enum class Stop { kNone, kCheckpoint, kKill };
+  enum class Told { kNothing, kStarted, kEnded, kAll };  // each with those before
+
+  bool is_gang() const { return slots_.size() > 1; }
+  Result<void> TryLaunch();
+  Result<Command> MakeCommand() const;
+  std::filesystem::path LauncherFolder() const;
+  void AskAgain(SteadyTime now);
+  void HandleExit(int exit_code);
+  void HandleGroupGone();
+  void BecomeGoneIfAllAre();
+  void ReportEvents(const Tell& tell);
+  void ReportEnd(const Tell& tell);
+
+  AttemptSurroundings surroundings_;
+  protocol::Task task_;
+  std::vector<int> slots_;
+  EventFollower events_;
+  int64_t acknowledged_ = 0;
+  std::unique_ptr<Supervision> process_;
+
+  Phase phase_ = Phase::kNew;
+  bool group_gone_ = false;
+  std::optional<std::string> start_error_;
+  int exit_code_ = 0;
+  std::string last_log_lines_;
+
+  Stop stop_ = Stop::kNone;
+  bool listens_ = false;  // its first event has come: it takes requests for a checkpoint
+  SteadyTime ask_again_at_;
+  int failed_reads_ = 0;                // of events, in a row
+  std::optional<SteadyTime> kill_at_;   // Kill()
+  std::optional<SteadyTime> force_at_;  // SIGKILL to whatever is left
+  Told told_ = Told::kNothing;
+};
+
+}  // namespace tutti::worker

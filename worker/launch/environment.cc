@@ -1,0 +1,76 @@
+#include "worker/launch/environment.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <string_view>
+
+namespace tutti::worker {
+namespace {
+
+bool IsRankOfOuterLaunch(const Environment& environment) {
+  return environment.contains("OMPI_COMM_WORLD_RANK") || environment.contains("PMIX_RANK");
+}
+
+bool BelongsToOuterLaunch(std::string_view key, bool is_rank) {
+  // An mpirun that sees a batch system's allocation starts its ranks there instead of here.
+  static constexpr std::array<std::string_view, 6> kPrefixes = {"PMIX_", "PMI_", "ORTE_", "PRTE_", "SLURM_", "PBS_"};
+  for (const std::string_view prefix : kPrefixes) {
+    if (key.starts_with(prefix)) return true;
+  }
+  if (!key.starts_with("OMPI_")) return false;
+  return is_rank || !key.starts_with("OMPI_MCA_");
+}
+
+}  // namespace
+
+Environment CurrentEnvironment() {
+  Environment result;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const size_t equals = text.find('=');
+    if (equals == std::string_view::npos) continue;
+    result.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return result;
+}
+
+Environment WithoutOuterLaunch(Environment environment) {
+  const bool is_rank = IsRankOfOuterLaunch(environment);
+  std::erase_if(environment, [&](const auto& entry) { return BelongsToOuterLaunch(entry.first, is_rank); });
+  return environment;
+}
+
+Environment ForTrainer(Environment environment, int threads) {
+  environment["OMP_NUM_THREADS"] = std::to_string(threads);
+  environment["OMP_WAIT_POLICY"] = "passive";
+  return environment;
+}
+
+Environment ForLauncher(Environment environment) {
+  environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1";
+  environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1";
+  return environment;
+}
+
+Result<std::filesystem::path> FindProgram(const std::filesystem::path& program, const Environment& environment) {
+  const auto is_executable = [](const std::filesystem::path& path) {
+    std::error_code ignored;
+    return std::filesystem::is_regular_file(path, ignored) && ::access(path.c_str(), X_OK) == 0;
+  };
+  if (program.has_parent_path()) {
+    if (is_executable(program)) return program;
+    return Fail(ErrorCode::kNotFound, "{} is no program that can be run", program.string());
+  }
+  const auto path = environment.find("PATH");
+  std::string_view folders = path == environment.end() ? std::string_view("/usr/bin:/bin") : path->second;
+  while (!folders.empty()) {
+    const size_t colon = folders.find(':');
+    const std::filesystem::path candidate = std::filesystem::path(folders.substr(0, colon)) / program;
+    if (is_executable(candidate)) return candidate;
+    folders = colon == std::string_view::npos ? std::string_view() : folders.substr(colon + 1);
+  }
+  return Fail(ErrorCode::kNotFound, "{} is not in PATH: install it, or name its path", program.string());
+}
+
+}  // namespace tutti::worker

@@ -1,0 +1,45 @@
+#include "worker/launch/trainer_command.h"
+
+#include <signal.h>
+
+#include "worker/launch/environment.h"
+
+namespace tutti::worker {
+
+Result<std::vector<std::string>> TrainerArguments(const std::filesystem::path& trainer, const protocol::Task& task) {
+  if (task.kind != JobKind::kTrain && task.kind != JobKind::kInspect) {
+    return Fail(ErrorCode::kInvalid, "no trainer does jobs of the kind '{}'", Name(task.kind));
+  }
+  const std::filesystem::path file = task.folder / "task.json";
+  return std::vector<std::string>{trainer.string(), task.kind == JobKind::kTrain ? "train" : "inspect", file.string()};
+}
+
+Command SoloCommand(std::vector<std::string> trainer_arguments, int threads, std::vector<int> cpus) {
+  Command command;
+  command.arguments = std::move(trainer_arguments);
+  command.environment = ForTrainer(WithoutOuterLaunch(CurrentEnvironment()), threads);
+  command.cpus = std::move(cpus);
+  command.ignored_signals = {SIGUSR1};  // a request that comes before the trainer listens must not kill it
+  return command;
+}
+
+Command GangCommand(const GangLaunch& launch) {
+  const std::string ranks = std::to_string(launch.ranks);
+  Command command;
+  command.arguments = {launch.mpirun.string(), "-np", ranks,
+                       // Here and nowhere else, whatever a batch system's allocation says.
+                       "--host", "localhost:" + ranks, "--mca", "plm", "isolated",  //
+                       "--mca", "ras", "^slurm,tm,lsf,gridengine",                  //
+                       "--bind-to", "none",  // each rank binds itself to the CPUs of its slot
+                       // Waiting ranks poll: without this they starve the threads that they wait for.
+                       "--mca", "mpi_yield_when_idle", "1",  //
+                       "--mca", "orte_tmpdir_base", launch.temporary_folder.string(), launch.tutti.string(), "rank",
+                       launch.attempt.str(), "--socket", launch.socket.string()};
+  command.environment = ForLauncher(ForTrainer(WithoutOuterLaunch(CurrentEnvironment()), launch.threads));
+  // A cluster sends SIGTERM to everything at once. mpirun would leave its ranks a second; they need one to checkpoint.
+  command.blocked_signals = {SIGTERM};
+  command.ignored_signals = {SIGUSR1};
+  return command;
+}
+
+}  // namespace tutti::worker
