@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "common/spec/descriptor.h"
 #include "worker/trainer/data/random.h"
 
 namespace tutti::trainer {
@@ -22,34 +23,20 @@ struct AugmentationKinds {
     if (BelowLimit(draw, 2) == 1) placement.columns.Reverse();
   }
 
-  static Result<Step> MakeCrop(const Json& parameters) {
-    const auto padding = parameters.find("padding");
-    if (padding == parameters.end() || !padding->is_number_integer() || *padding < 0 || *padding > 4096) {
-      return Fail(ErrorCode::kInvalid, "augment: crop needs `padding`, a whole number from 0 to 4096");
-    }
-    return Step{Crop, padding->get<int64_t>()};
-  }
-
-  static Result<Step> MakeFlip(const Json& parameters) {
-    for (const auto& [key, value] : parameters.items()) {
-      if (value != "horizontal") {
-        return Fail(ErrorCode::kInvalid, "augment: flip knows no {} {}; use `flip: horizontal`", key, value.dump());
-      }
-    }
-    return Step{FlipHorizontal, 0};
-  }
-
+  // `choice` is complete: its descriptor has checked it.
   static Result<Step> Make(const spec::Choice& choice) {
-    if (choice.name == "crop") return MakeCrop(choice.parameters);
-    if (choice.name == "flip") return MakeFlip(choice.parameters);
-    return Fail(ErrorCode::kInvalid, "augment: '{}' is unknown; use crop or flip", choice.name);
+    if (choice.name == "crop") return Step{Crop, choice.parameters.at("padding").get<int64_t>()};
+    if (choice.name == "flip") return Step{FlipHorizontal, 0};
+    return Fail(ErrorCode::kInvalid, "augment: '{}' is not made by this trainer; update it", choice.name);
   }
 };
 
 Result<Augmentations> Augmentations::Make(std::span<const spec::Choice> choices) {
   Augmentations made;
   for (const spec::Choice& choice : choices) {
-    TUTTI_ASSIGN_OR_RETURN(Step step, AugmentationKinds::Make(choice));
+    const Json json = {{choice.name, choice.parameters}};
+    TUTTI_ASSIGN_OR_RETURN(const spec::Choice complete, spec::CompleteChoice(spec::ChoiceKind::kAugmentation, json));
+    TUTTI_ASSIGN_OR_RETURN(const Step step, AugmentationKinds::Make(complete));
     made.steps_.push_back(step);
   }
   return made;
