@@ -1,4 +1,12 @@
 // The coordinator's mind: pure. (state, event, now) -> effects; no I/O, clock, thread or random device.
+//
+// How an ensemble runs: an inspect job (kInspectJob) reports what the data is, the split is drawn, the members train,
+// and once all have ended their predictions are combined. A message of a worker about an attempt counts only while
+// that attempt lives and the sender leads it; anything else is harmless and, where it shows that a fenced attempt is
+// still at work, answered with StopAttempt{kStale}.
+//
+// What an agent can rely on: Welcome and, for each attempt that it keeps, Acknowledge (from where to send again)
+// answer its Hello; an event is acknowledged once it is durable, the last event of an attempt once its exit is.
 #pragma once
 
 #include <chrono>
@@ -14,27 +22,28 @@
 
 namespace tutti::core {
 
+inline constexpr const char* kInspectJob = ".inspect";  // its position is 0, those of the members begin with 1
+
 struct Settings {
-  Duration disconnect_grace = std::chrono::seconds(10);   // a worker whose connection broke
-  Duration silence_limit = std::chrono::seconds(30);      // a worker that says nothing
-  Duration recovery_lease = std::chrono::seconds(30);     // attempts unknown after a restart of the coordinator
-  int maximum_failures = 3;                               // of a job, before it is given up
-  Duration first_backoff = std::chrono::seconds(1);       // doubled with each failure
+  Duration disconnect_grace = std::chrono::seconds(10);  // a worker whose connection broke
+  Duration silence_limit = std::chrono::seconds(30);     // a worker that says nothing: agents send Heartbeat
+  Duration recovery_lease = std::chrono::seconds(30);    // attempts unknown after a restart of the coordinator
+  int maximum_failures = 3;                              // of a job in a row, before it is given up
+  // Ends in a row that are nobody's failure (a lost worker, a stop from outside) and bring no checkpoint.
+  int maximum_interruptions = 10;
+  Duration first_backoff = std::chrono::seconds(1);  // doubled with each failure
   Duration longest_backoff = std::chrono::minutes(1);
 };
 
-// Why a job is not running, in words for people.
-struct Reason {
-  JobId job;
-  std::string text;
-};
+struct State;  // state.h, internal
 
 class Core {
  public:
   Core(Settings settings, Generation generation);
 
   // The state that `records` tell, and the effects that a crash between a commit and its outward effects may have
-  // left undone. Workers are unknown until they join.
+  // left undone. Workers are unknown until they join. Jobs that an ensemble's experiment names and `records` lack
+  // (a catalog made anew from folders) wait from the start.
   static Core Restore(Settings settings, Generation generation, Records records, TimePoint now,
                       std::vector<Effect>& outstanding);
 
@@ -42,13 +51,16 @@ class Core {
   Core& operator=(Core&&) noexcept;
   ~Core();
 
+  // Time passes by Tick alone: the other events do not wake what sleeps.
   std::vector<Effect> Handle(const Event& event, TimePoint now);
 
   // When Tick is next needed.
   std::optional<TimePoint> NextDeadline() const;
 
-  // What is known, for showing. Valid until the next Handle.
+  // What is known, for showing. Valid until the next Handle. Costs a copy of the tables that changed since it was last
+  // asked for; RecordsOf() copies one ensemble alone.
   const Records& records() const;
+  Records RecordsOf(const EnsembleId& ensemble) const;
   struct WorkerView {
     WorkerId id;
     Incarnation incarnation;
@@ -56,7 +68,7 @@ class Core {
     int slots = 0;
     std::vector<std::optional<AttemptId>> holders;  // by slot
   };
-  std::vector<WorkerView> workers() const;
+  std::vector<WorkerView> workers() const;  // those that are not given up
   std::string Why(const JobId& job) const;
   // The last Progress of a running job; never persisted.
   const protocol::Progress* progress(const JobId& job) const;
@@ -68,7 +80,6 @@ class Core {
   void CheckInvariants() const;
 
  private:
-  struct State;
   std::unique_ptr<State> state_;
 };
 

@@ -20,10 +20,11 @@ struct Persist {
 struct Erase {
   Erasure key;
 };
-// Tells a worker something; dropped when it is not connected.
+// Tells a worker something; dropped when this incarnation of it is not connected.
 struct Tell {
   WorkerId worker;
   protocol::ToWorker message;
+  Incarnation incarnation;  // a refused older process must not be heard by the newer one of its name
 };
 // Grants the slots to every worker of the gang (GrantSlots) and tells the leader to start (StartAttempt). The server
 // makes the task from the job, the ensemble's spec and what is stored (protocol/task.h).
@@ -37,7 +38,7 @@ struct StartAttempt {
 // Draws the split from the inspect job's labels and persists it -> SplitDrawn.
 struct DrawSplit {
   EnsembleId id;
-  std::string inspection;        // file of labels, relative to the ensemble's folder
+  std::string inspection;  // file of labels, relative to the ensemble's folder
 };
 // Combines what finished members predicted -> CombinationDone. Writes ensemble/ and results.
 struct Combine {
@@ -61,7 +62,7 @@ struct RemoveEnsembleFolder {
 // Something that people watch changed.
 struct Notify {
   EnsembleId ensemble;
-  std::string what;              // "lenet5-s0 finished: validation loss 0.271"
+  std::string what;  // "lenet5-s0 finished: validation loss 0.271"
 };
 
 using Effect = std::variant<Persist, Erase, Tell, StartAttempt, DrawSplit, Combine, InspectFolders, RemoveCheckpoint,

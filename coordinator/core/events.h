@@ -16,7 +16,7 @@ namespace tutti::core {
 
 // ---- people ----
 struct EnsembleSubmitted {
-  EnsembleId id;                 // chosen by the server
+  EnsembleId id;  // chosen by the server
   spec::EnsembleSpec spec;
   std::string spec_hash;
 };
@@ -27,7 +27,7 @@ struct EnsembleCancelled {
 struct EnsembleResumed {
   EnsembleId id;
 };
-struct EnsembleRemoved {         // ended ones only; others are left alone
+struct EnsembleRemoved {  // ended ones only; others are left alone
   EnsembleId id;
 };
 // The coordinator is asked to leave: every attempt checkpoints and stops, nothing new starts.
@@ -37,7 +37,7 @@ struct StopRequested {};
 struct WorkerJoined {
   protocol::Hello hello;
 };
-struct WorkerDisconnected {      // its connection broke; it has a moment to come back
+struct WorkerDisconnected {  // its connection broke; it has a moment to come back
   WorkerId worker;
   Incarnation incarnation;
 };
@@ -51,24 +51,24 @@ struct WorkerSaid {
 // ---- effects that ended ----
 struct SplitDrawn {
   EnsembleId id;
-  std::string error;             // empty: done
+  std::string error;  // empty: done
 };
 struct CombinationDone {
   EnsembleId id;
-  std::string error;             // empty: done
+  std::string error;  // empty: done
 };
 // Folders found on disk that have no record, handed over before a replacement is granted (see InspectFolders).
 struct FoldersInspected {
   JobId job;
   std::vector<CheckpointRecord> adopted;
-  int highest_attempt = 0;       // that has a folder
+  int highest_attempt = 0;  // that has a folder
 };
 struct CheckpointRemoved {
   CheckpointKey key;
   std::string error;
 };
 
-struct Tick {};                  // time passed
+struct Tick {};  // time passed
 
 using Event = std::variant<EnsembleSubmitted, EnsembleCancelled, EnsembleResumed, EnsembleRemoved, StopRequested,
                            WorkerJoined, WorkerDisconnected, WorkerSaid, SplitDrawn, CombinationDone, FoldersInspected,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <tl/expected.hpp>
 #include <vector>
 
 #include "common/ids.h"
@@ -10,9 +11,9 @@ namespace tutti::core {
 
 struct FreeSlots {
   WorkerId worker;
-  std::string launch_domain;     // a gang stays within one
+  std::string launch_domain;  // a gang stays within one; a worker that names none is one by itself
   int total = 0;
-  std::vector<int> free;         // indexes, rising
+  std::vector<int> free;  // indexes, rising
 };
 
 struct Waiting {
@@ -23,7 +24,7 @@ struct Waiting {
 
 struct Placement {
   JobId job;
-  std::vector<SlotId> gang;      // in the order of ranks, one worker's slots side by side
+  std::vector<SlotId> gang;  // in the order of ranks, one worker's slots side by side
 };
 
 // A job that does not start, and why: "needs 4 slots at once, 3 are free", "no worker has joined".
@@ -39,7 +40,45 @@ struct Schedule {
 
 // `waiting` in the order in which they are to be served. A gang that does not fit now holds back those behind it from
 // the slots that it waits for, so that narrow jobs never starve a wide one; one that no cluster of these workers could
-// ever hold blocks nobody.
+// ever hold blocks nobody. An elastic gang gets as many of its slots as are free in one launch domain.
 Schedule PlaceJobs(const std::vector<Waiting>& waiting, const std::vector<FreeSlots>& cluster);
+
+// PlaceJobs() step by step, for a queue that is much longer than the cluster is wide: ask for one job after the other
+// until exhausted().
+class Placer {
+ public:
+  explicit Placer(const std::vector<FreeSlots>& cluster);
+
+  // The job's gang, taken from what is left; or why it gets none, and then what it waits for is kept for it.
+  tl::expected<std::vector<SlotId>, std::string> Place(const Waiting& job);
+
+  // No job behind can get anything.
+  bool exhausted() const;
+
+ private:
+  struct Host {
+    WorkerId worker;
+    std::vector<int> free;  // falling, so that the lowest is taken from the back
+  };
+  struct Domain {
+    std::string name;
+    int total = 0;
+    int free = 0;
+    JobId kept_for;  // a gang that waits for this domain; no ensemble: open to all
+    std::vector<Host> hosts;
+
+    bool open() const { return kept_for.ensemble.empty(); }
+    int available() const { return open() ? free : 0; }
+  };
+
+  Domain& DomainOf(const FreeSlots& slots);
+  // The open domain with the most free slots among those that could hold `slots`; none: all are kept for others.
+  Domain* WidestFor(int slots);
+  std::vector<SlotId> Take(int slots);
+  static void TakeFrom(Domain& domain, Host& host, int slots, std::vector<SlotId>& gang);
+  std::string WhyKept(const Waiting& job) const;
+
+  std::vector<Domain> domains_;
+};
 
 }  // namespace tutti::core

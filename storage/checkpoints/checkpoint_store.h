@@ -106,14 +106,4 @@ class CheckpointStore {
   std::filesystem::path ensemble_folder_;
 };
 
-// Which checkpoints of a member retention lets go: all but the `keep` newest, the best by validation loss, and those
-// in `pinned`. Pure; over all attempts of the member (a later attempt's step counts as newer).
-struct RetentionInput {
-  AttemptId attempt;
-  int64_t step = 0;
-  std::optional<double> validation_loss;
-  bool pinned = false;  // a predictor or a running job uses it
-};
-std::vector<size_t> ChooseForDeletion(const std::vector<RetentionInput>& checkpoints, int keep);
-
 }  // namespace tutti::storage

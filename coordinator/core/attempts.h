@@ -1,0 +1,39 @@
+// The life of an attempt: granted, started, heard, ended. Internal.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/core/state.h"
+
+namespace tutti::core {
+
+// A new attempt on free slots, going on from the newest checkpoint.
+void Grant(State& state, Turn& turn, Job& job, std::vector<SlotId> gang);
+
+// What leaders say. `worker` is there, and the message is of its present incarnation.
+void OnStarted(State& state, Turn& turn, const Worker& worker, const protocol::AttemptStarted& message);
+void OnFailedToStart(State& state, Turn& turn, const Worker& worker, const protocol::AttemptFailedToStart& message);
+void OnEvent(State& state, Turn& turn, const Worker& worker, const protocol::AttemptEvent& message);
+void OnExited(State& state, Turn& turn, const Worker& worker, const protocol::AttemptExited& message);
+
+// The attempt ended without its own doing: its worker is gone or knows nothing of it.
+void Lose(State& state, Turn& turn, Attempt& attempt, const std::string& why);
+
+// Its leader is back before a replacement was granted and still runs it: the attempt goes on. False when that is not
+// possible any more.
+enum class Revival { kGoesOn, kTooLate };
+Revival Revive(State& state, Turn& turn, Attempt& attempt, const Worker& worker);
+
+// Its leader confirmed (again) that it runs.
+void Confirm(State& state, Turn& turn, Attempt& attempt);
+
+// Tells the leader to stop it, as the ensemble's state demands.
+void Stop(State& state, Turn& turn, Attempt& attempt);
+// How attempts of this ensemble are to be stopped; nothing while it runs.
+std::optional<protocol::StopReason> WantedStop(const Ensemble& ensemble);
+
+void TellWorker(const State& state, Turn& turn, const WorkerId& worker, protocol::ToWorker message);
+
+}  // namespace tutti::core

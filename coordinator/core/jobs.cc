@@ -1,0 +1,108 @@
+#include "coordinator/core/jobs.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <utility>
+
+namespace tutti::core {
+namespace {
+
+void OneLessUnmet(State& state, Turn& turn, const JobId& id) {
+  Job& job = state.jobs.at(id);
+  TUTTI_CHECK(job.unmet > 0);
+  if (--job.unmet > 0 || job.record.state != JobState::kWaiting) return;
+  job.record.reason.clear();
+  turn.Touch(job);
+  Enqueue(state, job, turn.now);
+}
+
+void FailDependents(State& state, Turn& turn, const Job& job) {
+  for (const JobId& id : job.dependents) {
+    Job& dependent = state.jobs.at(id);
+    if (dependent.record.state != JobState::kWaiting) continue;
+    SetJobState(state, turn, dependent, JobState::kFailed,
+                fmt::format("needs {}, which failed: {}", job.record.id.name, job.record.reason));
+  }
+}
+
+std::string Sentence(const Job& job) {
+  const JobRecord& record = job.record;
+  if (record.reason.empty()) return fmt::format("{} {}", record.id.name, Name(record.state));
+  return fmt::format("{} {}: {}", record.id.name, Name(record.state), record.reason);
+}
+
+void Move(State& state, Turn& turn, Job& job, JobState to, std::string reason) {
+  const JobState from = std::exchange(job.record.state, to);
+  job.record.reason = std::move(reason);
+  if (job.record.kind == JobKind::kTrain) {
+    Ensemble& ensemble = EnsembleOf(state, job.record.id);
+    --ensemble.Count(from);
+    ++ensemble.Count(to);
+  }
+  turn.Touch(job);
+  if (from != to) Announce(turn, job.record.id.ensemble, Sentence(job));
+}
+
+}  // namespace
+
+void SetJobState(State& state, Turn& turn, Job& job, JobState to, std::string reason) {
+  TUTTI_CHECK(to != JobState::kWaiting);
+  Dequeue(state, job);
+  job.record.not_before.reset();
+  Move(state, turn, job, to, std::move(reason));
+  if (to == JobState::kFinished) {
+    for (const JobId& dependent : job.dependents) OneLessUnmet(state, turn, dependent);
+  }
+  if (to == JobState::kFailed) FailDependents(state, turn, job);
+}
+
+void Wait(State& state, Turn& turn, Job& job, std::string reason, std::optional<TimePoint> not_before) {
+  Dequeue(state, job);
+  job.record.not_before = not_before;
+  Move(state, turn, job, JobState::kWaiting, std::move(reason));
+  Enqueue(state, job, turn.now);
+}
+
+void Enqueue(State& state, Job& job, TimePoint now) {
+  const Ensemble& ensemble = EnsembleOf(state, job.record.id);
+  if (job.record.state != JobState::kWaiting || ensemble.record.state != EnsembleState::kRunning) return;
+  if (job.unmet > 0 || state.stopping) return;
+  if (job.record.not_before && *job.record.not_before > now) {
+    state.sleeping.insert({*job.record.not_before, job.record.id});
+    return;
+  }
+  state.ready.insert(QueueKeyOf(state, job));
+  state.schedule_needed = true;
+}
+
+void Dequeue(State& state, const Job& job) {
+  if (state.ready.erase(QueueKeyOf(state, job)) > 0) state.schedule_needed = true;  // what was kept for it is free
+  if (job.record.not_before) state.sleeping.erase({*job.record.not_before, job.record.id});
+}
+
+void WakeSleepers(State& state, TimePoint now) {
+  while (!state.sleeping.empty() && state.sleeping.begin()->first <= now) {
+    Job& job = state.jobs.at(state.sleeping.begin()->second);
+    state.sleeping.erase(state.sleeping.begin());
+    Enqueue(state, job, now);
+  }
+}
+
+QueueKey QueueKeyOf(const State& state, const Job& job) {
+  const JobId& id = job.record.id;
+  return {EnsembleOf(state, id).record.submitted_at, id.ensemble, job.record.position, id.name};
+}
+
+JobId JobIn(const QueueKey& key) { return {std::get<EnsembleId>(key), std::get<std::string>(key)}; }
+
+std::string ReasonToWait(const State& state, const Job& job) {
+  std::vector<std::string> unmet;
+  for (const std::string& name : job.record.after) {
+    const auto other = state.jobs.find(JobId{job.record.id.ensemble, name});
+    if (other == state.jobs.end() || other->second.record.state != JobState::kFinished) unmet.push_back(name);
+  }
+  return unmet.empty() ? "" : fmt::format("waits for {}", fmt::join(unmet, ", "));
+}
+
+}  // namespace tutti::core

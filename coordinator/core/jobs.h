@@ -1,0 +1,31 @@
+// The life of a job: waiting, running, ended; and its place in the queue. Internal.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "coordinator/core/state.h"
+
+namespace tutti::core {
+
+// Changes a job's state with all that follows from it: the ensemble's counts, the queue, the jobs that wait for it.
+// For kWaiting use Wait().
+void SetJobState(State& state, Turn& turn, Job& job, JobState to, std::string reason);
+
+// The job waits (again), from `not_before` on for slots.
+void Wait(State& state, Turn& turn, Job& job, std::string reason, std::optional<TimePoint> not_before = std::nullopt);
+
+// Puts a waiting job where it belongs: the queue, the sleepers, or nowhere while it lacks something.
+void Enqueue(State& state, Job& job, TimePoint now);
+void Dequeue(State& state, const Job& job);
+
+// Jobs whose back-off is over.
+void WakeSleepers(State& state, TimePoint now);
+
+QueueKey QueueKeyOf(const State& state, const Job& job);
+JobId JobIn(const QueueKey& key);
+
+// "waits for .inspect", or nothing.
+std::string ReasonToWait(const State& state, const Job& job);
+
+}  // namespace tutti::core

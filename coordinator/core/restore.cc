@@ -1,0 +1,171 @@
+#include "coordinator/core/restore.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "common/json.h"
+#include "coordinator/core/checkpoints.h"
+#include "coordinator/core/ensembles.h"
+#include "coordinator/core/jobs.h"
+#include "coordinator/core/scheduling.h"
+
+namespace tutti::core {
+namespace {
+
+void LoadRows(State& state, Records records) {
+  for (EnsembleRecord& record : records.ensembles) {
+    const EnsembleId id = record.id;
+    state.ensembles[id].record = std::move(record);
+  }
+  for (JobRecord& record : records.jobs) {
+    const JobId id = record.id;
+    state.jobs[id].record = std::move(record);
+  }
+  for (AttemptRecord& record : records.attempts) {
+    const AttemptId id = record.id;
+    Attempt& attempt = state.attempts[id];
+    attempt.seen = record.acknowledged;
+    attempt.record = std::move(record);
+  }
+  for (EpochRecord& record : records.epochs) {
+    const EpochKey key{record.attempt, record.epoch};
+    state.epochs.emplace(key, std::move(record));
+  }
+  for (CheckpointRecord& record : records.checkpoints) {
+    const CheckpointKey key = KeyOf(record);
+    state.checkpoints.emplace(key, std::move(record));
+  }
+  for (PredictionRecord& record : records.predictions) {
+    const PredictionKey key{record.attempt, record.predictor, record.split};
+    state.predictions.emplace(key, std::move(record));
+  }
+}
+
+Result<spec::EnsembleSpec> SpecOf(const EnsembleRecord& record) {
+  TUTTI_ASSIGN_OR_RETURN(const Json json, ParseJson(record.spec));
+  return spec::EnsembleFromJson(json);
+}
+
+// A catalog that was made anew from folders may lack jobs.
+void AddMissingJobs(State& state, Turn& turn, const EnsembleId& id, const spec::EnsembleSpec& spec) {
+  for (JobRecord& record : JobsOf(id, spec)) {
+    if (state.jobs.contains(record.id)) continue;
+    Job& job = state.jobs[record.id];
+    job.record = std::move(record);
+    turn.Touch(job);
+  }
+}
+
+// An experiment that cannot be read is left alone: nothing of it starts, nothing is deleted.
+void SetAside(State& state, Turn& turn, Ensemble& ensemble, const Error& error) {
+  for (auto& [id, job] : state.jobs) {
+    if (id.ensemble == ensemble.record.id) job.keep = std::numeric_limits<int>::max();
+  }
+  LinkJobs(state, ensemble);
+  if (ensemble.record.state != EnsembleState::kRunning) return;
+  ensemble.record.state = EnsembleState::kFailed;
+  ensemble.record.ended_at = turn.now;
+  ensemble.record.note = fmt::format("its stored experiment cannot be read: {}", error.Text());
+  turn.Touch(ensemble);
+}
+
+void RestoreEnsemble(State& state, Turn& turn, Ensemble& ensemble) {
+  const Result<spec::EnsembleSpec> spec = SpecOf(ensemble.record);
+  if (!spec) return SetAside(state, turn, ensemble, spec.error());
+  AddMissingJobs(state, turn, ensemble.record.id, *spec);
+  Job& inspect = state.jobs.at(InspectJobOf(ensemble.record.id));
+  if (inspect.record.state == JobState::kFinished && !ensemble.record.split_drawn) {
+    inspect.record.state = JobState::kWaiting;  // the split was lost: it is drawn again, the same
+    turn.Touch(inspect);
+  }
+  ApplySpec(state, ensemble, *spec);
+  LinkJobs(state, ensemble);
+}
+
+// Rows without the row that they belong to, which a damaged catalog may have, are left out. Their checkpoints are
+// found again on disk.
+void DropOrphans(State& state) {
+  std::erase_if(state.jobs, [&](const auto& row) { return !state.ensembles.contains(row.first.ensemble); });
+  std::erase_if(state.attempts, [&](const auto& row) { return !state.jobs.contains(row.first.job); });
+  const auto orphaned = [&](const auto& row) { return !state.attempts.contains(row.first.attempt); };
+  std::erase_if(state.epochs, orphaned);
+  std::erase_if(state.checkpoints, orphaned);
+  std::erase_if(state.predictions, orphaned);
+}
+
+// It goes on from the newest checkpoint that has this step and is older than the attempt.
+std::optional<CheckpointKey> ResumedFrom(const State& state, const AttemptRecord& attempt) {
+  if (!attempt.resumed_from_step) return std::nullopt;
+  for (int number = attempt.id.number - 1; number > 0; --number) {
+    const CheckpointKey key{{attempt.id.job, number}, *attempt.resumed_from_step};
+    if (state.checkpoints.contains(key)) return key;
+  }
+  return std::nullopt;
+}
+
+// We do not know what the worker runs, but remember what it held when it was last heard of.
+void Await(State& state, const Attempt& attempt) {
+  for (const SlotId& slot : attempt.record.gang) {
+    Worker& worker = state.workers[slot.worker];
+    worker.id = slot.worker;
+    worker.gone = true;
+    const auto index = static_cast<size_t>(slot.index);
+    if (worker.holders.size() <= index) worker.holders.resize(index + 1);
+    worker.holders[index] = attempt.record.id;
+  }
+  Incarnation& incarnation = state.workers.at(LeaderOf(attempt)).incarnation;
+  incarnation = std::max(incarnation, attempt.record.leader_incarnation);
+}
+
+void RestoreAttempts(State& state, Turn& turn) {
+  for (auto& [id, attempt] : state.attempts) {
+    if (!IsLive(attempt)) continue;
+    if (attempt.record.state != AttemptState::kUnknown) turn.Touch(attempt);
+    attempt.record.state = AttemptState::kUnknown;
+    attempt.resumed_from = ResumedFrom(state, attempt.record);
+    state.live.insert(id);
+    ++EnsembleOf(state, id.job).live;
+    Await(state, attempt);
+    state.lease_ends = turn.now + state.settings.recovery_lease;
+  }
+}
+
+int HighestAttempt(const State& state, const JobId& job) {
+  auto next = state.attempts.upper_bound(AttemptId{job, std::numeric_limits<int>::max()});
+  if (next == state.attempts.begin()) return 0;
+  --next;
+  return next->first.job == job ? next->first.number : 0;
+}
+
+void RestoreJobs(State& state, Turn& turn) {
+  for (auto& [id, job] : state.jobs) {
+    job.folders = Folders::kUnlooked;
+    const int highest = std::max(job.record.attempts, HighestAttempt(state, id));
+    if (std::exchange(job.record.attempts, highest) != highest) turn.Touch(job);
+    if (job.record.state == JobState::kRunning && LiveAttemptOf(state, job) == nullptr) {
+      Wait(state, turn, job, ReasonToWait(state, job));
+    } else {
+      Enqueue(state, job, turn.now);
+    }
+  }
+}
+
+}  // namespace
+
+void RestoreFrom(State& state, Turn& turn, Records records) {
+  LoadRows(state, std::move(records));
+  for (auto& [id, ensemble] : state.ensembles) RestoreEnsemble(state, turn, ensemble);
+  DropOrphans(state);
+  RestoreAttempts(state, turn);
+  RestoreJobs(state, turn);
+  for (const auto& [key, record] : state.checkpoints) {
+    if (record.state == CheckpointState::kDeleting) turn.Do(RemoveCheckpoint{key});
+  }
+  for (auto& [id, ensemble] : state.ensembles) Settle(state, turn, ensemble);
+  ScheduleReady(state, turn);
+}
+
+}  // namespace tutti::core

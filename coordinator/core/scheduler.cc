@@ -1,0 +1,130 @@
+#include "coordinator/core/scheduler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "common/result.h"
+
+namespace tutti::core {
+namespace {
+
+std::string SlotsAtOnce(int slots) { return slots == 1 ? "1 slot" : fmt::format("{} slots at once", slots); }
+
+std::string AreFree(int slots) {
+  if (slots == 0) return "none is free";
+  return slots == 1 ? "1 is free" : fmt::format("{} are free", slots);
+}
+
+}  // namespace
+
+Placer::Placer(const std::vector<FreeSlots>& cluster) {
+  for (const FreeSlots& slots : cluster) {
+    Domain& domain = DomainOf(slots);
+    domain.total += slots.total;
+    domain.free += static_cast<int>(slots.free.size());
+    domain.hosts.push_back({slots.worker, {slots.free.rbegin(), slots.free.rend()}});
+  }
+}
+
+Placer::Domain& Placer::DomainOf(const FreeSlots& slots) {
+  // A worker without a domain gets one whose name nobody else can have.
+  const std::string name = slots.launch_domain.empty() ? "\n" + slots.worker.str() : slots.launch_domain;
+  const auto found = std::ranges::find(domains_, name, &Domain::name);
+  if (found != domains_.end()) return *found;
+  return domains_.emplace_back(Domain{name, 0, 0, {}, {}});
+}
+
+bool Placer::exhausted() const {
+  return std::ranges::all_of(domains_, [](const Domain& domain) { return domain.available() == 0; });
+}
+
+tl::expected<std::vector<SlotId>, std::string> Placer::Place(const Waiting& job) {
+  const auto refuse = [](std::string reason) { return tl::unexpected<std::string>(std::move(reason)); };
+  if (domains_.empty()) return refuse("no worker has joined");
+  const int most = std::ranges::max(domains_, {}, &Domain::total).total;
+  if (job.minimum_slots > most) {
+    return refuse(
+        fmt::format("needs {}, but no group of workers has more than {}", SlotsAtOnce(job.minimum_slots), most));
+  }
+  Domain* widest = WidestFor(job.minimum_slots);
+  if (widest == nullptr) return refuse(WhyKept(job));
+  if (widest->free < job.minimum_slots) {
+    widest->kept_for = job.job;
+    return refuse(fmt::format("needs {}, {}", SlotsAtOnce(job.minimum_slots), AreFree(widest->free)));
+  }
+  return Take(std::min(job.maximum_slots, widest->free));
+}
+
+Placer::Domain* Placer::WidestFor(int slots) {
+  Domain* widest = nullptr;
+  for (Domain& domain : domains_) {
+    if (!domain.open() || domain.total < slots) continue;
+    if (widest == nullptr || domain.free > widest->free) widest = &domain;
+  }
+  return widest;
+}
+
+std::vector<SlotId> Placer::Take(int slots) {
+  // The tightest fit leaves the widest holes: one worker where it can be, else the domain with the least to spare.
+  Domain* domain = nullptr;
+  Host* host = nullptr;
+  for (Domain& candidate : domains_) {
+    if (candidate.available() < slots) continue;
+    if (host == nullptr && (domain == nullptr || candidate.free < domain->free)) domain = &candidate;
+    for (Host& one : candidate.hosts) {
+      if (std::ssize(one.free) < slots || (host != nullptr && one.free.size() >= host->free.size())) continue;
+      domain = &candidate;
+      host = &one;
+    }
+  }
+  TUTTI_CHECK(domain != nullptr);
+  std::vector<SlotId> gang;
+  if (host != nullptr) {
+    TakeFrom(*domain, *host, slots, gang);
+    return gang;
+  }
+  std::vector<Host*> widest_first;
+  for (Host& one : domain->hosts) widest_first.push_back(&one);
+  std::ranges::stable_sort(widest_first, std::greater(), [](const Host* one) { return one->free.size(); });
+  for (Host* one : widest_first) {
+    const int missing = slots - static_cast<int>(gang.size());
+    TakeFrom(*domain, *one, std::min(missing, static_cast<int>(one->free.size())), gang);
+  }
+  return gang;
+}
+
+void Placer::TakeFrom(Domain& domain, Host& host, int slots, std::vector<SlotId>& gang) {
+  for (int i = 0; i < slots; ++i) {
+    gang.push_back({host.worker, host.free.back()});
+    host.free.pop_back();
+  }
+  domain.free -= slots;
+}
+
+std::string Placer::WhyKept(const Waiting& job) const {
+  const Domain* kept = nullptr;
+  for (const Domain& domain : domains_) {
+    if (domain.total < job.minimum_slots) continue;
+    if (kept == nullptr || domain.free > kept->free) kept = &domain;
+  }
+  TUTTI_CHECK(kept != nullptr);
+  return fmt::format("needs {}; the next that are free are kept for {}, which is served first",
+                     SlotsAtOnce(job.minimum_slots), kept->kept_for.str());
+}
+
+Schedule PlaceJobs(const std::vector<Waiting>& waiting, const std::vector<FreeSlots>& cluster) {
+  Placer placer(cluster);
+  Schedule schedule;
+  for (const Waiting& job : waiting) {
+    auto gang = placer.Place(job);
+    if (gang) {
+      schedule.placements.push_back({job.job, std::move(*gang)});
+    } else {
+      schedule.held.push_back({job.job, std::move(gang.error())});
+    }
+  }
+  return schedule;
+}
+
+}  // namespace tutti::core

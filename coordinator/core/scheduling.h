@@ -1,0 +1,23 @@
+// The queue meets the cluster. Internal.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "coordinator/core/scheduler.h"
+#include "coordinator/core/state.h"
+
+namespace tutti::core {
+
+// Grants slots to the jobs at the head of the queue, when something changed that could let one start. A job whose
+// folders must be looked at first keeps its slots meanwhile.
+void ScheduleReady(State& state, Turn& turn);
+
+// The slots of workers that can be told to start something.
+std::vector<FreeSlots> FreeCluster(const State& state);
+Waiting WaitingOf(const Job& job);
+
+// Why a job is not running (or where it runs), for people.
+std::string WhyNot(const State& state, const Job& job);
+
+}  // namespace tutti::core

@@ -1,0 +1,236 @@
+#include "coordinator/core/workers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "coordinator/core/attempts.h"
+
+namespace tutti::core {
+namespace {
+
+std::string Seconds(Duration duration) {
+  return fmt::format("{} s", std::chrono::duration_cast<std::chrono::seconds>(duration).count());
+}
+
+std::set<AttemptId> HeldBy(const Worker& worker) {
+  std::set<AttemptId> held;
+  for (const auto& holder : worker.holders) {
+    if (holder) held.insert(*holder);
+  }
+  return held;
+}
+
+// ---- joining ----
+
+std::optional<std::string> ReasonToRefuse(const State& state, const protocol::Hello& hello) {
+  if (hello.version != protocol::kChannelVersion) {
+    return fmt::format(
+        "worker {} speaks version {} of the channel, this coordinator {}: install the same release on both",
+        hello.worker, hello.version, protocol::kChannelVersion);
+  }
+  if (hello.obeyed > state.generation) {
+    return fmt::format("worker {} obeys generation {}, this coordinator is generation {}: a newer one has taken over",
+                       hello.worker, hello.obeyed.value, state.generation.value);
+  }
+  const auto known = state.workers.find(hello.worker);
+  if (known != state.workers.end() && hello.incarnation < known->second.incarnation) {
+    return fmt::format("a newer process of worker {} has joined: this one must end", hello.worker);
+  }
+  if (hello.slots < 1) return fmt::format("worker {} offers no slots", hello.worker);
+  return std::nullopt;
+}
+
+bool GangHas(const Attempt& attempt, const Worker& worker, const std::vector<int>& slots) {
+  return std::ranges::all_of(slots, [&](int index) {
+    return std::ranges::find(attempt.record.gang, SlotId{worker.id, index}) != attempt.record.gang.end();
+  });
+}
+
+// Whether a worker may go on with what it says it runs.
+Revival Keep(State& state, Turn& turn, const Worker& worker, const protocol::RunningAttempt& running) {
+  Attempt* attempt = FindAttempt(state, running.attempt);
+  if (attempt == nullptr || attempt->record.gang.empty() || running.slots.empty()) return Revival::kTooLate;
+  if (!GangHas(*attempt, worker, running.slots)) return Revival::kTooLate;
+  const bool leads = LeaderOf(*attempt) == worker.id;
+  if (leads != running.leader) return Revival::kTooLate;
+  if (!leads) return IsLive(*attempt) ? Revival::kGoesOn : Revival::kTooLate;
+  if (!IsLedBy(*attempt, worker)) return Revival::kTooLate;  // an older process led it, and took it along
+  if (!IsLive(*attempt) && Revive(state, turn, *attempt, worker) == Revival::kTooLate) return Revival::kTooLate;
+  Confirm(state, turn, *attempt);
+  return Revival::kGoesOn;
+}
+
+void Occupy(Worker& worker, const protocol::RunningAttempt& running) {
+  for (const int index : running.slots) {
+    if (index < 0 || std::cmp_greater_equal(index, worker.holders.size())) continue;
+    worker.holders[static_cast<size_t>(index)] = running.attempt;
+  }
+}
+
+// Brings what a worker says that it runs together with what we think: `before` are the attempts that we believed to
+// hold slots there.
+void Reconcile(State& state, Turn& turn, Worker& worker, const std::set<AttemptId>& before,
+               const std::vector<protocol::RunningAttempt>& running) {
+  worker.holders.assign(worker.holders.size(), std::nullopt);
+  std::set<AttemptId> kept;
+  for (const protocol::RunningAttempt& one : running) {
+    Occupy(worker, one);  // a stale one, too, until the worker says that its slots are free
+    if (Keep(state, turn, worker, one) == Revival::kGoesOn) {
+      kept.insert(one.attempt);
+    } else {
+      TellWorker(state, turn, worker.id, protocol::StopAttempt{one.attempt, protocol::StopReason::kStale});
+    }
+  }
+  for (const AttemptId& id : before) {
+    Attempt* attempt = FindAttempt(state, id);
+    if (attempt == nullptr || !IsLive(*attempt) || kept.contains(id)) continue;
+    // A start that was on its way over the former connection may still arrive.
+    TellWorker(state, turn, worker.id, protocol::StopAttempt{id, protocol::StopReason::kStale});
+    Lose(state, turn, *attempt, fmt::format("worker {} joined again without it", worker.id));
+  }
+  state.schedule_needed = true;
+}
+
+// A worker that was given up for its silence speaks: its connection never broke, so that what it held, less what it
+// freed since, is what it runs.
+void ComeBack(State& state, Turn& turn, Worker& worker) {
+  worker.gone = false;
+  const std::set<AttemptId> held = HeldBy(worker);
+  std::vector<protocol::RunningAttempt> running;
+  for (const AttemptId& id : held) {
+    protocol::RunningAttempt one{id, false, {}};
+    for (size_t index = 0; index < worker.holders.size(); ++index) {
+      if (worker.holders[index] == id) one.slots.push_back(static_cast<int>(index));
+    }
+    const Attempt* attempt = FindAttempt(state, id);
+    one.leader = attempt != nullptr && IsLedBy(*attempt, worker);
+    running.push_back(std::move(one));
+  }
+  Reconcile(state, turn, worker, held, running);
+}
+
+// ---- talking ----
+
+void OnSlotsFree(State& state, Turn& turn, Worker& worker, const protocol::SlotsFree& message) {
+  for (const int index : message.slots) {
+    if (index < 0 || std::cmp_greater_equal(index, worker.holders.size())) continue;
+    std::optional<AttemptId>& holder = worker.holders[static_cast<size_t>(index)];
+    if (holder == message.attempt) {
+      holder.reset();
+      state.schedule_needed = true;
+    }
+  }
+  Attempt* attempt = FindAttempt(state, message.attempt);
+  if (attempt != nullptr && IsLive(*attempt) && IsLedBy(*attempt, worker)) {
+    Lose(state, turn, *attempt, fmt::format("worker {} let it go without saying how it ended", worker.id));
+  }
+}
+
+struct Hears {
+  State& state;
+  Turn& turn;
+  Worker& worker;
+
+  void operator()(const protocol::Hello&) const {}  // comes as WorkerJoined
+  void operator()(const protocol::Heartbeat&) const {}
+  void operator()(const protocol::AttemptStarted& message) const { OnStarted(state, turn, worker, message); }
+  void operator()(const protocol::AttemptFailedToStart& message) const {
+    OnFailedToStart(state, turn, worker, message);
+  }
+  void operator()(const protocol::AttemptEvent& message) const { OnEvent(state, turn, worker, message); }
+  void operator()(const protocol::AttemptExited& message) const { OnExited(state, turn, worker, message); }
+  void operator()(const protocol::SlotsFree& message) const { OnSlotsFree(state, turn, worker, message); }
+};
+
+// ---- going ----
+
+TimePoint DeadlineOf(const State& state, const Worker& worker) {
+  return worker.connected ? worker.last_heard + state.settings.silence_limit
+                          : worker.disconnected_at + state.settings.disconnect_grace;
+}
+
+void GiveUp(State& state, Turn& turn, Worker& worker) {
+  worker.gone = true;
+  state.schedule_needed = true;
+  const std::string why =
+      worker.connected ? fmt::format("worker {} said nothing for {}", worker.id, Seconds(state.settings.silence_limit))
+                       : fmt::format("worker {} did not come back within {} after its connection broke", worker.id,
+                                     Seconds(state.settings.disconnect_grace));
+  for (const AttemptId& id : HeldBy(worker)) {
+    Attempt* attempt = FindAttempt(state, id);
+    if (attempt != nullptr && IsLive(*attempt) && LeaderOf(*attempt) == worker.id) Lose(state, turn, *attempt, why);
+  }
+}
+
+void EndLease(State& state, Turn& turn) {
+  state.lease_ends.reset();
+  const std::set<AttemptId> live = state.live;
+  for (const AttemptId& id : live) {
+    Attempt& attempt = state.attempts.at(id);
+    if (attempt.record.state != AttemptState::kUnknown) continue;
+    Lose(state, turn, attempt,
+         fmt::format("worker {} did not come back within {} after the coordinator's restart", LeaderOf(attempt),
+                     Seconds(state.settings.recovery_lease)));
+  }
+}
+
+}  // namespace
+
+void OnJoined(State& state, Turn& turn, const WorkerJoined& event) {
+  const protocol::Hello& hello = event.hello;
+  if (auto reason = ReasonToRefuse(state, hello)) {
+    turn.Do(Tell{hello.worker, protocol::Refused{std::move(*reason)}, hello.incarnation});
+    return;
+  }
+  Worker& worker = state.workers[hello.worker];
+  const std::set<AttemptId> before = HeldBy(worker);
+  worker.id = hello.worker;
+  worker.incarnation = hello.incarnation;
+  worker.launch_domain = hello.launch_domain;
+  worker.connected = true;
+  worker.gone = false;
+  worker.last_heard = turn.now;
+  worker.holders.resize(static_cast<size_t>(hello.slots));
+  TellWorker(state, turn, worker.id, protocol::Welcome{});
+  Reconcile(state, turn, worker, before, hello.running);
+}
+
+void OnDisconnected(State& state, Turn& turn, const WorkerDisconnected& event) {
+  const auto found = state.workers.find(event.worker);
+  if (found == state.workers.end()) return;
+  Worker& worker = found->second;
+  if (worker.incarnation != event.incarnation || !std::exchange(worker.connected, false)) return;
+  worker.disconnected_at = turn.now;
+}
+
+void OnSaid(State& state, Turn& turn, const WorkerSaid& event) {
+  const auto found = state.workers.find(event.worker);
+  if (found == state.workers.end()) return;
+  Worker& worker = found->second;
+  if (worker.incarnation != event.incarnation || !worker.connected) return;
+  worker.last_heard = turn.now;
+  if (worker.gone) ComeBack(state, turn, worker);
+  std::visit(Hears{state, turn, worker}, event.message);
+}
+
+void ExpireWorkers(State& state, Turn& turn) {
+  for (auto& [id, worker] : state.workers) {
+    if (!worker.gone && DeadlineOf(state, worker) <= turn.now) GiveUp(state, turn, worker);
+  }
+  if (state.lease_ends && *state.lease_ends <= turn.now) EndLease(state, turn);
+}
+
+std::optional<TimePoint> NextWorkerDeadline(const State& state) {
+  std::optional<TimePoint> next = state.lease_ends;
+  for (const auto& [id, worker] : state.workers) {
+    if (worker.gone) continue;
+    const TimePoint deadline = DeadlineOf(state, worker);
+    if (!next || deadline < *next) next = deadline;
+  }
+  return next;
+}
+
+}  // namespace tutti::core
