@@ -5,10 +5,8 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 
 #include "common/clock.h"
 #include "common/file_system.h"
@@ -16,7 +14,6 @@
 #include "common/protocol/channel.h"
 #include "common/result.h"
 #include "coordinator/core/core.h"
-#include "storage/catalog/catalog.h"
 
 namespace tutti::server {
 
@@ -33,8 +30,6 @@ struct CoordinatorOptions {
   core::Settings core;
   ApiLimits api;
   FileSystem* files = &PosixFileSystem();  // outlives the coordinator
-  // What is to be committed passes here first; an error has the effect of a commit that failed. For tests.
-  std::function<Result<void>(std::span<const storage::Change>)> before_commit;
 };
 
 // Thread-safe. After Start it works by itself until RequestStop, or until a commit fails: then it has ended, having
@@ -63,8 +58,8 @@ class Coordinator {
 
  private:
   class Impl;
-  explicit Coordinator(std::shared_ptr<Impl> impl);
-  std::shared_ptr<Impl> impl_;
+  explicit Coordinator(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace tutti::server

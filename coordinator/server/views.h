@@ -35,9 +35,8 @@ Json WorkersView(std::span<const core::Core::WorkerView> workers);
 // {"title", "status", "code"}
 Json ProblemView(const Error& error);
 
-// The HTTP status that an error has, and the code's word in the API: "not_found".
+// The HTTP status that an error has.
 int HttpStatus(ErrorCode code);
-std::string_view CodeWord(ErrorCode code);
 
 // The ensemble that a user names: an id, or `last` for the one that was submitted last. Errors: kInvalid for what no
 // ensemble can be called, kNotFound.

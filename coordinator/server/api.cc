@@ -1,0 +1,308 @@
+#include "coordinator/server/api.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+#include <set>
+#include <string_view>
+
+#include "common/hash.h"
+#include "coordinator/server/ensemble_files.h"
+#include "coordinator/server/provenance.h"
+#include "coordinator/server/views.h"
+#include "storage/checkpoints/checkpoint_store.h"
+
+namespace tutti::server {
+namespace {
+
+// A log may be long: who wants more asks again from where this ended.
+constexpr uint64_t kLogBytes = 1024 * 1024;
+constexpr size_t kEnsembleSegment = 3;  // of /api/v1/ensembles/ID
+constexpr size_t kMemberSegment = 5;    // of /api/v1/ensembles/ID/members/NAME
+
+struct Submission {
+  spec::EnsembleSpec spec;
+  std::optional<std::string> source;
+  enum class Repeat { kContinue, kStartAnother } repeat = Repeat::kContinue;
+};
+
+Result<void> CheckKeys(const Json& body) {
+  static const std::set<std::string, std::less<>> kKnown = {"experiment", "new", "source"};
+  for (const auto& item : body.items()) {
+    if (!kKnown.contains(item.key())) {
+      return Fail(ErrorCode::kInvalid, "unknown key '{}': experiment, new and source are known", item.key());
+    }
+  }
+  return {};
+}
+
+Result<Submission> ParseSubmission(const std::string& text) {
+  TUTTI_ASSIGN_OR_RETURN(const Json body, ParseJson(text));
+  if (!body.is_object() || !body.contains("experiment")) {
+    return Fail(ErrorCode::kInvalid, "the body must be an object with the key 'experiment'");
+  }
+  TUTTI_RETURN_IF_ERROR(CheckKeys(body));
+  Submission submission;
+  auto spec = spec::EnsembleFromJson(body["experiment"]);
+  if (!spec) return FailBecause(std::move(spec.error()), "the key 'experiment' holds no resolved experiment");
+  submission.spec = std::move(*spec);
+  if (!IsValidName(submission.spec.name)) {
+    return Fail(ErrorCode::kInvalid, "'{}' cannot be the name of an experiment", submission.spec.name);
+  }
+  if (const auto repeat = body.find("new"); repeat != body.end()) {
+    if (!repeat->is_boolean()) return Fail(ErrorCode::kInvalid, "'new' must be true or false");
+    if (repeat->get<bool>()) submission.repeat = Submission::Repeat::kStartAnother;
+  }
+  if (const auto source = body.find("source"); source != body.end() && !source->is_null()) {
+    if (!source->is_string()) return Fail(ErrorCode::kInvalid, "'source' must be a string");
+    submission.source = source->get<std::string>();
+  }
+  return submission;
+}
+
+// The newest ensemble of the same experiment.
+const EnsembleRecord* FindSame(const Records& records, const std::string& spec_hash) {
+  const EnsembleRecord* newest = nullptr;
+  for (const EnsembleRecord& ensemble : records.ensembles) {
+    if (ensemble.spec_hash != spec_hash) continue;
+    if (newest == nullptr || newest->submitted_at <= ensemble.submitted_at) newest = &ensemble;
+  }
+  return newest;
+}
+
+// A whole number of the query that is not negative.
+Result<int64_t> NumberOf(const HttpRequest& request, const std::string& key, int64_t otherwise) {
+  const auto found = request.query.find(key);
+  if (found == request.query.end()) return otherwise;
+  int64_t number = 0;
+  const char* end = found->second.data() + found->second.size();
+  const auto [last, error] = std::from_chars(found->second.data(), end, number);
+  if (error != std::errc() || last != end || number < 0) {
+    return Fail(ErrorCode::kInvalid, "{}={} is no whole number", key, found->second);
+  }
+  return number;
+}
+
+Json Outcome(const EnsembleId& id, std::string_view outcome) { return {{"id", id.str()}, {"outcome", outcome}}; }
+
+bool IsOpen(EnsembleState state) { return state == EnsembleState::kRunning || state == EnsembleState::kStopped; }
+
+std::string_view WordOf(Method method) {
+  switch (method) {
+    case Method::kGet:
+      return "GET";
+    case Method::kPost:
+      return "POST";
+    case Method::kDelete:
+      return "DELETE";
+    case Method::kOther:
+      return "this method";
+  }
+  TUTTI_CHECK(false);
+}
+
+}  // namespace
+
+struct Api::Route {
+  Method method;
+  std::string_view pattern;  // ID and NAME stand for any one segment
+  Result<void> (Api::*handle)(const HttpRequest&, const Respond&);
+
+  bool Fits(const HttpRequest& request) const {
+    const HttpRequest wanted = ParseTarget(method, pattern);
+    return std::equal(
+        wanted.segments.begin(), wanted.segments.end(), request.segments.begin(), request.segments.end(),
+        [](const std::string& want, const std::string& got) { return want == got || want == "ID" || want == "NAME"; });
+  }
+};
+
+const Api::Route Api::kRoutes[] = {
+    {Method::kGet, "/healthz", &Api::Health},
+    {Method::kGet, "/api/v1/ensembles", &Api::ListEnsembles},
+    {Method::kPost, "/api/v1/ensembles", &Api::SubmitEnsemble},
+    {Method::kGet, "/api/v1/ensembles/ID", &Api::ShowEnsemble},
+    {Method::kDelete, "/api/v1/ensembles/ID", &Api::RemoveEnsemble},
+    {Method::kPost, "/api/v1/ensembles/ID/cancel", &Api::CancelEnsemble},
+    {Method::kPost, "/api/v1/ensembles/ID/resume", &Api::ResumeEnsemble},
+    {Method::kGet, "/api/v1/ensembles/ID/members/NAME/log", &Api::ShowLog},
+    {Method::kGet, "/api/v1/ensembles/ID/members/NAME/why", &Api::ShowWhy},
+    {Method::kGet, "/api/v1/workers", &Api::ListWorkers},
+};
+
+void Api::Handle(const HttpRequest& request, const Respond& respond) {
+  std::vector<std::string_view> other_methods;
+  for (const Route& route : kRoutes) {
+    if (!route.Fits(request)) continue;
+    if (route.method != request.method) {
+      other_methods.push_back(WordOf(route.method));
+      continue;
+    }
+    const auto handled = (this->*route.handle)(request, respond);
+    if (!handled) respond(ProblemResponse(handled.error()));
+    return;
+  }
+  if (other_methods.empty()) {
+    return respond(ProblemResponse(Error{ErrorCode::kNotFound, "there is no " + request.path, nullptr}));
+  }
+  std::string title = fmt::format("{} knows ", request.path);
+  for (size_t i = 0; i < other_methods.size(); ++i) title += fmt::format("{}{}", i > 0 ? ", " : "", other_methods[i]);
+  respond(ProblemResponse(Error{ErrorCode::kInvalid, title + " only", nullptr}, 405));
+}
+
+Result<void> Api::Health(const HttpRequest&, const Respond& respond) {
+  respond(JsonResponse({{"generation", catalog_.generation().value}, {"pid", ::getpid()}, {"version", Version()}}));
+  return {};
+}
+
+Result<void> Api::ListEnsembles(const HttpRequest&, const Respond& respond) {
+  respond(JsonResponse(EnsemblesView(executor_.core().records())));
+  return {};
+}
+
+Result<void> Api::ShowEnsemble(const HttpRequest& request, const Respond& respond) {
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleRecord ensemble, FindNamed(request));
+  Records records = executor_.core().RecordsOf(ensemble.id);
+  Live live = executor_.LiveOf(records);
+  here_.disk([respond, records = std::move(records), live = std::move(live), ensemble, files = here_.files,
+              home = here_.home] {
+    std::optional<Json> results;
+    if (ensemble.combined) {
+      if (auto read = ReadResults(*files, home, ensemble.id)) results = std::move(*read);
+    }
+    const auto view = EnsembleView(records, ensemble.id, live, results);
+    respond(view ? JsonResponse(*view) : ProblemResponse(view.error()));
+  });
+  return {};
+}
+
+Result<void> Api::SubmitEnsemble(const HttpRequest& request, const Respond& respond) {
+  TUTTI_RETURN_IF_ERROR(CheckOpen());
+  TUTTI_ASSIGN_OR_RETURN(const Submission submission, ParseSubmission(request.body));
+  const std::string spec_hash = HashText(spec::ToJson(submission.spec).dump());
+  executor_.Flush();  // two submissions of one experiment at the same time make one ensemble
+  if (submission.repeat == Submission::Repeat::kContinue) {
+    if (const EnsembleRecord* same = FindSame(executor_.core().records(), spec_hash)) {
+      const EnsembleId id = same->id;
+      if (same->state == EnsembleState::kFinished || same->state == EnsembleState::kIncomplete) {
+        respond(JsonResponse(Outcome(id, "finished")));
+      } else if (same->state == EnsembleState::kRunning) {
+        respond(JsonResponse(Outcome(id, "continued")));
+      } else {
+        SubmitAndAnswer(core::EnsembleResumed{id}, id, "continued", respond);
+      }
+      return {};
+    }
+  }
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, CreateEnsemble(submission.spec, submission.source));
+  SubmitAndAnswer(core::EnsembleSubmitted{id, submission.spec, spec_hash}, id, "created", respond);
+  executor_.Flush();
+  return {};
+}
+
+Result<EnsembleId> Api::CreateEnsemble(const spec::EnsembleSpec& spec, const std::optional<std::string>& source) {
+  TUTTI_ASSIGN_OR_RETURN(int number, catalog_.HighestNumber(spec.name));
+  // A folder that no row knows was given too: a coordinator died between the two.
+  while (true) {
+    const EnsembleId id(fmt::format("{}-{}", spec.name, ++number));
+    const auto created = CreateEnsembleFolder(*here_.files, here_.home / id.str(), spec, source);
+    if (created) return id;
+    if (created.error().code != ErrorCode::kExists) return tl::unexpected(created.error());
+  }
+}
+
+Result<void> Api::CancelEnsemble(const HttpRequest& request, const Respond& respond) {
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleRecord ensemble, FindNamed(request));
+  if (ensemble.state == EnsembleState::kCancelled) {
+    respond(JsonResponse(Outcome(ensemble.id, "cancelled")));
+    return {};
+  }
+  if (!IsOpen(ensemble.state)) {
+    return Fail(ErrorCode::kConflict, "{} has ended already: it is {}", ensemble.id, Name(ensemble.state));
+  }
+  SubmitAndAnswer(core::EnsembleCancelled{ensemble.id}, ensemble.id, "cancelled", respond);
+  return {};
+}
+
+Result<void> Api::ResumeEnsemble(const HttpRequest& request, const Respond& respond) {
+  TUTTI_RETURN_IF_ERROR(CheckOpen());
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleRecord ensemble, FindNamed(request));
+  if (ensemble.state == EnsembleState::kRunning) {
+    respond(JsonResponse(Outcome(ensemble.id, "running")));
+    return {};
+  }
+  if (ensemble.state == EnsembleState::kFinished) {
+    return Fail(ErrorCode::kConflict, "{} is finished: there is nothing to go on with", ensemble.id);
+  }
+  SubmitAndAnswer(core::EnsembleResumed{ensemble.id}, ensemble.id, "resumed", respond);
+  return {};
+}
+
+Result<void> Api::RemoveEnsemble(const HttpRequest& request, const Respond& respond) {
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleRecord ensemble, FindNamed(request));
+  if (ensemble.state == EnsembleState::kRunning) {
+    return Fail(ErrorCode::kConflict, "{} is running: `tutti cancel {}` ends it first", ensemble.id, ensemble.id);
+  }
+  SubmitAndAnswer(core::EnsembleRemoved{ensemble.id}, ensemble.id, "removed", respond);
+  return {};
+}
+
+Result<void> Api::ShowLog(const HttpRequest& request, const Respond& respond) {
+  TUTTI_ASSIGN_OR_RETURN(const JobRecord job, FindMember(request));
+  TUTTI_ASSIGN_OR_RETURN(const int64_t attempt, NumberOf(request, "attempt", job.attempts));
+  TUTTI_ASSIGN_OR_RETURN(const int64_t offset, NumberOf(request, "offset", 0));
+  if (job.attempts == 0) return Fail(ErrorCode::kNotFound, "{} has not started yet: it has no log", job.id.str());
+  if (attempt < 1 || attempt > job.attempts) {
+    return Fail(ErrorCode::kNotFound, "{} has no attempt {}: its newest is {}", job.id.str(), attempt, job.attempts);
+  }
+  const AttemptId id{job.id, static_cast<int>(attempt)};
+  const auto path = here_.home / job.id.ensemble.str() / storage::AttemptFolder(id) / "log.txt";
+  here_.disk([respond, path, offset, files = here_.files] {
+    auto text = files->ReadRange(path, static_cast<uint64_t>(offset), kLogBytes);
+    // The attempt exists; its trainer has just not said anything.
+    if (!text && text.error().code == ErrorCode::kNotFound) text = std::string();
+    respond(text ? HttpResponse{200, "text/plain; charset=utf-8", std::move(*text)} : ProblemResponse(text.error()));
+  });
+  return {};
+}
+
+Result<void> Api::ShowWhy(const HttpRequest& request, const Respond& respond) {
+  TUTTI_ASSIGN_OR_RETURN(const JobRecord job, FindMember(request));
+  respond(JsonResponse({{"reason", executor_.core().Why(job.id)}}));
+  return {};
+}
+
+Result<void> Api::ListWorkers(const HttpRequest&, const Respond& respond) {
+  respond(JsonResponse(WorkersView(executor_.core().workers())));
+  return {};
+}
+
+Result<EnsembleRecord> Api::FindNamed(const HttpRequest& request) {
+  const Records& records = executor_.core().records();
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, FindEnsemble(records, request.segments[kEnsembleSegment]));
+  return *std::find_if(records.ensembles.begin(), records.ensembles.end(),
+                       [&](const EnsembleRecord& ensemble) { return ensemble.id == id; });
+}
+
+Result<JobRecord> Api::FindMember(const HttpRequest& request) {
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleRecord ensemble, FindNamed(request));
+  const std::string& name = request.segments[kMemberSegment];
+  for (const JobRecord& job : executor_.core().records().jobs) {
+    if (job.id.ensemble == ensemble.id && job.id.name == name) return job;
+  }
+  if (!IsValidName(name)) return Fail(ErrorCode::kInvalid, "'{}' cannot be the name of a member", name);
+  return Fail(ErrorCode::kNotFound, "{} has no member {}", ensemble.id, name);
+}
+
+Result<void> Api::CheckOpen() const {
+  if (!executor_.stopping()) return {};
+  return Fail(ErrorCode::kUnreachable, "the coordinator is ending: start it again and repeat");
+}
+
+void Api::SubmitAndAnswer(core::Event event, const EnsembleId& id, std::string outcome, const Respond& respond) {
+  executor_.Submit(std::move(event), [respond, id, outcome] { respond(JsonResponse(Outcome(id, outcome))); });
+}
+
+}  // namespace tutti::server

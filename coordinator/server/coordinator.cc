@@ -1,0 +1,196 @@
+#include "coordinator/server/coordinator.h"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "coordinator/server/api.h"
+#include "coordinator/server/ensemble_files.h"
+#include "coordinator/server/executor.h"
+#include "coordinator/server/http_server.h"
+#include "storage/catalog/catalog.h"
+
+namespace tutti::server {
+namespace {
+
+namespace asio = boost::asio;
+
+// Reading labels and predictions, hashing checkpoints, deleting folders: a slow disk holds up two of these at a time.
+constexpr size_t kDiskThreads = 2;
+// How long answers that are on their way may take when the coordinator ends.
+constexpr auto kClosingTime = std::chrono::seconds(1);
+// A deadline that has passed already is looked at again after this, so that a mistake costs no core.
+constexpr auto kShortestSleep = std::chrono::milliseconds(1);
+
+protocol::Post PostTo(const std::shared_ptr<asio::io_context>& events) {
+  return [weak = std::weak_ptr(events)](std::function<void()> work) {
+    if (const auto alive = weak.lock()) asio::post(*alive, std::move(work));
+  };
+}
+
+}  // namespace
+
+// Members are destroyed from the last to the first: the home's lock is given back when all else is gone.
+class Coordinator::Impl {
+ public:
+  Impl(CoordinatorOptions options, storage::HomeLock lock, storage::Catalog catalog)
+      : options_(std::move(options)), lock_(std::move(lock)), catalog_(std::move(catalog)) {}
+  ~Impl();
+
+  Result<void> Begin();
+  void RequestStop() {
+    post_([this] { executor_->Submit(core::StopRequested{}); });
+  }
+  bool WaitStopped(Duration deadline);
+  std::optional<Error> failure() const;
+  void Attach(std::shared_ptr<protocol::Channel> channel) {
+    post_([this, channel = std::move(channel)] { executor_->workers().Attach(channel); });
+  }
+  const protocol::Post& post() const { return post_; }
+  Generation generation() const { return catalog_.generation(); }
+
+ private:
+  void Run();
+  void WakeAt(TimePoint time);
+  void End();
+  void Fail(Error error);
+  Executor::Surroundings ExecutorsSurroundings();
+
+  const CoordinatorOptions options_;
+  const storage::HomeLock lock_;
+  storage::Catalog catalog_;
+  const SystemClock clock_;
+  const std::shared_ptr<asio::io_context> events_ = std::make_shared<asio::io_context>(1);
+  const protocol::Post post_ = PostTo(events_);
+  asio::steady_timer wake_{*events_};
+  asio::steady_timer closing_{*events_};
+  asio::thread_pool disk_{kDiskThreads};
+  std::unique_ptr<Executor> executor_;
+  std::unique_ptr<Api> api_;
+  std::unique_ptr<HttpServer> http_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool ended_ = false;
+  std::optional<Error> failure_;
+  std::thread thread_;
+};
+
+Coordinator::Impl::~Impl() {
+  events_->stop();
+  if (thread_.joinable()) thread_.join();
+  disk_.stop();
+  disk_.join();
+}
+
+Executor::Surroundings Coordinator::Impl::ExecutorsSurroundings() {
+  return {.events = post_,
+          .disk = [this](std::function<void()> work) { asio::post(disk_, std::move(work)); },
+          .wake_at = [this](TimePoint time) { WakeAt(time); },
+          .failed = [this](Error error) { Fail(std::move(error)); },
+          .stopped = [this] { End(); },
+          .files = options_.files,
+          .clock = &clock_,
+          .home = options_.home};
+}
+
+Result<void> Coordinator::Impl::Begin() {
+  FinishRemovals(*options_.files, options_.home);
+  TUTTI_ASSIGN_OR_RETURN(Records records, catalog_.Load());
+  std::vector<core::Effect> outstanding;
+  core::Core core =
+      core::Core::Restore(options_.core, catalog_.generation(), std::move(records), clock_.Now(), outstanding);
+  Executor::Surroundings surroundings = ExecutorsSurroundings();
+  const protocol::Post disk = surroundings.disk;
+  executor_ = std::make_unique<Executor>(std::move(surroundings), catalog_, std::move(core));
+  api_ = std::make_unique<Api>(Api::Surroundings{disk, options_.files, options_.home}, *executor_, catalog_);
+  TUTTI_ASSIGN_OR_RETURN(http_, HttpServer::Listen(*events_, options_.home, options_.api,
+                                                   [this](const HttpRequest& request, const Respond& respond) {
+                                                     api_->Handle(request, respond);
+                                                   }));
+  TUTTI_RETURN_IF_ERROR(executor_->Begin(std::move(outstanding)));
+  thread_ = std::thread([this] { Run(); });
+  return {};
+}
+
+void Coordinator::Impl::Run() {
+  const auto guard = asio::make_work_guard(*events_);
+  try {
+    events_->run();
+  } catch (const std::exception& error) {
+    Fail(Error{ErrorCode::kInternal, fmt::format("the coordinator broke down: {}", error.what()), nullptr});
+  }
+  http_.reset();
+  executor_->workers().CloseAll();
+  const std::lock_guard lock(mutex_);
+  ended_ = true;
+  changed_.notify_all();
+}
+
+void Coordinator::Impl::WakeAt(TimePoint time) {
+  wake_.expires_after(std::max<std::chrono::milliseconds>(time - clock_.Now(), kShortestSleep));
+  wake_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) executor_->Wake();
+  });
+}
+
+// Asked to stop, and done: says goodbye and lets the answers that are on their way arrive.
+void Coordinator::Impl::End() {
+  wake_.cancel();
+  executor_->workers().LeaveAll();
+  http_->Stop([this] { events_->stop(); });
+  closing_.expires_after(kClosingTime);
+  closing_.async_wait([this](const boost::system::error_code&) { events_->stop(); });
+}
+
+// Memory is ahead of the disk: nobody may hear anything more.
+void Coordinator::Impl::Fail(Error error) {
+  spdlog::error("the coordinator of {} ends: {}", options_.home.string(), error.Text());
+  {
+    const std::lock_guard lock(mutex_);
+    failure_ = std::move(error);
+  }
+  events_->stop();
+}
+
+bool Coordinator::Impl::WaitStopped(Duration deadline) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, deadline, [this] { return ended_; });
+}
+
+std::optional<Error> Coordinator::Impl::failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+Coordinator::Coordinator(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Coordinator::~Coordinator() = default;
+
+Result<std::unique_ptr<Coordinator>> Coordinator::Start(CoordinatorOptions options) {
+  std::error_code error;
+  options.home = std::filesystem::absolute(options.home, error).lexically_normal();
+  if (error) return FailErrno(error.value(), fmt::format("cannot find the home {}", options.home.string()));
+  TUTTI_RETURN_IF_ERROR(options.files->CreateDirectories(options.home));
+  TUTTI_ASSIGN_OR_RETURN(storage::HomeLock lock, storage::HomeLock::Acquire(options.home));
+  TUTTI_ASSIGN_OR_RETURN(storage::Catalog catalog, storage::Catalog::Open(*options.files, options.home));
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(lock), std::move(catalog));
+  TUTTI_RETURN_IF_ERROR(impl->Begin());
+  return std::unique_ptr<Coordinator>(new Coordinator(std::move(impl)));
+}
+
+Generation Coordinator::generation() const { return impl_->generation(); }
+protocol::Post Coordinator::post() const { return impl_->post(); }
+void Coordinator::AttachWorker(std::shared_ptr<protocol::Channel> channel) { impl_->Attach(std::move(channel)); }
+void Coordinator::RequestStop() { impl_->RequestStop(); }
+bool Coordinator::WaitStopped(Duration deadline) { return impl_->WaitStopped(deadline); }
+std::optional<Error> Coordinator::failure() const { return impl_->failure(); }
+
+}  // namespace tutti::server

@@ -1,0 +1,275 @@
+#include "coordinator/server/executor.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/server/combine.h"
+#include "coordinator/server/ensemble_files.h"
+#include "coordinator/server/provenance.h"
+#include "coordinator/server/tasks.h"
+#include "storage/checkpoints/adoption.h"
+#include "storage/checkpoints/checkpoint_store.h"
+
+namespace tutti::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::optional<storage::Change> ChangeOf(const core::Effect& effect) {
+  if (const auto* persist = std::get_if<core::Persist>(&effect)) return storage::Change(persist->record);
+  if (const auto* erase = std::get_if<core::Erase>(&effect)) return storage::Change(erase->key);
+  return std::nullopt;
+}
+
+// The words of an outcome: none when it went well.
+std::string TextOf(const Result<void>& outcome) { return outcome ? "" : outcome.error().Text(); }
+
+Result<void> WriteProvenance(FileSystem& files, const fs::path& folder, const Json& provenance) {
+  return WriteFileDurably(files, folder / "provenance.json", WithTrainers(files, folder, provenance).dump(2) + "\n");
+}
+
+Result<void> DrawAndWriteSplit(FileSystem& files, const fs::path& folder, const std::string& spec_text,
+                               const std::string& inspection_file) {
+  TUTTI_ASSIGN_OR_RETURN(const Json json, ParseJson(spec_text));
+  TUTTI_ASSIGN_OR_RETURN(const spec::EnsembleSpec spec, spec::EnsembleFromJson(json));
+  TUTTI_ASSIGN_OR_RETURN(const Inspection inspection, ReadInspection(files, folder, inspection_file));
+  const protocol::Inspected& found = inspection.report;
+  StoredSplit split;
+  TUTTI_ASSIGN_OR_RETURN(split.ids, DrawSplit(found.training_samples, found.test_samples, spec.data));
+  split.inspection = inspection_file;
+  split.classes = found.classes;
+  return WriteSplit(files, folder, split);
+}
+
+Result<void> CombineAndWrite(FileSystem& files, CombineRequest request, const std::string& spec_text,
+                             const Json& provenance) {
+  TUTTI_ASSIGN_OR_RETURN(const Json json, ParseJson(spec_text));
+  TUTTI_ASSIGN_OR_RETURN(request.spec, spec::EnsembleFromJson(json));
+  TUTTI_RETURN_IF_ERROR(WriteProvenance(files, request.folder, provenance));
+  return CombineMembers(files, request);
+}
+
+core::FoldersInspected InspectFoldersOf(FileSystem& files, const fs::path& folder, const JobId& job,
+                                        const std::vector<CheckpointRecord>& known) {
+  core::FoldersInspected inspected{job, {}, 0};
+  const storage::CheckpointStore store(files, folder);
+  auto found = storage::InspectJobFolders(store, job, known);
+  if (!found) {
+    // The rows stay as they are: what cannot be read now is not adopted.
+    spdlog::error("the folders of {} cannot be read: {}", job.str(), found.error().Text());
+    return inspected;
+  }
+  for (const auto& quarantined : found->quarantined) {
+    spdlog::warn("left alone and not used: {} ({})", quarantined.folder.string(), quarantined.reason);
+  }
+  inspected.adopted = std::move(found->adopted);
+  inspected.highest_attempt = found->highest_attempt;
+  return inspected;
+}
+
+}  // namespace
+
+Executor::Executor(Surroundings surroundings, storage::Catalog& catalog, core::Core core)
+    : here_(std::move(surroundings)),
+      catalog_(catalog),
+      core_(std::move(core)),
+      workers_(catalog.generation(), [this](core::Event event) { Submit(std::move(event)); }) {
+  for (const EnsembleRecord& ensemble : core_.records().ensembles) ensembles_[ensemble.id] = ensemble;
+}
+
+Result<void> Executor::Begin(std::vector<core::Effect> outstanding) {
+  TUTTI_RETURN_IF_ERROR(Apply(std::move(outstanding)));
+  if (const auto deadline = core_.NextDeadline()) here_.wake_at(*deadline);
+  return {};
+}
+
+void Executor::Submit(core::Event event, std::function<void()> committed) {
+  if (failed_) return;
+  queue_.push_back({std::move(event), std::move(committed)});
+  Schedule();
+}
+
+void Executor::Schedule() {
+  if (std::exchange(scheduled_, true)) return;
+  here_.events([this] {
+    scheduled_ = false;
+    Flush();
+  });
+}
+
+void Executor::Flush() {
+  if (failed_ || queue_.empty()) return;
+  const std::vector<Queued> batch = std::exchange(queue_, {});
+  std::vector<core::Effect> effects;
+  for (const Queued& queued : batch) {
+    Notice(queued.event);
+    auto wanted = core_.Handle(queued.event, here_.clock->Now());
+    std::move(wanted.begin(), wanted.end(), std::back_inserter(effects));
+  }
+  auto applied = Apply(std::move(effects));
+  if (!applied) return Fail(std::move(applied.error()));
+  for (const Queued& queued : batch) {
+    if (queued.committed) queued.committed();
+  }
+  if (const auto deadline = core_.NextDeadline()) here_.wake_at(*deadline);
+  if (core_.stopped() && !std::exchange(told_stopped_, true)) here_.stopped();
+}
+
+// What the server wants to know of an event itself.
+void Executor::Notice(const core::Event& event) {
+  if (std::holds_alternative<core::StopRequested>(event)) stopping_ = true;
+  const auto* said = std::get_if<core::WorkerSaid>(&event);
+  if (said == nullptr) return;
+  const auto* line = std::get_if<protocol::AttemptEvent>(&said->message);
+  if (line == nullptr) return;
+  if (const auto* started = std::get_if<protocol::Started>(&line->event)) {
+    started_[line->attempt.job] = {line->attempt, *started};
+  }
+}
+
+Result<void> Executor::Apply(std::vector<core::Effect> effects) {
+  std::vector<storage::Change> changes;
+  for (const core::Effect& effect : effects) {
+    if (auto change = ChangeOf(effect)) changes.push_back(std::move(*change));
+  }
+  if (!changes.empty()) {
+    auto committed = catalog_.Commit(changes);
+    if (!committed) return FailBecause(std::move(committed.error()), "the catalog cannot be written");
+  }
+  for (const storage::Change& change : changes) Remember(change);
+  if (changes.size() == effects.size()) return {};
+  TUTTI_ASSIGN_OR_RETURN(const bool newest, catalog_.IsNewest());
+  if (!newest) {
+    return tutti::Fail(ErrorCode::kConflict, "another coordinator has taken over {}: this one leaves it alone",
+                       here_.home.string());
+  }
+  for (const core::Effect& effect : effects) {
+    std::visit([this](const auto& wanted) { Perform(wanted); }, effect);
+  }
+  return {};
+}
+
+void Executor::Remember(const storage::Change& change) {
+  if (const auto* record = std::get_if<Record>(&change)) {
+    if (const auto* ensemble = std::get_if<EnsembleRecord>(record)) ensembles_[ensemble->id] = *ensemble;
+  } else if (const auto* id = std::get_if<EnsembleId>(&std::get<Erasure>(change))) {
+    ensembles_.erase(*id);
+    classes_.erase(*id);
+    std::erase_if(started_, [&](const auto& entry) { return entry.first.ensemble == *id; });
+  }
+}
+
+void Executor::Fail(Error error) {
+  failed_ = true;
+  queue_.clear();
+  here_.failed(std::move(error));
+}
+
+Live Executor::LiveOf(const Records& ensemble) const {
+  Live live;
+  for (const JobRecord& job : ensemble.jobs) {
+    LiveJob& entry = live[job.id];
+    const auto started = started_.find(job.id);
+    if (started != started_.end() && started->second.first.number == job.attempts)
+      entry.started = started->second.second;
+    if (const auto* progress = core_.progress(job.id)) entry.progress = *progress;
+    if (job.state == JobState::kWaiting) entry.reason = core_.Why(job.id);
+  }
+  return live;
+}
+
+void Executor::OnDisk(std::function<core::Event()> work) {
+  here_.disk([this, work = std::move(work)] { here_.events([this, event = work()] { Submit(event); }); });
+}
+
+void Executor::Perform(const core::Tell& effect) { workers_.Tell(effect.worker, effect.incarnation, effect.message); }
+
+void Executor::Perform(const core::StartAttempt& effect) {
+  auto task = PrepareTask(effect);
+  if (!task) return RefuseStart(effect, task.error());
+  for (const auto& [worker, grant] : GrantsOf(effect.attempt, effect.gang)) workers_.Tell(worker, grant);
+  workers_.Tell(effect.gang.front().worker, protocol::StartAttempt{effect.attempt, std::move(*task), effect.gang});
+}
+
+Result<protocol::Task> Executor::PrepareTask(const core::StartAttempt& effect) {
+  const auto ensemble = ensembles_.find(effect.attempt.job.ensemble);
+  TUTTI_CHECK(ensemble != ensembles_.end());
+  TaskInput input{here_.home, effect, &ensemble->second, "", 0, 1};
+  if (const auto* leader = workers_.Find(effect.gang.front().worker)) input.threads = leader->threads_per_slot;
+  if (effect.kind == JobKind::kTrain) {
+    TUTTI_ASSIGN_OR_RETURN(input.classes, ClassesOf(ensemble->first));
+  }
+  if (const auto& from = effect.resume_from) {
+    input.resume_folder = (storage::AttemptFolder(from->attempt) / storage::StepFolderName(from->step)).string();
+  }
+  TUTTI_ASSIGN_OR_RETURN(protocol::Task task, MakeTask(input));
+  TUTTI_RETURN_IF_ERROR(PrepareAttempt(*here_.files, task));
+  return task;
+}
+
+Result<int> Executor::ClassesOf(const EnsembleId& id) {
+  const auto known = classes_.find(id);
+  if (known != classes_.end()) return known->second;
+  TUTTI_ASSIGN_OR_RETURN(const StoredSplit split, ReadSplit(*here_.files, FolderOf(id)));
+  return classes_[id] = split.classes;
+}
+
+// The workers never heard of the attempt, so what they would say of its end is said here.
+void Executor::RefuseStart(const core::StartAttempt& effect, const Error& error) {
+  const auto say = [this](const WorkerId& worker, protocol::FromWorker message) {
+    const auto* hello = workers_.Find(worker);
+    if (hello != nullptr) Submit(core::WorkerSaid{worker, hello->incarnation, std::move(message)});
+  };
+  say(effect.gang.front().worker, protocol::AttemptFailedToStart{effect.attempt, error.Text()});
+  for (const auto& [worker, grant] : GrantsOf(effect.attempt, effect.gang)) {
+    say(worker, protocol::SlotsFree{effect.attempt, grant.slots});
+  }
+}
+
+void Executor::Perform(const core::DrawSplit& effect) {
+  const std::string spec = ensembles_.at(effect.id).spec;
+  OnDisk([files = here_.files, folder = FolderOf(effect.id), spec, effect,
+          provenance = Provenance(core_.RecordsOf(effect.id), effect.id)] {
+    auto drawn = DrawAndWriteSplit(*files, folder, spec, effect.inspection);
+    if (drawn) drawn = WriteProvenance(*files, folder, provenance);
+    return core::SplitDrawn{effect.id, TextOf(drawn)};
+  });
+}
+
+void Executor::Perform(const core::Combine& effect) {
+  const std::string spec = ensembles_.at(effect.id).spec;
+  CombineRequest request{effect.id, FolderOf(effect.id), {}, effect.predictions};
+  OnDisk([files = here_.files, request = std::move(request), spec,
+          provenance = Provenance(core_.RecordsOf(effect.id), effect.id)] {
+    return core::CombinationDone{request.id, TextOf(CombineAndWrite(*files, request, spec, provenance))};
+  });
+}
+
+void Executor::Perform(const core::InspectFolders& effect) {
+  std::vector<CheckpointRecord> known;
+  for (const CheckpointRecord& checkpoint : core_.records().checkpoints) {
+    if (checkpoint.attempt.job == effect.job) known.push_back(checkpoint);
+  }
+  OnDisk([files = here_.files, folder = FolderOf(effect.job.ensemble), job = effect.job, known = std::move(known)] {
+    return InspectFoldersOf(*files, folder, job, known);
+  });
+}
+
+void Executor::Perform(const core::RemoveCheckpoint& effect) {
+  OnDisk([files = here_.files, folder = FolderOf(effect.key.attempt.job.ensemble), key = effect.key] {
+    storage::CheckpointStore store(*files, folder);
+    return core::CheckpointRemoved{key, TextOf(store.Remove(key.attempt, key.step))};
+  });
+}
+
+void Executor::Perform(const core::RemoveEnsembleFolder& effect) {
+  const auto aside = SetEnsembleFolderAside(*here_.files, here_.home, effect.id);
+  if (!aside) return spdlog::warn("the files of {} stay behind: {}", effect.id.str(), aside.error().Text());
+  here_.disk([files = here_.files, home = here_.home] { FinishRemovals(*files, home); });
+}
+
+void Executor::Perform(const core::Notify& effect) { spdlog::info("{}: {}", effect.ensemble.str(), effect.what); }
+
+}  // namespace tutti::server

@@ -1,0 +1,46 @@
+#include "coordinator/server/http.h"
+
+#include "coordinator/server/views.h"
+
+namespace tutti::server {
+namespace {
+
+// Calls `use` with each part of `text` between separators.
+template <typename Use>
+void ForEachPart(std::string_view text, char separator, Use use) {
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(separator), text.size());
+    if (end > 0) use(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
+// Bytes of a disk or a peer need not be UTF-8: those that are not are replaced.
+std::string Dump(const Json& document) { return document.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+}  // namespace
+
+HttpRequest ParseTarget(Method method, std::string_view target) {
+  HttpRequest request;
+  request.method = method;
+  const size_t mark = std::min(target.find('?'), target.size());
+  request.path = std::string(target.substr(0, mark));
+  ForEachPart(target.substr(0, mark), '/', [&](std::string_view segment) { request.segments.emplace_back(segment); });
+  ForEachPart(target.substr(std::min(mark + 1, target.size())), '&', [&](std::string_view pair) {
+    const size_t equals = std::min(pair.find('='), pair.size());
+    request.query[std::string(pair.substr(0, equals))] = std::string(pair.substr(std::min(equals + 1, pair.size())));
+  });
+  return request;
+}
+
+HttpResponse JsonResponse(const Json& document, int status) { return {status, "application/json", Dump(document)}; }
+
+HttpResponse ProblemResponse(const Error& error) { return ProblemResponse(error, HttpStatus(error.code)); }
+
+HttpResponse ProblemResponse(const Error& error, int status) {
+  Json problem = ProblemView(error);
+  problem["status"] = status;
+  return {status, "application/problem+json", Dump(problem)};
+}
+
+}  // namespace tutti::server

@@ -1,0 +1,42 @@
+// A request and its answer, free of any library's types.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/json.h"
+#include "common/result.h"
+
+namespace tutti::server {
+
+enum class Method { kGet, kPost, kDelete, kOther };
+
+struct HttpRequest {
+  Method method = Method::kGet;
+  std::string path;                   // "/api/v1/ensembles", as sent
+  std::vector<std::string> segments;  // of the path: "api", "v1", "ensembles"
+  std::map<std::string, std::string> query;
+  std::string body;
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+};
+
+// Called once, from any thread. Dropped without a call, the connection is closed.
+using Respond = std::function<void(HttpResponse)>;
+using HttpHandler = std::function<void(HttpRequest, Respond)>;
+
+// Takes "/a/b?x=1&y" apart. Nothing is percent-decoded: no id, number or word of the API needs it.
+HttpRequest ParseTarget(Method method, std::string_view target);
+
+HttpResponse JsonResponse(const Json& document, int status = 200);
+HttpResponse ProblemResponse(const Error& error);
+HttpResponse ProblemResponse(const Error& error, int status);  // where HTTP knows better than our codes
+
+}  // namespace tutti::server

@@ -1,0 +1,39 @@
+// HTTP/1.1 on a home's Unix socket.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+#include "common/result.h"
+#include "coordinator/server/coordinator.h"
+#include "coordinator/server/http.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace tutti::server {
+
+// All on the thread that runs `events`.
+class HttpServer {
+ public:
+  // Listens on HOME/coordinator.sock, which only its user may open. A socket that is there is stale: the caller holds
+  // the home's lock. Errors: kIo, kDenied, kNoSpace.
+  static Result<std::unique_ptr<HttpServer>> Listen(boost::asio::io_context& events, const std::filesystem::path& home,
+                                                    const ApiLimits& limits, HttpHandler handler);
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+  ~HttpServer();  // closes the socket; connections end with `events`
+
+  // No new connections; those that wait for a request are closed, those that are being answered once they were.
+  // `drained` is called when none is left, perhaps at once.
+  void Stop(std::function<void()> drained);
+
+ private:
+  struct State;
+  explicit HttpServer(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace tutti::server

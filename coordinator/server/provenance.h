@@ -1,0 +1,24 @@
+// provenance.json: with resolved.yaml, what one needs to repeat a run.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "common/clock.h"
+#include "common/file_system.h"
+#include "common/json.h"
+#include "common/records.h"
+
+namespace tutti::server {
+
+std::string_view Version();  // of this program: "0.1.0"
+
+// Of one ensemble, from its records alone: versions, host, data, and which attempts ran where. Pure but for the names
+// of this host and program.
+Json Provenance(const Records& records, const EnsembleId& id);
+
+// Adds what the trainers said of themselves when they started (LibTorch, device, every `auto` that was decided), which
+// lies in their attempts' events.
+Json WithTrainers(const FileSystem& files, const std::filesystem::path& ensemble_folder, Json provenance);
+
+}  // namespace tutti::server
