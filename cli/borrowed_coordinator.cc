@@ -1,0 +1,44 @@
+#include "cli/borrowed_coordinator.h"
+
+#include <thread>
+
+#include "coordinator/server/coordinator.h"
+
+namespace tutti::cli {
+namespace {
+
+constexpr Duration kPoll{20};
+
+}  // namespace
+
+Result<void> WithCoordinator(const std::filesystem::path& home,
+                             const std::function<Result<void>(const Client&)>& change) {
+  const Client client(home);
+  const auto served = client.Ensembles();
+  if (served || served.error().code != ErrorCode::kUnreachable) return change(client);
+  if (!PosixFileSystem().Exists(home / "catalog")) {
+    return Fail(ErrorCode::kNotFound, "there is no ensemble in {}; --home or TUTTI_HOME names another home",
+                home.string());
+  }
+  server::CoordinatorOptions options;
+  options.home = home;
+  // Nobody served the home, and this process has its lock: whatever ran here before has ended with its worker.
+  options.core.recovery_lease = Duration(0);
+  TUTTI_ASSIGN_OR_RETURN(const auto coordinator, server::Coordinator::Start(std::move(options)));
+  return change(client);
+}
+
+Result<void> WaitUntil(const std::function<Result<bool>()>& done, Duration deadline, std::string_view what) {
+  const auto end = std::chrono::steady_clock::now() + deadline;
+  while (true) {
+    TUTTI_ASSIGN_OR_RETURN(const bool is_done, done());
+    if (is_done) return {};
+    if (std::chrono::steady_clock::now() > end) {
+      return Fail(ErrorCode::kTimeout, "waited {} s in vain: {}",
+                  std::chrono::duration_cast<std::chrono::seconds>(deadline).count(), what);
+    }
+    std::this_thread::sleep_for(kPoll);
+  }
+}
+
+}  // namespace tutti::cli

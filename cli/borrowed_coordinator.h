@@ -1,0 +1,19 @@
+// For commands that change what is stored: the coordinator that serves a home, or one for the length of a call.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+
+#include "cli/client.h"
+
+namespace tutti::cli {
+
+// Calls `change` with a client of a coordinator that answers. Where none serves the home, one is started without
+// workers, and ended after the call. kNotFound, having made nothing, where the home holds no ensembles.
+Result<void> WithCoordinator(const std::filesystem::path& home,
+                             const std::function<Result<void>(const Client&)>& change);
+
+// Asks again and again until `done` says true. kTimeout with `what` after `deadline`; the error of `done` at once.
+Result<void> WaitUntil(const std::function<Result<bool>()>& done, Duration deadline, std::string_view what);
+
+}  // namespace tutti::cli

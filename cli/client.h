@@ -1,0 +1,52 @@
+// Asks the coordinator that serves a home, over its Unix socket (docs/api.md).
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+
+#include "common/clock.h"
+#include "common/ids.h"
+#include "common/json.h"
+#include "common/result.h"
+
+namespace tutti::cli {
+
+// One request a connection; every call returns within its deadline. Errors: kUnreachable when no coordinator serves the
+// home, kTimeout, kIo; those that the coordinator answers, with its sentence; kInvalid for an answer that is none.
+class Client {
+ public:
+  explicit Client(std::filesystem::path home, Duration deadline = std::chrono::seconds(30))
+      : home_(std::move(home)), deadline_(deadline) {}
+
+  Result<Json> Ensembles() const;
+  Result<Json> Ensemble(const std::string& id) const;  // or "last"
+  Result<std::string> Why(const std::string& id, const std::string& member) const;
+  // From byte `offset` on.
+  Result<std::string> Log(const std::string& id, const std::string& member, uint64_t offset) const;
+
+  struct Submitted {
+    std::string id;
+    std::string outcome;  // created, continued, finished
+  };
+  enum class Again { kContinue, kStartAnother };
+  // `experiment` is the resolved one, `source` what its user wrote.
+  Result<Submitted> Submit(const Json& experiment, const std::string& source, Again again) const;
+  Result<void> Cancel(const std::string& id) const;
+  Result<void> Resume(const std::string& id) const;
+  Result<void> Remove(const std::string& id) const;
+
+  const std::filesystem::path& home() const { return home_; }
+
+ private:
+  Result<std::string> Ask(const std::string& method, const std::string& target, std::string body) const;
+  Result<Json> AskJson(const std::string& method, const std::string& target, const Json& body) const;
+
+  std::filesystem::path home_;
+  Duration deadline_;
+};
+
+// As part of a URL: all but unreserved characters as %XX.
+std::string EncodeUrlPart(std::string_view text);
+
+}  // namespace tutti::cli

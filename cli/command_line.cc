@@ -1,0 +1,79 @@
+#include "cli/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <cstdlib>
+#include <sstream>
+
+#include "cli/console.h"
+#include "cli/exit_codes.h"
+#include "cli/home.h"
+
+namespace tutti::cli {
+namespace {
+
+// In the order in which the help lists them.
+constexpr std::array<AddCommand, 11> kCommands{
+    AddRun, AddResume, AddValidate, AddList, AddShow, AddWatch, AddLogs, AddWhy, AddCancel, AddRemove, AddRank,
+};
+
+constexpr const char* kFooter =
+    "ID is an ensemble's id, like fashion-mnist-1, or `last`.\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong usage or experiment, 3 no coordinator answers, 5 answered with fewer\n"
+    "members than asked for, 6 no such thing, 70 our own fault, 124 timed out, 130 and 143 stopped: resumable.";
+
+int Explain(const CLI::App& program, const CLI::ParseError& error) {
+  std::ostringstream output, errors;
+  const int code = program.exit(error, output, errors);
+  Print(output.str());
+  PrintToError(errors.str());
+  return code == 0 ? kExitDone : kExitUsage;
+}
+
+}  // namespace
+
+int RunCommandLine(int count, const char* const* arguments) {
+  CLI::App program("Trains an ensemble of neural networks and answers with one voice.", "tutti");
+  program.set_version_flag("--version", TUTTI_VERSION);
+  program.require_subcommand(1);
+  program.footer(kFooter);
+  Action chosen;
+  for (const AddCommand add : kCommands) add(program, chosen);
+  try {
+    program.parse(count, arguments);
+  } catch (const CLI::ParseError& error) {
+    return Explain(program, error);
+  }
+  return chosen();
+}
+
+void HomeOption::AddTo(CLI::App& command) {
+  command.add_option("--home", home, "Where ensembles live; else TUTTI_HOME, else runs/")->type_name("DIR");
+}
+
+std::filesystem::path HomeOption::Find() const { return FindHome(home, std::getenv("TUTTI_HOME")); }
+
+void OutputOption::AddFormatTo(CLI::App& command) {
+  command.add_option("-o,--output", format, "text, or json: one JSON document")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->type_name("FORMAT");
+}
+
+void OutputOption::AddQuietTo(CLI::App& command) { command.add_flag("-q,--quiet", quiet, "Print the bare id alone"); }
+
+Output OutputOption::Choose() const {
+  if (format == "json") return Output::kJson;
+  return quiet ? Output::kQuiet : Output::kText;
+}
+
+void SlotOptions::AddTo(CLI::App& command) {
+  command.add_option("--slots", slots, "Slots that this machine lends; as many as it has CPUs for by default")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  command.add_option("--threads-per-slot", threads_per_slot, "CPU threads of a slot")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->type_name("N");
+}
+
+}  // namespace tutti::cli

@@ -1,0 +1,59 @@
+// The subcommands of `tutti`: each is a file in commands/ and a line in command_line.cc.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/progress_display.h"
+
+namespace tutti::cli {
+
+// What a subcommand does once the arguments were read; its answer is the exit code.
+using Action = std::function<int()>;
+
+// Declares one subcommand; when it was called, its action is put into `chosen`.
+using AddCommand = void (*)(CLI::App& program, Action& chosen);
+
+void AddRun(CLI::App& program, Action& chosen);
+void AddValidate(CLI::App& program, Action& chosen);
+void AddList(CLI::App& program, Action& chosen);
+void AddShow(CLI::App& program, Action& chosen);
+void AddLogs(CLI::App& program, Action& chosen);
+void AddWhy(CLI::App& program, Action& chosen);
+void AddWatch(CLI::App& program, Action& chosen);
+void AddResume(CLI::App& program, Action& chosen);
+void AddCancel(CLI::App& program, Action& chosen);
+void AddRemove(CLI::App& program, Action& chosen);
+void AddDiskUsage(CLI::App& program, Action& chosen);
+void AddFileSystemCheck(CLI::App& program, Action& chosen);
+void AddRank(CLI::App& program, Action& chosen);
+
+// Reads the arguments and does what they say. Returns the exit code: 2 for wrong usage.
+int RunCommandLine(int count, const char* const* arguments);
+
+// What subcommands share.
+struct HomeOption {
+  std::optional<std::string> home;
+  void AddTo(CLI::App& command);
+  std::filesystem::path Find() const;
+};
+struct OutputOption {
+  std::string format = "text";
+  bool quiet = false;
+  void AddFormatTo(CLI::App& command);  // -o
+  void AddQuietTo(CLI::App& command);
+  Output Choose() const;
+};
+// The slots of the worker in this process.
+struct SlotOptions {
+  std::optional<int> slots;
+  int threads_per_slot = 1;
+  void AddTo(CLI::App& command);
+};
+
+}  // namespace tutti::cli

@@ -1,0 +1,52 @@
+// tutti cancel ID
+#include "cli/borrowed_coordinator.h"
+#include "cli/command_line.h"
+#include "cli/exit_codes.h"
+#include "cli/render/documents.h"
+
+namespace tutti::cli {
+namespace {
+
+// Longer than a worker waits for trainers that it has told to end.
+constexpr Duration kDeadline = std::chrono::seconds(90);
+
+struct Options {
+  std::string id;
+  HomeOption home;
+};
+
+Result<void> CancelAndWait(const Client& client, const std::string& id) {
+  TUTTI_RETURN_IF_ERROR(client.Cancel(id));
+  const auto has_ended = [&]() -> Result<bool> {
+    TUTTI_ASSIGN_OR_RETURN(const Json json, client.Ensemble(id));
+    TUTTI_ASSIGN_OR_RETURN(const EnsembleDocument document, ReadEnsemble(json));
+    return document.ended();
+  };
+  auto ended = WaitUntil(has_ended, kDeadline, id + " has not ended yet");
+  // Its coordinator may have had nothing else to do, and be gone.
+  if (!ended && ended.error().code == ErrorCode::kUnreachable) return {};
+  return ended;
+}
+
+int Cancel(const Options& options) {
+  const auto cancelled =
+      WithCoordinator(options.home.Find(), [&](const Client& client) { return CancelAndWait(client, options.id); });
+  if (!cancelled) {
+    Complain(cancelled.error());
+    return ExitCodeOf(cancelled.error().code);
+  }
+  Print(fmt::format("{} is cancelled; `tutti resume {}` would go on with it.\n", options.id, options.id));
+  return kExitDone;
+}
+
+}  // namespace
+
+void AddCancel(CLI::App& program, Action& chosen) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand("cancel", "End an ensemble without an answer");
+  command->add_option("id", options->id, "The ensemble")->required()->type_name("ID");
+  options->home.AddTo(*command);
+  command->callback([options, &chosen] { chosen = [options] { return Cancel(*options); }; });
+}
+
+}  // namespace tutti::cli

@@ -1,0 +1,49 @@
+// tutti list
+#include "cli/command_line.h"
+#include "cli/exit_codes.h"
+#include "cli/reader.h"
+#include "cli/render/listing.h"
+
+namespace tutti::cli {
+namespace {
+
+struct Options {
+  HomeOption home;
+  OutputOption output;
+};
+
+int List(const Options& options) {
+  const auto json = Reader(options.home.Find()).Ensembles();
+  if (!json) {
+    Complain(json.error());
+    return ExitCodeOf(json.error().code);
+  }
+  if (options.output.Choose() == Output::kJson) {
+    Print(json->dump(2) + "\n");
+    return kExitDone;
+  }
+  const auto ensembles = ReadEnsembles(*json);
+  if (!ensembles) {
+    Complain(ensembles.error());
+    return ExitCodeOf(ensembles.error().code);
+  }
+  if (options.output.quiet) {
+    for (const EnsembleDocument& ensemble : *ensembles) Print(ensemble.id + "\n");
+  } else {
+    Print(RenderListing(*ensembles, options.home.Find(), OutputColour()));
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
+void AddList(CLI::App& program, Action& chosen) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand("list", "List the ensembles, newest first");
+  options->home.AddTo(*command);
+  options->output.AddFormatTo(*command);
+  options->output.AddQuietTo(*command);
+  command->callback([options, &chosen] { chosen = [options] { return List(*options); }; });
+}
+
+}  // namespace tutti::cli

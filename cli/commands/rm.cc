@@ -1,0 +1,49 @@
+// tutti rm ID...
+#include "cli/borrowed_coordinator.h"
+#include "cli/command_line.h"
+#include "cli/exit_codes.h"
+#include "cli/render/documents.h"
+#include "common/file_system.h"
+
+namespace tutti::cli {
+namespace {
+
+constexpr Duration kDeadline = std::chrono::minutes(5);  // for the files of one ensemble
+
+struct Options {
+  std::vector<std::string> ids;
+  HomeOption home;
+};
+
+Result<void> RemoveOne(const Client& client, const std::string& name) {
+  TUTTI_ASSIGN_OR_RETURN(const Json json, client.Ensemble(name));
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleDocument document, ReadEnsemble(json));
+  TUTTI_RETURN_IF_ERROR(client.Remove(document.id));
+  const auto folder = client.home() / document.id;
+  const auto is_gone = [&]() -> Result<bool> { return !PosixFileSystem().Exists(folder); };
+  TUTTI_RETURN_IF_ERROR(WaitUntil(is_gone, kDeadline, folder.string() + " is still there"));
+  Print(document.id + " is removed.\n");
+  return {};
+}
+
+int Remove(const Options& options) {
+  const auto removed = WithCoordinator(options.home.Find(), [&](const Client& client) -> Result<void> {
+    for (const std::string& id : options.ids) TUTTI_RETURN_IF_ERROR(RemoveOne(client, id));
+    return {};
+  });
+  if (removed) return kExitDone;
+  Complain(removed.error());
+  return ExitCodeOf(removed.error().code);
+}
+
+}  // namespace
+
+void AddRemove(CLI::App& program, Action& chosen) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand("rm", "Remove ensembles that have ended, with all their files");
+  command->add_option("id", options->ids, "The ensembles")->required()->type_name("ID");
+  options->home.AddTo(*command);
+  command->callback([options, &chosen] { chosen = [options] { return Remove(*options); }; });
+}
+
+}  // namespace tutti::cli

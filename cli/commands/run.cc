@@ -1,0 +1,73 @@
+// tutti run FILE
+#include "cli/client.h"
+#include "cli/command_line.h"
+#include "cli/exit_codes.h"
+#include "cli/experiment.h"
+#include "cli/follow.h"
+#include "cli/gangs.h"
+
+namespace tutti::cli {
+namespace {
+
+struct Options {
+  std::string file;
+  HomeOption home;
+  std::vector<std::string> overrides;
+  bool start_another = false;
+  SlotOptions slots;
+  OutputOption output;
+};
+
+void Announce(const Client::Submitted& submitted, Output output) {
+  if (output == Output::kQuiet) Print(submitted.id + "\n");
+  if (output != Output::kText) return;
+  if (submitted.outcome == "finished") {
+    Print(fmt::format("{} has trained this experiment already; --new trains it again.\n", submitted.id));
+  } else if (submitted.outcome == "continued") {
+    Print(fmt::format("{} goes on where it stopped.\n", submitted.id));
+  } else {
+    Print(fmt::format("{} starts.\n", submitted.id));
+  }
+}
+
+int Fails(const Error& error) {
+  Complain(error);
+  return error.code == ErrorCode::kInternal ? kExitInternal : kExitFailed;
+}
+
+int Run(const Options& options) {
+  const auto experiment = ReadExperiment(options.file, options.overrides);
+  if (!experiment) return kExitUsage;
+  const auto inventory = TakeLocalInventory(options.slots);
+  if (!inventory) return Fails(inventory.error());
+  const auto fits = CheckGangsFit(experiment->spec, *inventory);
+  if (!fits) return Fails(fits.error());
+
+  const std::filesystem::path home = options.home.Find();
+  const auto cluster = LocalCluster::Start(home, *inventory);
+  if (!cluster) return Fails(cluster.error());
+  const auto again = options.start_another ? Client::Again::kStartAnother : Client::Again::kContinue;
+  const auto submitted = Client(home).Submit(spec::ToJson(experiment->spec), experiment->source, again);
+  if (!submitted) return Fails((*cluster)->failure().value_or(submitted.error()));
+  Announce(*submitted, options.output.Choose());
+  return FollowHere(**cluster, home, submitted->id, options.output.Choose());
+}
+
+}  // namespace
+
+void AddRun(CLI::App& program, Action& chosen) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand("run", "Train the ensemble of an experiment file, or go on with it");
+  command->add_option("file", options->file, "The experiment")->required()->type_name("FILE");
+  command->add_option("--set", options->overrides, "Change a default, as in training.epochs=3; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
+  command->add_flag("--new", options->start_another, "Start another ensemble even if this experiment was trained");
+  options->home.AddTo(*command);
+  options->slots.AddTo(*command);
+  options->output.AddFormatTo(*command);
+  options->output.AddQuietTo(*command);
+  command->callback([options, &chosen] { chosen = [options] { return Run(*options); }; });
+}
+
+}  // namespace tutti::cli

@@ -1,0 +1,39 @@
+// tutti why ID/MEMBER
+#include "cli/command_line.h"
+#include "cli/exit_codes.h"
+#include "cli/reader.h"
+
+namespace tutti::cli {
+namespace {
+
+struct Options {
+  std::string member;
+  HomeOption home;
+};
+
+Result<std::string> FindReason(const Options& options) {
+  TUTTI_ASSIGN_OR_RETURN(const JobId job, ParseMemberName(options.member));
+  return Reader(options.home.Find()).Why(job);
+}
+
+int Why(const Options& options) {
+  const auto reason = FindReason(options);
+  if (!reason) {
+    Complain(reason.error());
+    return ExitCodeOf(reason.error().code);
+  }
+  Print(*reason + "\n");
+  return kExitDone;
+}
+
+}  // namespace
+
+void AddWhy(CLI::App& program, Action& chosen) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand("why", "Say why a member does not run, or how it ended");
+  command->add_option("member", options->member, "The member")->required()->type_name("ID/MEMBER");
+  options->home.AddTo(*command);
+  command->callback([options, &chosen] { chosen = [options] { return Why(*options); }; });
+}
+
+}  // namespace tutti::cli

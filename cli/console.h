@@ -1,0 +1,48 @@
+// The terminal, or the pipe or file that stands in for it.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/render/text.h"
+#include "common/result.h"
+
+namespace tutti::cli {
+
+// Writes to standard output at once. When its reader is gone, this and everything after it is dropped in silence.
+void Print(std::string_view text);
+// To standard error; the other adds the newline and names the program.
+void PrintToError(std::string_view text);
+void Complain(const Error& error);
+
+struct TerminalSize {
+  size_t columns = 80;
+  size_t rows = 24;
+};
+// Of standard output; nothing when that is no terminal or one that knows no cursor (TERM=dumb).
+std::optional<TerminalSize> OutputTerminal();
+
+// On when the output is a terminal and neither NO_COLOR (https://no-color.org) nor TERM=dumb speaks against it.
+Colour ColourFor(const std::optional<TerminalSize>& terminal, const char* no_color);
+Colour OutputColour();
+
+// A block of lines at the end of the output that is drawn over again.
+class LiveBlock {
+ public:
+  LiveBlock() = default;
+  LiveBlock(const LiveBlock&) = delete;
+  LiveBlock& operator=(const LiveBlock&) = delete;
+  ~LiveBlock() { Clear(); }
+
+  void Draw(const std::vector<std::string>& lines);
+  // Leaves the cursor where the block began.
+  void Clear();
+
+ private:
+  size_t lines_ = 0;
+};
+
+}  // namespace tutti::cli

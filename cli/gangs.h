@@ -1,0 +1,16 @@
+// Whether an experiment can run on this machine.
+#pragma once
+
+#include "cli/command_line.h"
+#include "common/result.h"
+#include "common/spec/ensemble_spec.h"
+#include "worker/agent/inventory.h"
+
+namespace tutti::cli {
+
+Result<worker::Inventory> TakeLocalInventory(const SlotOptions& options);
+
+// kInvalid, naming the first member that needs more slots at once than there are: it would wait for ever.
+Result<void> CheckGangsFit(const spec::EnsembleSpec& spec, const worker::Inventory& inventory);
+
+}  // namespace tutti::cli

@@ -1,0 +1,51 @@
+#include "cli/local_cluster.h"
+
+#include <unistd.h>
+
+#include <array>
+
+#include "common/protocol/channel.h"
+
+namespace tutti::cli {
+namespace {
+
+constexpr Duration kKillDeadline = std::chrono::seconds(10);
+
+std::string HostName() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "localhost";
+  return name.data();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LocalCluster>> LocalCluster::Start(const std::filesystem::path& home,
+                                                          const worker::Inventory& inventory) {
+  // Looked for before anything is written.
+  TUTTI_ASSIGN_OR_RETURN(const std::filesystem::path trainer, worker::FindTrainer());
+  server::CoordinatorOptions coordinator_options;
+  coordinator_options.home = home;
+  TUTTI_ASSIGN_OR_RETURN(auto coordinator, server::Coordinator::Start(std::move(coordinator_options)));
+
+  worker::AgentOptions options;
+  options.host = HostName();
+  // The same after each start of the program, so that the coordinator knows that what ran here before has ended.
+  options.id = WorkerId(options.host);
+  options.home = home;
+  options.inventory = inventory;
+  options.trainer = trainer;
+  TUTTI_ASSIGN_OR_RETURN(auto agent, worker::Agent::Start(std::move(options)));
+
+  auto [coordinators_end, workers_end] = protocol::MakeLocalChannel(coordinator->post(), agent->post());
+  coordinator->AttachWorker(std::move(coordinators_end));
+  agent->Attach(std::move(workers_end));
+  return std::unique_ptr<LocalCluster>(new LocalCluster(std::move(coordinator), std::move(agent)));
+}
+
+void LocalCluster::KillAll() {
+  agent_->KillAll();
+  // Past the deadline what is left ends with this process.
+  static_cast<void>(agent_->WaitStopped(kKillDeadline));
+}
+
+}  // namespace tutti::cli

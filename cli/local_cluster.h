@@ -1,0 +1,40 @@
+// A coordinator and one worker in this process: what `tutti run` and `tutti resume` work with.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "common/clock.h"
+#include "common/result.h"
+#include "coordinator/server/coordinator.h"
+#include "worker/agent/agent.h"
+
+namespace tutti::cli {
+
+// Thread-safe.
+class LocalCluster {
+ public:
+  // Errors: those of Coordinator::Start (kConflict: another serves the home) and Agent::Start (kNotFound: no trainer).
+  static Result<std::unique_ptr<LocalCluster>> Start(const std::filesystem::path& home,
+                                                     const worker::Inventory& inventory);
+
+  // Members checkpoint and stop, then the coordinator ends. Repeats change nothing.
+  void RequestStop() { coordinator_->RequestStop(); }
+  // Ends every trainer at once, without a checkpoint.
+  void KillAll();
+  // True once the coordinator has ended; false when `deadline` passed before.
+  bool WaitStopped(Duration deadline) { return coordinator_->WaitStopped(deadline); }
+  // Why the coordinator ended by itself.
+  std::optional<Error> failure() const { return coordinator_->failure(); }
+
+ private:
+  LocalCluster(std::unique_ptr<server::Coordinator> coordinator, std::unique_ptr<worker::Agent> agent)
+      : coordinator_(std::move(coordinator)), agent_(std::move(agent)) {}
+
+  // The agent is destroyed first: what it says last is still heard.
+  std::unique_ptr<server::Coordinator> coordinator_;
+  std::unique_ptr<worker::Agent> agent_;
+};
+
+}  // namespace tutti::cli

@@ -1,0 +1,29 @@
+#include "cli/progress_display.h"
+
+namespace tutti::cli {
+
+ProgressDisplay::ProgressDisplay(Output output) : output_(output) {}
+
+void ProgressDisplay::Show(const EnsembleDocument& document) {
+  if (output_ != Output::kText) return;
+  if (const auto terminal = OutputTerminal())
+    DrawLive(document, *terminal);
+  else
+    PrintChanges(document);
+}
+
+void ProgressDisplay::DrawLive(const EnsembleDocument& document, TerminalSize size) {
+  LiveView view;
+  view.width = size.columns;
+  view.height = size.rows;
+  view.elapsed_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+  view.seconds_left = time_left_.Seconds(OverallProgress(document), view.elapsed_seconds);
+  view.colour = OutputColour();
+  block_.Draw(RenderLive(document, view));
+}
+
+void ProgressDisplay::PrintChanges(const EnsembleDocument& document) {
+  for (const std::string& line : teller_.Tell(document)) Print(line + "\n");
+}
+
+}  // namespace tutti::cli

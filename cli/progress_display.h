@@ -1,0 +1,32 @@
+// Shows a running ensemble as it goes: live on a terminal, as lines where output is piped, or not at all.
+#pragma once
+
+#include <chrono>
+
+#include "cli/console.h"
+#include "cli/render/progress.h"
+
+namespace tutti::cli {
+
+enum class Output { kText, kJson, kQuiet };
+
+class ProgressDisplay {
+ public:
+  explicit ProgressDisplay(Output output);
+
+  void Show(const EnsembleDocument& document);
+  // Takes a live block away; what is printed next takes its place.
+  void Close() { block_.Clear(); }
+
+ private:
+  void DrawLive(const EnsembleDocument& document, TerminalSize size);
+  void PrintChanges(const EnsembleDocument& document);
+
+  Output output_;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  TimeLeft time_left_;
+  ChangeTeller teller_;
+  LiveBlock block_;
+};
+
+}  // namespace tutti::cli

@@ -1,0 +1,99 @@
+#include "cli/reader.h"
+
+#include <algorithm>
+
+#include "coordinator/server/views.h"
+#include "storage/catalog/catalog.h"
+#include "storage/checkpoints/checkpoint_store.h"
+
+namespace tutti::cli {
+namespace {
+
+bool NobodyAnswers(const Error& error) { return error.code == ErrorCode::kUnreachable; }
+
+Result<EnsembleId> Find(const Records& records, const std::string& name) { return server::FindEnsemble(records, name); }
+
+}  // namespace
+
+Result<JobId> ParseMemberName(const std::string& text) {
+  const size_t slash = text.find('/');
+  if (slash == std::string::npos || slash == 0 || slash + 1 == text.size()) {
+    return Fail(ErrorCode::kInvalid, "'{}' names no member; it is written ID/MEMBER, like fashion-mnist-1/lenet5-s0",
+                text);
+  }
+  return JobId{EnsembleId(text.substr(0, slash)), text.substr(slash + 1)};
+}
+
+bool Reader::IsServed() const {
+  const auto answer = client_.Ensembles();
+  return answer || !NobodyAnswers(answer.error());
+}
+
+Result<Records> Reader::ReadCatalog() const {
+  auto records = storage::Catalog::ReadNewest(PosixFileSystem(), client_.home());
+  if (!records && records.error().code == ErrorCode::kNotFound) {
+    return Fail(ErrorCode::kNotFound, "there is no ensemble in {}; --home or TUTTI_HOME names another home",
+                client_.home().string());
+  }
+  return records;
+}
+
+Result<Json> Reader::Ensembles() const {
+  auto answer = client_.Ensembles();
+  if (answer || !NobodyAnswers(answer.error())) return answer;
+  auto records = ReadCatalog();
+  if (!records && records.error().code == ErrorCode::kNotFound) return server::EnsemblesView({});
+  if (!records) return tl::unexpected<Error>(std::move(records.error()));
+  return server::EnsemblesView(*records);
+}
+
+Result<Json> Reader::Ensemble(const std::string& name) const {
+  auto answer = client_.Ensemble(name);
+  if (answer || !NobodyAnswers(answer.error())) return answer;
+  TUTTI_ASSIGN_OR_RETURN(const Records records, ReadCatalog());
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, Find(records, name));
+  std::optional<Json> results;
+  auto read = server::ReadResults(PosixFileSystem(), client_.home(), id);
+  if (read)
+    results = std::move(*read);
+  else if (read.error().code != ErrorCode::kNotFound)
+    return tl::unexpected<Error>(std::move(read.error()));
+  return server::EnsembleView(records, id, {}, results);
+}
+
+Result<const JobRecord*> Reader::FindJob(const Records& records, const JobId& job) const {
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, Find(records, job.ensemble.str()));
+  const JobId wanted{id, job.name};
+  const auto found = std::find_if(records.jobs.begin(), records.jobs.end(),
+                                  [&](const JobRecord& record) { return record.id == wanted; });
+  if (found == records.jobs.end()) {
+    return Fail(ErrorCode::kNotFound, "{} has no member {}; `tutti show {}` lists them", id.str(), job.name, id.str());
+  }
+  return &*found;
+}
+
+Result<std::string> Reader::Why(const JobId& job) const {
+  auto answer = client_.Why(job.ensemble.str(), job.name);
+  if (answer || !NobodyAnswers(answer.error())) return answer;
+  TUTTI_ASSIGN_OR_RETURN(const Records records, ReadCatalog());
+  TUTTI_ASSIGN_OR_RETURN(const JobRecord* record, FindJob(records, job));
+  if (record->state == JobState::kWaiting || record->state == JobState::kRunning) {
+    return fmt::format("no coordinator runs; `tutti resume {}` goes on with it", record->id.ensemble.str());
+  }
+  return record->reason.empty() ? std::string(Name(record->state)) : record->reason;
+}
+
+Result<std::string> Reader::Log(const JobId& job, uint64_t offset) const {
+  auto answer = client_.Log(job.ensemble.str(), job.name, offset);
+  if (answer || !NobodyAnswers(answer.error())) return answer;
+  TUTTI_ASSIGN_OR_RETURN(const Records records, ReadCatalog());
+  TUTTI_ASSIGN_OR_RETURN(const JobRecord* record, FindJob(records, job));
+  if (record->attempts == 0) return Fail(ErrorCode::kNotFound, "{} has not been started yet", record->id.str());
+  const auto folder =
+      client_.home() / record->id.ensemble.str() / storage::AttemptFolder({record->id, record->attempts});
+  FileSystem& files = PosixFileSystem();
+  TUTTI_ASSIGN_OR_RETURN(const FileInfo info, files.Stat(folder / "log.txt"));
+  return files.ReadRange(folder / "log.txt", offset, info.size_bytes - std::min(offset, info.size_bytes));
+}
+
+}  // namespace tutti::cli

@@ -1,0 +1,40 @@
+// What a home tells, whoever knows it: the coordinator that serves it, or else a copy of its catalog.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "cli/client.h"
+#include "common/ids.h"
+#include "common/json.h"
+#include "common/records.h"
+#include "common/result.h"
+
+namespace tutti::cli {
+
+// The documents are those of the API. Errors: kNotFound for an ensemble or member that is not there, kCorrupt, kIo.
+class Reader {
+ public:
+  explicit Reader(std::filesystem::path home) : client_(std::move(home)) {}
+
+  Result<Json> Ensembles() const;                        // an empty list where there is no home
+  Result<Json> Ensemble(const std::string& name) const;  // an id, or "last"
+  Result<std::string> Why(const JobId& job) const;
+  // Of the newest attempt, from byte `offset` on.
+  Result<std::string> Log(const JobId& job, uint64_t offset) const;
+
+  // True while a coordinator answers.
+  bool IsServed() const;
+
+ private:
+  // kNotFound where there is no catalog, whatever names are looked for.
+  Result<Records> ReadCatalog() const;
+  Result<const JobRecord*> FindJob(const Records& records, const JobId& job) const;
+
+  Client client_;
+};
+
+// "small-1/lenet5-s0" with `last` allowed in place of the id. kInvalid.
+Result<JobId> ParseMemberName(const std::string& text);
+
+}  // namespace tutti::cli

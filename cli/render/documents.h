@@ -1,0 +1,67 @@
+// The API's documents (docs/api.md) as the command line works with them. What is missing or null stays at its default,
+// so that an older or newer coordinator can be shown too.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/json.h"
+#include "common/result.h"
+#include "ensemble/report.h"
+
+namespace tutti::cli {
+
+struct EpochPoint {
+  int epoch = 0;
+  std::optional<double> train_loss;
+  std::optional<double> validation_loss;
+  std::optional<double> validation_accuracy;
+};
+
+struct MemberDocument {
+  std::string name;
+  std::string state;  // waiting, running, finished, failed, cancelled, stopped
+  std::string reason;
+  std::string last_error;
+  int attempts = 0;
+  int failures = 0;
+  std::vector<std::string> gang;
+  double epoch = 0;
+  double epochs = 0;
+  int64_t step = 0;
+  int64_t total_steps = 0;
+  std::optional<double> train_loss;
+  std::optional<double> validation_loss;
+  std::optional<double> validation_accuracy;
+  std::optional<double> images_per_second;
+  double train_seconds = 0;
+  std::vector<EpochPoint> curve;
+
+  // Done of all its steps, 0 to 1.
+  double Progress() const;
+};
+
+struct EnsembleDocument {
+  std::string id;
+  std::string state;  // running, finished, incomplete, failed, cancelled, stopped
+  std::string submitted_at;
+  std::string ended_at;  // empty: not yet
+  std::string note;
+  int members_total = 0;
+  int members_finished = 0;
+  int members_failed = 0;
+  std::optional<int> exit_code;
+  std::vector<MemberDocument> members;
+  std::optional<ensemble::EnsembleReport> results;
+
+  bool ended() const { return state != "running"; }
+  // From submission to end; none while it runs.
+  std::optional<double> DurationSeconds() const;
+};
+
+// kInvalid: no document of an ensemble.
+Result<EnsembleDocument> ReadEnsemble(const Json& json);
+
+}  // namespace tutti::cli

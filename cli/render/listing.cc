@@ -1,0 +1,67 @@
+#include "cli/render/listing.h"
+
+#include <fmt/format.h>
+
+#include "cli/render/progress.h"
+#include "cli/render/results.h"
+
+namespace tutti::cli {
+namespace {
+
+// "2026-03-01T12:00:00.000Z" -> "2026-03-01 12:00"
+std::string ShortTime(const std::string& time) {
+  if (time.size() < 16) return time;
+  return time.substr(0, 10) + " " + time.substr(11, 5);
+}
+
+Ink InkOf(const EnsembleDocument& ensemble) {
+  if (ensemble.state == "finished") return Ink::kGreen;
+  if (ensemble.state == "failed" || ensemble.state == "incomplete") return Ink::kRed;
+  return ensemble.state == "running" ? Ink::kBold : Ink::kPlain;
+}
+
+std::string HowToGoOn(const EnsembleDocument& document, Known known) {
+  const bool interrupted = known == Known::kFromCatalog && document.state == "running";
+  if (!interrupted && document.state != "stopped") return "";
+  return fmt::format("{}Go on with: tutti resume {}\n", interrupted ? "No coordinator runs. " : "", document.id);
+}
+
+}  // namespace
+
+Result<std::vector<EnsembleDocument>> ReadEnsembles(const Json& json) {
+  const auto list = json.is_object() ? json.find("ensembles") : json.end();
+  if (list == json.end() || !list->is_array()) {
+    return Fail(ErrorCode::kInvalid, "this is no list of ensembles: {}", json.dump());
+  }
+  std::vector<EnsembleDocument> ensembles;
+  for (const Json& entry : *list) {
+    TUTTI_ASSIGN_OR_RETURN(ensembles.emplace_back(), ReadEnsemble(entry));
+  }
+  return ensembles;
+}
+
+std::string RenderListing(const std::vector<EnsembleDocument>& ensembles, const std::filesystem::path& home,
+                          Colour colour) {
+  if (ensembles.empty()) return fmt::format("There is no ensemble in {} yet.\n", home.string());
+  using enum Table::Align;
+  Table table({kLeft, kLeft, kRight, kLeft, kRight});
+  table.Add({"ensemble", "state", "members", "submitted (UTC)", "took"}, Ink::kBold);
+  for (const EnsembleDocument& ensemble : ensembles) {
+    const auto seconds = ensemble.DurationSeconds();
+    table.Add({ensemble.id, ensemble.state, fmt::format("{} of {}", ensemble.members_finished, ensemble.members_total),
+               ShortTime(ensemble.submitted_at), seconds ? FormatDuration(*seconds) : ""},
+              InkOf(ensemble));
+  }
+  return table.Render(colour);
+}
+
+std::string RenderShow(const EnsembleDocument& document, Known known, const std::filesystem::path& home,
+                       Colour colour) {
+  const std::string members = RenderMembers(document, colour) + "\n";
+  if (document.ended() && document.state != "stopped") return members + RenderEnd(document, home, colour);
+  return fmt::format("{}: {}, {} of {} members finished\n\n", document.id, document.state, document.members_finished,
+                     document.members_total) +
+         members + HowToGoOn(document, known) + fmt::format("Files: {}\n", (home / document.id).string());
+}
+
+}  // namespace tutti::cli

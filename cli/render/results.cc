@@ -1,0 +1,128 @@
+#include "cli/render/results.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace tutti::cli {
+namespace {
+
+using ensemble::Difference;
+using ensemble::EnsembleReport;
+using ensemble::Metrics;
+using ensemble::NamedMetrics;
+using ensemble::SplitReport;
+
+const SplitReport* ShownSplit(const EnsembleReport& report) {
+  if (const SplitReport* test = report.Find(Split::kTest)) return test;
+  return report.Find(Split::kValidation);
+}
+
+std::vector<std::string> FiguresRow(std::string label, const Metrics& metrics, std::string remark = "") {
+  return {std::move(label),          FormatLoss(metrics.nll), FormatPercent(metrics.accuracy),
+          FormatLoss(metrics.brier), FormatLoss(metrics.ece), std::move(remark)};
+}
+
+std::string RemarkOnAnswers(const Metrics& metrics) {
+  return metrics.unanswered == 0 ? "" : fmt::format("{} samples without an answer", FormatCount(metrics.unanswered));
+}
+
+std::string FiguresTable(const EnsembleReport& report, const SplitReport& split, Colour colour) {
+  using enum Table::Align;
+  Table table({kLeft, kRight, kRight, kRight, kRight, kLeft});
+  table.Add(
+      {fmt::format("{}, {} samples", Name(split.split), FormatCount(split.samples)), "NLL", "accuracy", "Brier", "ECE"},
+      Ink::kBold);
+  table.Add(FiguresRow(report.members == 1 ? "the only member" : fmt::format("mean of {} members", report.members),
+                       split.members_mean, RemarkOnAnswers(split.members_mean)));
+  if (split.members_deviation) table.Add(FiguresRow("  deviation", *split.members_deviation), Ink::kDim);
+  const Metrics* best = report.best_member ? FindMetrics(split.members, *report.best_member) : nullptr;
+  if (best != nullptr) table.Add(FiguresRow("best on validation", *best, *report.best_member));
+  for (const NamedMetrics& combiner : split.combiners) {
+    const bool answers = combiner.name == report.combiner;
+    table.Add(FiguresRow("ensemble: " + combiner.name, combiner.metrics, answers ? "answers" : ""),
+              answers ? Ink::kGreen : Ink::kPlain);
+  }
+  return table.Render(colour);
+}
+
+std::string DifferenceCell(const Difference& difference) {
+  const auto& [middle, low, high] = difference.interval;
+  if (difference.metric == "accuracy") {
+    return fmt::format("{:+.2f} % [{:+.2f}, {:+.2f}]", 100 * middle, 100 * low, 100 * high);
+  }
+  return fmt::format("{:+.4f} [{:+.4f}, {:+.4f}]", middle, low, high);
+}
+
+std::string FindDifference(const SplitReport& split, Difference::Versus versus, std::string_view metric) {
+  for (const Difference& difference : split.differences) {
+    if (difference.versus == versus && difference.metric == metric) return DifferenceCell(difference);
+  }
+  return "";
+}
+
+std::string DifferencesTable(const EnsembleReport& report, const SplitReport& split, Colour colour) {
+  using enum Table::Align;
+  Table table({kLeft, kRight, kRight, kRight});
+  table.Add({fmt::format("{} less", report.combiner), "NLL", "accuracy", "Brier"}, Ink::kBold);
+  const auto add = [&](std::string label, Difference::Versus versus) {
+    std::vector<std::string> row{std::move(label)};
+    for (const char* metric : {"nll", "accuracy", "brier"}) row.push_back(FindDifference(split, versus, metric));
+    if (std::any_of(row.begin() + 1, row.end(), [](const std::string& cell) { return !cell.empty(); })) {
+      table.Add(std::move(row));
+    }
+  };
+  add("best on validation", Difference::Versus::kBestMember);
+  add("mean of members", Difference::Versus::kMembersMean);
+  return table.Render(colour);
+}
+
+std::string Headline(const EnsembleDocument& document, Colour colour) {
+  const bool complete = document.members_finished == document.members_total;
+  const Ink ink = document.state == "finished" ? Ink::kGreen : Ink::kRed;
+  std::string text =
+      fmt::format("{}: {}, {}", Paint(colour, Ink::kBold, document.id), Paint(colour, ink, document.state),
+                  complete ? fmt::format("{} members", document.members_total)
+                           : fmt::format("{} of {} members", document.members_finished, document.members_total));
+  if (const auto seconds = document.DurationSeconds()) text += fmt::format(", {}", FormatDuration(*seconds));
+  return text + "\n";
+}
+
+std::string ReasonOf(const MemberDocument& member) {
+  return member.last_error.empty() ? member.reason : member.last_error;
+}
+
+std::string Failures(const EnsembleDocument& document, Colour colour) {
+  std::string text;
+  if (!document.note.empty()) text += document.note + "\n";
+  for (const MemberDocument& member : document.members) {
+    if (member.state != "failed") continue;
+    text += fmt::format("{} {}: {}\n", member.name, Paint(colour, Ink::kRed, "failed"), ReasonOf(member));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string RenderReport(const EnsembleReport& report, Colour colour) {
+  const SplitReport* split = ShownSplit(report);
+  if (split == nullptr) return "There are neither test nor validation samples to measure on.\n";
+  std::string text = FiguresTable(report, *split, colour);
+  if (!split->differences.empty()) {
+    text += "\n" + DifferencesTable(report, *split, colour);
+    text += Paint(colour, Ink::kDim,
+                  "In brackets 95 % intervals of the difference, by a paired bootstrap over the samples. For NLL and "
+                  "Brier less is better.") +
+            "\n";
+  }
+  return text;
+}
+
+std::string RenderEnd(const EnsembleDocument& document, const std::filesystem::path& home, Colour colour) {
+  std::string text = Headline(document, colour) + Failures(document, colour);
+  if (document.results) text += "\n" + RenderReport(*document.results, colour) + "\n";
+  return text + fmt::format("Files: {}\n", (home / document.id).string());
+}
+
+}  // namespace tutti::cli

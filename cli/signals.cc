@@ -1,0 +1,67 @@
+#include "cli/signals.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <condition_variable>
+#include <csignal>
+#include <mutex>
+#include <thread>
+
+#include "cli/exit_codes.h"
+
+namespace tutti::cli {
+
+struct StopSignals::State {
+  explicit State(Handler to_call) : handler(std::move(to_call)), signals(context, SIGINT, SIGTERM, SIGUSR1) {}
+
+  void Listen() {
+    signals.async_wait([this](const boost::system::error_code& error, int signal) {
+      if (error) return;
+      Note(signal);
+      handler(signal, ++count);
+      Listen();
+    });
+  }
+
+  void Note(int signal) {
+    const std::lock_guard lock(mutex);
+    if (first == 0) first = signal;
+    came.notify_all();
+  }
+
+  Handler handler;
+  boost::asio::io_context context;
+  boost::asio::signal_set signals;
+  int count = 0;  // of the listening thread alone
+
+  std::mutex mutex;
+  std::condition_variable came;
+  int first = 0;
+
+  std::thread thread;
+};
+
+StopSignals::StopSignals(Handler handler) : state_(std::make_unique<State>(std::move(handler))) {
+  state_->Listen();
+  state_->thread = std::thread([state = state_.get()] { state->context.run(); });
+}
+
+StopSignals::~StopSignals() {
+  state_->context.stop();
+  state_->thread.join();
+}
+
+int StopSignals::first() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->first;
+}
+
+void StopSignals::Wait(Duration time) const {
+  std::unique_lock lock(state_->mutex);
+  const int before = state_->first;
+  state_->came.wait_for(lock, time, [&] { return state_->first != before; });
+}
+
+int ExitCodeOfSignal(int signal) { return kExitSignal + (signal == SIGINT ? SIGINT : SIGTERM); }
+
+}  // namespace tutti::cli
