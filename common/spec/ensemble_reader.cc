@@ -64,15 +64,16 @@ class Section {
   // Of a key that must be there; null, and a mistake, when it is not.
   const Node* Required(std::string_view key) const {
     const Node* node = Get(key);
-    if (node == nullptr) {
-      problems_.Add(position_,
-                    fmt::format("{} is missing; allowed: {}", PathOf(key), DescribeType(KeyAt(PathOf(key)).type)));
-    }
+    if (node == nullptr) problems_.Add(position_, fmt::format("{} is missing; allowed: {}", PathOf(key), Allowed(key)));
     return node;
   }
 
-  void Refuse(std::string_view key) const {
-    RefuseValue(*Get(key), PathOf(key), DescribeType(KeyAt(PathOf(key)).type), problems_);
+  void Refuse(std::string_view key) const { RefuseValue(*Get(key), PathOf(key), Allowed(key), problems_); }
+
+  std::string Allowed(std::string_view key) const {
+    const ValueType& type = KeyAt(PathOf(key)).type;
+    const auto* choice = std::get_if<ChoiceType>(&type);
+    return choice == nullptr ? DescribeType(type) : fmt::format("{}", fmt::join(NamesOf(choice->kind), ", "));
   }
 
  private:
@@ -119,9 +120,8 @@ void RefusePart(const Section& data, std::string_view key) {
   if (!node.IsScalar() || AsNumber(node) || node.scalar.find_first_of("/.~$") == std::string::npos) {
     return data.Refuse(key);
   }
-  data.problems().Add(node.position,
-                      fmt::format("{} is a path ('{}'), which source idx does not take; allowed: {}", data.PathOf(key),
-                                  node.scalar, DescribeType(KeyAt(data.PathOf(key)).type)));
+  data.problems().Add(node.position, fmt::format("{} is a path ('{}'), which source idx does not take; allowed: {}",
+                                                 data.PathOf(key), node.scalar, data.Allowed(key)));
 }
 
 PartSize ReadValidation(const Section& data) {
@@ -152,12 +152,8 @@ decltype(DataSpec::test) ReadTest(const Section& data) {
 }
 
 std::string ReadSource(const Section& data) {
-  const Node* node = data.Get("source");
-  if (node == nullptr) {
-    data.problems().Add(data.position(), fmt::format("data.source is missing; allowed: {}",
-                                                     fmt::join(NamesOf(ChoiceKind::kSource), ", ")));
-    return "";
-  }
+  const Node* node = data.Required("source");
+  if (node == nullptr) return "";
   return ReadChoice(ChoiceKind::kSource, *node, "data.source", data.problems()).value_or(Choice{}).name;
 }
 
@@ -519,8 +515,8 @@ std::optional<int> ReadMinimumMembers(const Section& ensemble, size_t members) {
   if (too_many && !ensemble.problems().empty()) return std::nullopt;  // members are missing for another reason
   if (too_many) {
     ensemble.problems().Add(node->position,
-                            fmt::format("ensemble.minimum_members is {}; allowed: all, or a count from 1 "
-                                        "to the {} members",
+                            fmt::format("ensemble.minimum_members is {}; allowed: all, or a count up to {}, the number "
+                                        "of members",
                                         *count, members));
   } else {
     ensemble.Refuse("minimum_members");
@@ -579,7 +575,7 @@ std::optional<MemberSpec> ReadMember(const Node& node, Problems& problems) {
 
 EnsembleSpec ReadEnsemble(const Node& node, const ResolvePath& resolve, Problems& problems) {
   const Section root(node, "", problems);
-  if (!node.IsMap()) return {};
+  if (!node.IsMap() && !node.IsNull()) return {};
   EnsembleSpec spec;
   CheckVersion(root);
   spec.name = ReadEnsembleName(root);

@@ -77,7 +77,7 @@ std::vector<Key> MakeKeys() {
        SpecialType{"none, or the side of the square in pixels, from 1 to 8192",
                    {{"anyOf", Json::array({{{"const", "none"}},
                                            {{"type", "integer"}, {"minimum", 1}, {"maximum", kLargestImage}}})}}},
-       "none", "none", 32, "Scales every image to this height and width."},
+       "none", "none", 32, "Scales every image to this height and width (bilinear)."},
 
       {"augment", ChoiceListType{ChoiceKind::kAugmentation}, "[]", Json::array(),
        Json::array({{{"crop", {{"padding", 2}}}}}),

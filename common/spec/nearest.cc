@@ -34,7 +34,7 @@ std::optional<std::string> Nearest(std::string_view mistyped, std::span<const st
   size_t least = 0;
   for (const std::string& name : names) {
     const size_t distance = EditDistance(mistyped, name);
-    const size_t allowed = std::max<size_t>(1, std::max(mistyped.size(), name.size()) / 3);
+    const size_t allowed = std::max<size_t>(1, std::min(mistyped.size(), name.size()) / 3);
     if (distance > allowed || distance >= std::max(mistyped.size(), name.size())) continue;
     if (nearest && distance >= least) continue;
     nearest = name;

@@ -12,7 +12,7 @@ namespace tutti::spec {
 // Damerau-Levenshtein distance).
 size_t EditDistance(std::string_view first, std::string_view second);
 
-// The name that is near enough to be meant: at most a third of the longer one's letters differ, one at least may.
+// The name that is near enough to be meant: at most a third of the shorter one's letters differ, one at least may.
 std::optional<std::string> Nearest(std::string_view mistyped, std::span<const std::string> names);
 
 // " (did you mean 'epochs'?)", or nothing.

@@ -141,7 +141,9 @@ std::string DescribeType(const ValueType& type) {
             return fmt::format("a list of at most {}, each {}", list.maximum_items, DescribeInteger(list.item));
           },
           [](const SectionType&) { return std::string("a map"); },
-          [](const ChoiceType& choice) { return fmt::format("a {}", DefinitionOf(choice.kind)); },
+          [](const ChoiceType& choice) {
+            return fmt::format("{} {}", choice.kind == ChoiceKind::kOptimizer ? "an" : "a", DefinitionOf(choice.kind));
+          },
           [](const ChoiceListType& list) { return fmt::format("a list of {}s", DefinitionOf(list.kind)); },
           [](const SectionListType&) { return std::string("a list of maps"); },
           [](const SpecialType& special) { return special.words; },

@@ -18,6 +18,8 @@ namespace {
 constexpr size_t kMaximumDepth = 64;
 // Aliases are expanded: a few lines of them can stand for billions of nodes.
 constexpr size_t kMaximumNodes = 100'000;
+constexpr std::string_view kNothing = "nothing in it; see docs/experiment.md";
+constexpr std::string_view kOpenQuote = "a quote without its end; close it";
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 // Ends the reading from within yaml-cpp; caught in LoadYaml.
@@ -54,11 +56,26 @@ class Places {
     const size_t last_break = before.rfind('\n');
     return At(line, last_break == std::string_view::npos ? offset : offset - last_break - 1);
   }
-  bool IsIndentedByTab(int line) const {
-    if (line < 0 || static_cast<size_t>(line) >= lines_.size()) return false;
+  // True for a quote at `mark` that nothing closes before the text ends. yaml-cpp takes it as closed there.
+  bool IsOpenQuote(const YAML::Mark& mark) const {
+    const auto line = static_cast<size_t>(std::max(mark.line, 0));
+    if (line >= lines_.size() || mark.column < 0) return false;
+    const char* begin = lines_[line].data() + mark.column;
+    const char* end = lines_.back().data() + lines_.back().size();
+    if (begin >= end || (*begin != '"' && *begin != '\'')) return false;
+    for (const char* at = begin + 1; at < end; ++at) {
+      if (*at == *begin) return false;
+      if (*at == '\\' && *begin == '"') ++at;
+    }
+    return true;
+  }
+  // Where a line's indentation has a tab, if it has one.
+  std::optional<Position> TabInIndentation(int line) const {
+    if (line < 0 || static_cast<size_t>(line) >= lines_.size()) return std::nullopt;
     const std::string_view text = lines_[static_cast<size_t>(line)];
-    const std::string_view indentation = text.substr(0, std::min(text.find_first_not_of(" \t"), text.size()));
-    return indentation.find('\t') != std::string_view::npos;
+    const size_t first_other = text.find_first_not_of(' ');
+    if (first_other == std::string_view::npos || text[first_other] != '\t') return std::nullopt;
+    return At(static_cast<size_t>(line), first_other);
   }
 
  private:
@@ -111,6 +128,7 @@ class TreeBuilder : public YAML::EventHandler {
     node.scalar = value;
     node.style = tag == "!" ? Node::Style::kQuoted : Node::Style::kPlain;
     if (tag != "!") RefuseTag(tag, node.position);
+    if (places_.IsOpenQuote(mark)) throw Stop{node.position, std::string(kOpenQuote)};
     Finish(std::move(node), anchor);
   }
 
@@ -260,7 +278,7 @@ std::string ExplainSyntax(const std::string& message) {
       {YAML::ErrorMsg::END_OF_SEQ_FLOW, "a '[' without its ']'; close it, or separate its items by ','"},
       {YAML::ErrorMsg::FLOW_END, "a closing bracket that nothing opened; remove it"},
       {YAML::ErrorMsg::MAP_VALUE, "a ':' where none can stand; quote the text, or begin a new line"},
-      {YAML::ErrorMsg::EOF_IN_SCALAR, "a quote without its end; close it"},
+      {YAML::ErrorMsg::EOF_IN_SCALAR, kOpenQuote},
       {YAML::ErrorMsg::UNKNOWN_ANCHOR, "an alias of an anchor that is not defined; define it before with '&'"},
   }};
   for (const auto& [theirs, ours] : kExplanations) {
@@ -283,12 +301,14 @@ Node ReadOneDocument(std::string_view text, const Places& places, Problems& prob
   std::istream stream(&buffer);
   YAML::Parser parser(stream);
   TreeBuilder builder(places, problems);
-  if (!parser.HandleNextDocument(builder)) throw Stop{places.At(0, 0), "nothing in it; see docs/experiment.md"};
+  if (!parser.HandleNextDocument(builder)) throw Stop{places.At(0, 0), std::string(kNothing)};
   TreeBuilder second(places, problems);
   if (parser.HandleNextDocument(second)) {
     throw Stop{second.TakeRoot().position, "a second document; an experiment is one, remove the '---' between them"};
   }
-  return builder.TakeRoot();
+  Node root = builder.TakeRoot();
+  if (root.IsNull()) throw Stop{places.At(0, 0), std::string(kNothing)};
+  return root;
 }
 
 }  // namespace
@@ -317,8 +337,8 @@ std::optional<Node> LoadYaml(std::string_view text, int source, Problems& proble
   } catch (const Stop& stop) {
     problems.Add(stop.position, stop.message);
   } catch (const YAML::Exception& error) {
-    const bool tab = places.IsIndentedByTab(error.mark.line);
-    problems.Add(places.At(error.mark),
+    const std::optional<Position> tab = places.TabInIndentation(error.mark.line);
+    problems.Add(tab.value_or(places.At(error.mark)),
                  tab ? "a tab in the indentation; indent with spaces" : ExplainSyntax(error.msg));
   }
   return std::nullopt;
