@@ -1,0 +1,274 @@
+#include "tests/worker/trainer/training/trainer_runs.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <numeric>
+#include <random>
+#include <sstream>
+
+#include "common/tensors/tensor_file.h"
+#include "storage/checkpoints/checkpoint_store.h"
+
+namespace tutti::trainer {
+namespace {
+
+namespace fs = std::filesystem;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr int kSide = 28;
+constexpr int kClasses = 10;
+constexpr std::chrono::minutes kLongestRun(4);
+
+std::string BigEndian(uint32_t value) {
+  return {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8),
+          static_cast<char>(value)};
+}
+
+void WriteIdx(const fs::path& folder, const std::string& part, int64_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::ofstream images(folder / (part + "-images-idx3-ubyte"), std::ios::binary);
+  std::ofstream labels(folder / (part + "-labels-idx1-ubyte"), std::ios::binary);
+  images << BigEndian(0x803) << BigEndian(static_cast<uint32_t>(count)) << BigEndian(kSide) << BigEndian(kSide);
+  labels << BigEndian(0x801) << BigEndian(static_cast<uint32_t>(count));
+  for (int64_t i = 0; i < count; ++i) {
+    const int label = static_cast<int>(i % kClasses);
+    labels.put(static_cast<char>(label));
+    // A bright bar whose place is the class, under noise.
+    for (int pixel = 0; pixel < kSide * kSide; ++pixel) {
+      const int row = pixel / kSide;
+      const int bright = row / 2 == label + 2 ? 120 : 0;
+      images.put(static_cast<char>(bright + static_cast<int>(random() % 100)));
+    }
+  }
+}
+
+std::vector<int64_t> Ids(int64_t begin, int64_t count) {
+  std::vector<int64_t> ids(static_cast<size_t>(count));
+  std::iota(ids.begin(), ids.end(), begin);
+  return ids;
+}
+
+void WriteSplit(const fs::path& path) {
+  const auto training = Ids(0, TrainerRuns::kTraining);
+  const auto validation = Ids(TrainerRuns::kTraining, TrainerRuns::kValidation);
+  const auto test = Ids(TrainerRuns::kTraining + TrainerRuns::kValidation, TrainerRuns::kTest);
+  const auto view = [](const std::vector<int64_t>& ids) {
+    return tensors::ViewOf<int64_t>(tensors::DType::kI64, {std::ssize(ids)}, ids);
+  };
+  auto file = *PosixFileSystem().Create(path);
+  const std::vector<tensors::NamedTensor> arrays = {
+      {"training", view(training)}, {"validation", view(validation)}, {"test", view(test)}};
+  TUTTI_CHECK(tensors::WriteSafetensors(*file, arrays).has_value());
+}
+
+std::vector<std::string> CommandFor(const fs::path& task_file, int ranks) {
+  std::vector<std::string> command;
+  if (ranks > 1) {
+    command = {"mpirun", "--oversubscribe",    "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1",
+               "-np",    std::to_string(ranks)};
+  }
+  command.insert(command.end(), {TUTTI_TRAINER_PROGRAM, "train", task_file.string()});
+  return command;
+}
+
+// Between fork and exec: calls that are safe there alone.
+[[noreturn]] void BecomeTrainer(char* const* arguments, int errors, uint64_t file_size_limit) {
+  if (file_size_limit > 0) {
+    const rlimit limit = {file_size_limit, file_size_limit};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  dup2(errors, STDERR_FILENO);
+  execvp(arguments[0], arguments);
+  _exit(127);
+}
+
+pid_t Start(const std::vector<std::string>& command, const fs::path& errors_file, uint64_t file_size_limit) {
+  std::vector<char*> arguments;
+  for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
+  arguments.push_back(nullptr);
+  setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
+  setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
+  setenv("OMP_WAIT_POLICY", "passive", 1);
+  const int errors = open(errors_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  TUTTI_CHECK(errors >= 0);
+  const pid_t child = fork();
+  if (child == 0) BecomeTrainer(arguments.data(), errors, file_size_limit);
+  close(errors);
+  TUTTI_CHECK(child > 0);
+  return child;
+}
+
+std::vector<protocol::TrainerEvent> ReadEvents(const fs::path& path) {
+  std::vector<protocol::TrainerEvent> events;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    if (file.eof()) break;  // torn: its writer was killed
+    auto json = ParseJson(line);
+    TUTTI_CHECK(json.has_value());
+    auto event = protocol::TrainerEventFromJson(*json);
+    TUTTI_CHECK(event.has_value());
+    events.push_back(std::move(*event));
+  }
+  return events;
+}
+
+int64_t StepOf(const protocol::TrainerEvent& event) {
+  return std::visit(
+      [](const auto& said) -> int64_t {
+        if constexpr (requires { said.step; }) {
+          return said.step;
+        } else {
+          return 0;
+        }
+      },
+      event);
+}
+
+uint64_t SizeOf(const fs::path& path) {
+  std::error_code missing;
+  const auto size = fs::file_size(path, missing);
+  return missing ? 0 : size;
+}
+
+// What a launch does to its child meanwhile.
+class Interference {
+ public:
+  Interference(const Launch& launch, fs::path events) : launch_(launch), events_(std::move(events)) {}
+
+  void Act(pid_t child) {
+    const auto age = SteadyClock::now() - start_;
+    if (age > kLongestRun) kill(child, SIGKILL);
+    if (launch_.kill_after && age >= *launch_.kill_after) kill(child, SIGKILL);
+    if (launch_.kill_at_bytes && SizeOf(events_) >= *launch_.kill_at_bytes) kill(child, SIGKILL);
+    if (launch_.signal_on_step > 0 && signals_sent_ < 3 && Reached(launch_.signal_on_step)) {
+      kill(child, SIGUSR1);
+      ++signals_sent_;
+    }
+  }
+
+ private:
+  bool Reached(int step) const {
+    return std::ranges::any_of(ReadEvents(events_), [&](const auto& event) { return StepOf(event) >= step; });
+  }
+
+  const Launch& launch_;
+  fs::path events_;
+  SteadyClock::time_point start_ = SteadyClock::now();
+  int signals_sent_ = 0;
+};
+
+int WaitFor(pid_t child, Interference interference) {
+  while (true) {
+    int status = 0;
+    if (waitpid(child, &status, WNOHANG) == child) {
+      return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    }
+    interference.Act(child);
+    poll(nullptr, 0, 2);
+  }
+}
+
+std::string Contents(const fs::path& path) {
+  std::stringstream contents;
+  contents << std::ifstream(path, std::ios::binary).rdbuf();
+  return contents.str();
+}
+
+spec::MemberSpec MakeMember(const std::string& name) {
+  spec::MemberSpec member;
+  member.name = name;
+  member.model = {"lenet5", {{"padding", "classic"}, {"init", "torch"}}};
+  member.seed = 3;
+  member.training.length = 3;
+  member.training.batch_size = 32;
+  member.training.optimizer = {
+      "sgd", {{"lr", 0.05}, {"momentum", 0.9}, {"nesterov", true}, {"dampening", 0.0}, {"weight_decay", 5e-4}}};
+  member.training.schedule = {"cosine", {{"warmup_epochs", 0.5}, {"min_lr", 0.0}}};
+  return member;
+}
+
+}  // namespace
+
+TrainerRuns::TrainerRuns() {
+  fs::create_directories(root() / "data");
+  WriteIdx(root() / "data", "train", kTraining + kValidation, 1);
+  WriteIdx(root() / "data", "t10k", kTest, 2);
+  WriteSplit(root() / "split.safetensors");
+}
+
+protocol::Task TrainerRuns::MakeTask(const std::string& member, int number) const {
+  protocol::Task task;
+  task.attempt = {{EnsembleId("test-1"), member}, number};
+  task.kind = JobKind::kTrain;
+  task.ensemble_folder = root() / "test-1";
+  task.folder = task.ensemble_folder / storage::AttemptFolder(task.attempt);
+  task.events = task.folder / "events.jsonl";
+  task.cache = root() / "cache";
+  task.data.source = "idx";
+  task.data.path = root() / "data";
+  task.data.validation = kValidation;
+  task.member = MakeMember(member);
+  task.split = root() / "split.safetensors";
+  task.classes = kClasses;
+  return task;
+}
+
+fs::path TrainerRuns::WriteTask(const protocol::Task& task) const {
+  const fs::path path = root() / fmt::format("{}-{}.json", task.attempt.job.name, task.attempt.number);
+  std::ofstream(path) << protocol::ToJson(task).dump();
+  return path;
+}
+
+RunOutcome TrainerRuns::Run(const protocol::Task& task, const Launch& launch) const {
+  return RunFile(WriteTask(task), task.events, launch);
+}
+
+RunOutcome TrainerRuns::RunFile(const fs::path& task_file, const fs::path& events, const Launch& launch) const {
+  const fs::path errors = task_file.string() + ".stderr";
+  const pid_t child = Start(CommandFor(task_file, launch.ranks), errors, launch.file_size_limit);
+  RunOutcome outcome;
+  outcome.exit_code = WaitFor(child, Interference(launch, events));
+  outcome.errors = Contents(errors);
+  outcome.events = ReadEvents(events);
+  return outcome;
+}
+
+protocol::Task TrainerRuns::Retry(const protocol::Task& task) const {
+  protocol::Task next = task;
+  ++next.attempt.number;
+  next.folder = next.ensemble_folder / storage::AttemptFolder(next.attempt);
+  next.events = next.folder / "events.jsonl";
+  const storage::CheckpointStore store(PosixFileSystem(), task.ensemble_folder);
+  if (const auto found = store.Inspect(task.attempt); found && !found->checkpoints.empty()) {
+    next.resume_from = found->checkpoints.back().folder;
+    if (next.resume_from->is_relative()) next.resume_from = task.ensemble_folder / *next.resume_from;
+  }
+  return next;
+}
+
+std::string TrainerRuns::ModelAt(const protocol::Task& task, int64_t step) const {
+  return Contents(task.folder / storage::StepFolderName(step) / "model.safetensors");
+}
+
+std::string TrainerRuns::TrainingTensorsAt(const protocol::Task& task, int64_t step) const {
+  auto file = tensors::TensorFile::Read(PosixFileSystem(),
+                                        task.folder / storage::StepFolderName(step) / "training.safetensors");
+  TUTTI_CHECK(file.has_value());
+  std::string all;
+  for (const std::string& name : file->names()) {
+    const auto bytes = file->Get(name)->bytes;
+    all.append(name).append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
+  return all;
+}
+
+}  // namespace tutti::trainer

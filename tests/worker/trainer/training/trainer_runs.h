@@ -1,0 +1,66 @@
+// Runs the real tutti-trainer on small data, as a worker or a person at a shell would.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/protocol/task.h"
+#include "common/protocol/trainer_events.h"
+#include "tests/support/temporary_folder.h"
+
+namespace tutti::trainer {
+
+// How the trainer is started.
+struct Launch {
+  int ranks = 1;                                        // above 1: by mpirun
+  std::optional<std::chrono::milliseconds> kill_after;  // SIGKILL to the child
+  std::optional<uint64_t> kill_at_bytes;                // SIGKILL once the events file has this many bytes
+  int signal_on_step = 0;        // SIGUSR1, several times, once an event names a step at least this far
+  uint64_t file_size_limit = 0;  // RLIMIT_FSIZE in bytes; 0: none
+};
+
+struct RunOutcome {
+  int exit_code = 0;   // 128 + signal for a signal's
+  std::string errors;  // what it said on stderr
+  std::vector<protocol::TrainerEvent> events;
+};
+
+// A folder with IDX files of images that can be told apart, a split and tasks over them.
+class TrainerRuns {
+ public:
+  TrainerRuns();
+
+  // A training of attempt `number` with settings that the caller may change.
+  protocol::Task MakeTask(const std::string& member, int number = 1) const;
+  RunOutcome Run(const protocol::Task& task, const Launch& launch = {}) const;
+  RunOutcome RunFile(const std::filesystem::path& task_file, const std::filesystem::path& events,
+                     const Launch& launch = {}) const;
+  std::filesystem::path WriteTask(const protocol::Task& task) const;
+
+  // The next attempt at the same job, from the newest checkpoint of those so far.
+  protocol::Task Retry(const protocol::Task& task) const;
+  // Bytes of a committed checkpoint's model, and of its training state without what tells times.
+  std::string ModelAt(const protocol::Task& task, int64_t step) const;
+  std::string TrainingTensorsAt(const protocol::Task& task, int64_t step) const;
+
+  const std::filesystem::path& root() const { return folder_.path(); }
+  static constexpr int64_t kTraining = 300, kValidation = 70, kTest = 30;
+
+ private:
+  testing::TemporaryFolder folder_;
+};
+
+template <typename Event>
+std::vector<Event> Of(const std::vector<protocol::TrainerEvent>& events) {
+  std::vector<Event> found;
+  for (const auto& event : events) {
+    if (const auto* match = std::get_if<Event>(&event)) found.push_back(*match);
+  }
+  return found;
+}
+
+}  // namespace tutti::trainer
