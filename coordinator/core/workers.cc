@@ -49,24 +49,45 @@ bool GangHas(const Attempt& attempt, const Worker& worker, const std::vector<int
   });
 }
 
-// Whether a worker may go on with what it says it runs.
-Revival Keep(State& state, Turn& turn, const Worker& worker, const protocol::RunningAttempt& running) {
+// Another attempt was granted slots of this one since.
+bool WasReplaced(const State& state, const Attempt& attempt, const std::set<AttemptId>& holding) {
+  return std::ranges::any_of(holding, [&](const AttemptId& id) {
+    const auto other = state.attempts.find(id);
+    return id != attempt.record.id && other != state.attempts.end() && IsLive(other->second) &&
+           std::ranges::any_of(other->second.record.gang, [&](const SlotId& slot) {
+             return std::ranges::find(attempt.record.gang, slot) != attempt.record.gang.end();
+           });
+  });
+}
+
+// Whether a worker may go on with what it says it runs, `before` being what held its slots in our eyes.
+Revival Keep(State& state, Turn& turn, const Worker& worker, const std::set<AttemptId>& before,
+             const protocol::RunningAttempt& running) {
   Attempt* attempt = FindAttempt(state, running.attempt);
-  if (attempt == nullptr || attempt->record.gang.empty() || running.slots.empty()) return Revival::kTooLate;
+  if (attempt == nullptr || attempt->record.gang.empty()) return Revival::kTooLate;
   if (!GangHas(*attempt, worker, running.slots)) return Revival::kTooLate;
   const bool leads = LeaderOf(*attempt) == worker.id;
   if (leads != running.leader) return Revival::kTooLate;
   if (!leads) return IsLive(*attempt) ? Revival::kGoesOn : Revival::kTooLate;
   if (!IsLedBy(*attempt, worker)) return Revival::kTooLate;  // an older process led it, and took it along
-  if (!IsLive(*attempt) && Revive(state, turn, *attempt, worker) == Revival::kTooLate) return Revival::kTooLate;
+  if (!IsLive(*attempt)) {
+    if (WasReplaced(state, *attempt, before)) return Revival::kTooLate;
+    if (Revive(state, turn, *attempt, worker) == Revival::kTooLate) return Revival::kTooLate;
+  }
   Confirm(state, turn, *attempt);
   return Revival::kGoesOn;
 }
 
-void Occupy(Worker& worker, const protocol::RunningAttempt& running) {
-  for (const int index : running.slots) {
-    if (index < 0 || std::cmp_greater_equal(index, worker.holders.size())) continue;
-    worker.holders[static_cast<size_t>(index)] = running.attempt;
+void Occupy(Worker& worker, const AttemptId& attempt, int index) {
+  if (index < 0 || std::cmp_greater_equal(index, worker.holders.size())) return;
+  worker.holders[static_cast<size_t>(index)] = attempt;
+}
+
+// The slots of what it leads, as long as that lives: one that has ended there lists no slots any more, but its end and
+// that they are free are still to be told.
+void OccupyLed(Worker& worker, const Attempt& attempt) {
+  for (const SlotId& slot : attempt.record.gang) {
+    if (slot.worker == worker.id) Occupy(worker, attempt.record.id, slot.index);
   }
 }
 
@@ -77,9 +98,11 @@ void Reconcile(State& state, Turn& turn, Worker& worker, const std::set<AttemptI
   worker.holders.assign(worker.holders.size(), std::nullopt);
   std::set<AttemptId> kept;
   for (const protocol::RunningAttempt& one : running) {
-    Occupy(worker, one);  // a stale one, too, until the worker says that its slots are free
-    if (Keep(state, turn, worker, one) == Revival::kGoesOn) {
+    for (const int index : one.slots)
+      Occupy(worker, one.attempt, index);  // a stale one's, too, until it says otherwise
+    if (Keep(state, turn, worker, before, one) == Revival::kGoesOn) {
       kept.insert(one.attempt);
+      if (one.leader) OccupyLed(worker, *FindAttempt(state, one.attempt));
     } else {
       TellWorker(state, turn, worker.id, protocol::StopAttempt{one.attempt, protocol::StopReason::kStale});
     }

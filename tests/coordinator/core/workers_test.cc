@@ -1,0 +1,417 @@
+// Workers come, fall silent, go and come back; coordinators, too.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/coordinator/core/stage.h"
+
+namespace tutti::core {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+const AttemptId kFirst = AttemptOf("a", 1);
+const AttemptId kSecond = AttemptOf("a", 2);
+
+// One member runs on n1, which has one slot, with a checkpoint at step 10.
+Stage RunningOnN1() {
+  Stage stage;
+  stage.Submit({{"a"}});
+  stage.Join("n1", 1);
+  stage.Inspect();
+  stage.Start(kFirst);
+  stage.Report(kFirst, CheckpointAt(10));
+  stage.Forget();
+  return stage;
+}
+
+// A gang of two over n1, which leads, and n2.
+Stage GangOnN1AndN2() {
+  Stage stage;
+  stage.Submit({{"a", 2}});
+  stage.Join("n1", 1, {}, 1, "d");
+  stage.Join("n2", 1, {}, 1, "d");
+  stage.Inspect();
+  stage.Start(kFirst);
+  stage.Forget();
+  return stage;
+}
+
+protocol::RunningAttempt Leads(const AttemptId& attempt, std::vector<int> slots = {0}) {
+  return {attempt, true, std::move(slots)};
+}
+
+TEST(Worker, IsWelcomed) {
+  Stage stage;
+  stage.Join("n1", 2);
+  EXPECT_THAT(stage.Told<protocol::Welcome>("n1"), SizeIs(1));
+  ASSERT_THAT(stage.core.workers(), SizeIs(1));
+  EXPECT_EQ(stage.core.workers()[0].slots, 2);
+  EXPECT_TRUE(stage.core.workers()[0].connected);
+}
+
+TEST(Worker, IsRefusedWhenItsVersionOrGenerationOrIncarnationDoesNotFit) {
+  Stage stage;
+  stage.Join("n1", 2, {}, 5);
+  protocol::Hello hello;
+  hello.worker = WorkerId("n1");
+  hello.incarnation = Incarnation{4};
+  const auto refused = [&](const protocol::Hello& one) {
+    stage.Forget();
+    stage.Handle(WorkerJoined{one});
+    EXPECT_THAT(stage.effects, SizeIs(1));
+    const auto tells = stage.Asked<Tell>();
+    EXPECT_EQ(tells.at(0).incarnation, one.incarnation);
+    return std::get<protocol::Refused>(tells.at(0).message).reason;
+  };
+  EXPECT_THAT(refused(hello), HasSubstr("newer process"));
+  hello.incarnation = Incarnation{6};
+  hello.version = protocol::kChannelVersion + 1;
+  EXPECT_THAT(refused(hello), HasSubstr("version"));
+  hello.version = protocol::kChannelVersion;
+  hello.obeyed = Generation{9};
+  EXPECT_THAT(refused(hello), HasSubstr("generation 9"));
+  hello.obeyed = Generation{0};
+  hello.slots = 0;
+  EXPECT_THAT(refused(hello), HasSubstr("no slots"));
+  EXPECT_EQ(stage.core.workers().at(0).incarnation, Incarnation{5});
+}
+
+TEST(Worker, AnOlderProcessOfItIsNotHeard) {
+  Stage stage = RunningOnN1();
+  stage.Say("n1", protocol::AttemptExited{kFirst, 70, ""}, 0);
+  stage.Say("nobody", protocol::AttemptExited{kFirst, 70, ""});
+  stage.Disconnect("n1", 0);
+  EXPECT_THAT(stage.effects, IsEmpty());
+}
+
+TEST(Worker, ItsNewIncarnationEndsWhatTheOlderLedAtOnce) {
+  Stage stage = RunningOnN1();
+  stage.Join("n1", 1, {}, 2);
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kEnded);
+  stage.LookAtFolders();
+  ASSERT_THAT(stage.StartedAttempts(), ElementsAre(kSecond));
+  EXPECT_EQ(stage.Asked<StartAttempt>()[0].resume_from, CheckpointOf("a", 1, 10));
+  EXPECT_EQ(stage.attempt(kSecond).leader_incarnation, Incarnation{2});
+  EXPECT_EQ(stage.job("a").failures, 0);
+}
+
+TEST(Worker, HasAMomentToComeBack) {
+  Stage stage = RunningOnN1();
+  stage.Disconnect("n1");
+  EXPECT_EQ(stage.core.NextDeadline(), stage.now + seconds(10));
+  stage.Pass(milliseconds(9999));
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kRunning);
+  stage.Forget();
+  stage.Join("n1", 1, {Leads(kFirst)});
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kRunning);
+  ASSERT_THAT(stage.Told<protocol::Acknowledge>("n1"), SizeIs(1)) << "from where to tell again";
+  EXPECT_EQ(stage.Told<protocol::Acknowledge>("n1")[0].sequence, 100);
+  EXPECT_THAT(stage.Told<protocol::StopAttempt>("n1"), IsEmpty());
+}
+
+TEST(Worker, IsGoneAfterThatAndAnotherTakesOver) {
+  Stage stage = RunningOnN1();
+  stage.Join("n2", 1);
+  stage.Disconnect("n1");
+  stage.Pass(seconds(10));
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kEnded);
+  EXPECT_THAT(stage.attempt(kFirst).error, HasSubstr("n1 did not come back within 10 s"));
+  stage.Forget();
+  stage.LookAtFolders();
+  ASSERT_THAT(stage.StartedAttempts(), ElementsAre(kSecond));
+  EXPECT_EQ(stage.Asked<StartAttempt>()[0].gang[0].worker, WorkerId("n2"));
+  EXPECT_THAT(stage.core.workers(), SizeIs(1));
+}
+
+TEST(Worker, GetsNothingNewWhileItsConnectionIsBroken) {
+  Stage stage;
+  stage.Join("n1", 1);
+  stage.Disconnect("n1");
+  stage.Submit({{"a"}});
+  EXPECT_THAT(stage.StartedAttempts(), IsEmpty());
+  stage.Join("n1", 1);
+  EXPECT_THAT(stage.StartedAttempts(), SizeIs(1));
+}
+
+TEST(Worker, ThatComesBackBeforeTheReplacementKeepsItsAttempt) {
+  Stage stage = RunningOnN1();
+  stage.Disconnect("n1");
+  stage.Pass(seconds(10));
+  ASSERT_EQ(stage.job("a").state, JobState::kWaiting);
+  stage.Join("n1", 1, {Leads(kFirst)});
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kRunning);
+  EXPECT_EQ(stage.job("a").state, JobState::kRunning);
+  EXPECT_THAT(stage.Told<protocol::StopAttempt>("n1"), IsEmpty());
+  stage.FinishMember(kFirst);
+  EXPECT_EQ(stage.job("a").state, JobState::kFinished);
+}
+
+TEST(Worker, ThatComesBackAfterTheReplacementIsStale) {
+  Stage stage = RunningOnN1();
+  stage.Join("n2", 1);
+  stage.Disconnect("n1");
+  stage.Pass(seconds(10));
+  stage.LookAtFolders();
+  stage.Forget();
+  stage.Join("n1", 1, {Leads(kFirst)});
+  ASSERT_THAT(stage.Told<protocol::StopAttempt>("n1"), SizeIs(1));
+  EXPECT_EQ(stage.Told<protocol::StopAttempt>("n1")[0].reason, protocol::StopReason::kStale);
+  EXPECT_EQ(stage.core.workers().at(0).holders.at(0), kFirst) << "its slot is busy until it says otherwise";
+  stage.Say("n1", protocol::AttemptEvent{kFirst, 500, CheckpointAt(90)});
+  EXPECT_THAT(stage.committed(), ElementsAre(CheckpointOf("a", 1, 10)));
+  stage.Say("n1", protocol::SlotsFree{kFirst, {0}});
+  EXPECT_EQ(stage.core.workers().at(0).holders.at(0), std::nullopt);
+}
+
+TEST(Worker, ThatListsNothingOfAnAttemptHasLostIt) {
+  Stage stage = RunningOnN1();
+  stage.Disconnect("n1");
+  stage.Join("n1", 1);
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kEnded);
+  stage.LookAtFolders();
+  EXPECT_THAT(stage.StartedAttempts(), ElementsAre(kSecond));
+}
+
+TEST(Worker, MayListAnAttemptWhoseEndItStillHasToTell) {
+  Stage stage = RunningOnN1();
+  stage.Disconnect("n1");
+  stage.Join("n1", 1, {Leads(kFirst, {})});
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kRunning);
+  EXPECT_THAT(stage.StartedAttempts(), IsEmpty());
+  stage.Report(kFirst, protocol::Finished{10, 1});
+  stage.End(kFirst, 0);
+  EXPECT_EQ(stage.job("a").state, JobState::kFinished);
+}
+
+TEST(Worker, WhatItListsThatNobodyKnowsIsStopped) {
+  Stage stage;
+  stage.Join("n1", 2, {Leads(AttemptOf("ghost", 1), {1})});
+  EXPECT_THAT(stage.Told<protocol::StopAttempt>("n1"), SizeIs(1));
+  stage.Submit({{"a"}});
+  ASSERT_THAT(stage.Asked<StartAttempt>(), SizeIs(1));
+  EXPECT_EQ(stage.Asked<StartAttempt>()[0].gang[0].index, 0);
+}
+
+TEST(Worker, ThatSaysNothingIsGone) {
+  Stage stage = RunningOnN1();
+  stage.now += seconds(20);
+  stage.Say("n1", protocol::Heartbeat{});
+  stage.Pass(seconds(29));
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kRunning);
+  EXPECT_EQ(stage.core.NextDeadline(), stage.now + seconds(1));
+  stage.Pass(seconds(1));
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kEnded);
+  EXPECT_THAT(stage.attempt(kFirst).error, HasSubstr("said nothing for 30 s"));
+}
+
+TEST(Worker, ThatWasSilentGoesOnWhenItSpeaksAgainInTime) {
+  Stage stage = RunningOnN1();
+  stage.Pass(seconds(30));
+  ASSERT_EQ(stage.attempt(kFirst).state, AttemptState::kEnded);
+  stage.Say("n1", protocol::Heartbeat{});
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kRunning);
+  EXPECT_THAT(stage.core.workers(), SizeIs(1));
+  stage.FinishMember(kFirst);
+  EXPECT_EQ(stage.job("a").state, JobState::kFinished);
+}
+
+TEST(Worker, ThatWasSilentTooLongIsFencedButUsedAgain) {
+  Stage stage = RunningOnN1();
+  stage.Join("n2", 1);
+  stage.now += seconds(30);
+  stage.Say("n2", protocol::Heartbeat{});
+  stage.Pass(seconds(1));
+  stage.LookAtFolders();
+  ASSERT_EQ(stage.attempt(kSecond).gang[0].worker, WorkerId("n2"));
+  stage.Forget();
+  stage.Say("n1", protocol::AttemptEvent{kFirst, 500, CheckpointAt(90)});
+  EXPECT_THAT(stage.committed(), ElementsAre(CheckpointOf("a", 1, 10)));
+  EXPECT_FALSE(stage.Told<protocol::StopAttempt>("n1").empty());
+  EXPECT_THAT(stage.core.workers(), SizeIs(2));
+}
+
+TEST(Gang, IsLostWithItsLeaderAndItsFollowersAreTold) {
+  Stage stage = GangOnN1AndN2();
+  stage.Disconnect("n1");
+  stage.Pass(seconds(10));
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kEnded);
+  ASSERT_THAT(stage.Told<protocol::StopAttempt>("n2"), SizeIs(1));
+  EXPECT_EQ(stage.Told<protocol::StopAttempt>("n2")[0].reason, protocol::StopReason::kStale);
+  stage.Forget();
+  stage.Join("n1", 1, {Leads(kFirst)}, 1, "d");
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kEnded) << "its followers are gone: it is not whole any more";
+  EXPECT_THAT(stage.Told<protocol::StopAttempt>("n1"), SizeIs(1));
+}
+
+TEST(Gang, LivesByItsLeadersLease) {
+  Stage stage = GangOnN1AndN2();
+  stage.Disconnect("n2");
+  stage.Pass(seconds(10));
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kRunning);
+  stage.Join("n2", 1, {{kFirst, false, {0}}}, 1, "d");
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kRunning);
+  EXPECT_EQ(stage.core.workers().at(1).holders.at(0), kFirst);
+}
+
+TEST(Gang, IsLostWhenAFollowerJoinsWithoutIt) {
+  Stage stage = GangOnN1AndN2();
+  stage.Join("n2", 1, {}, 2, "d");
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kEnded);
+  stage.Say("n1", protocol::AttemptEvent{kFirst, 500, protocol::Progress{}});
+  EXPECT_FALSE(stage.Told<protocol::StopAttempt>("n1").empty()) << "its leader is told";
+  EXPECT_THAT(stage.StartedAttempts(), IsEmpty()) << "n1 still holds its slot";
+  stage.Say("n1", protocol::SlotsFree{kFirst, {0}});
+  stage.LookAtFolders();
+  EXPECT_THAT(stage.StartedAttempts(), ElementsAre(kSecond));
+}
+
+TEST(Restart, AttemptsAreUnknownUntilTheirWorkerJoins) {
+  Stage stage = RunningOnN1();
+  stage.Restart();
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kUnknown);
+  EXPECT_THAT(stage.core.Why(JobNamed("a")), HasSubstr("waits for its worker to join again"));
+  EXPECT_THAT(stage.core.workers(), IsEmpty());
+  stage.Join("n2", 1);
+  EXPECT_THAT(stage.StartedAttempts(), IsEmpty());
+  stage.Join("n1", 1, {Leads(kFirst)});
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kRunning);
+  stage.Report(kFirst, protocol::Finished{10, 1});
+  stage.End(kFirst, 0);
+  EXPECT_EQ(stage.job("a").state, JobState::kFinished);
+}
+
+TEST(Restart, AttemptsOfAProcessThatDiedWithItAreReplacedAtOnce) {
+  Stage stage = RunningOnN1();
+  stage.Restart();
+  stage.Forget();
+  stage.Join("n1", 1, {}, 2);
+  stage.LookAtFolders();
+  ASSERT_THAT(stage.StartedAttempts(), ElementsAre(kSecond));
+  EXPECT_EQ(stage.Asked<StartAttempt>()[0].resume_from, CheckpointOf("a", 1, 10));
+}
+
+TEST(Restart, AttemptsThatNobodyClaimsAreLostAfterTheLease) {
+  Stage stage = RunningOnN1();
+  stage.Restart();
+  stage.Join("n2", 1);
+  stage.Pass(milliseconds(29999));
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kUnknown);
+  EXPECT_EQ(stage.core.NextDeadline(), stage.now + milliseconds(1));
+  stage.Say("n2", protocol::Heartbeat{});
+  stage.Pass(milliseconds(1));
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kEnded);
+  stage.LookAtFolders();
+  EXPECT_EQ(stage.attempt(kSecond).gang[0].worker, WorkerId("n2"));
+}
+
+TEST(Restart, AnOlderProcessThanTheOneThatLedIsRefused) {
+  Stage stage;
+  stage.Submit({{"a"}});
+  stage.Join("n1", 1, {}, 7);
+  stage.Restart();
+  stage.Forget();
+  stage.Join("n1", 1, {}, 6);
+  EXPECT_THAT(stage.Told<protocol::Refused>("n1"), SizeIs(1));
+}
+
+TEST(Restart, AGrantThatWasCommittedButNeverSentIsReplaced) {
+  Stage stage;
+  stage.Submit({{"a"}});
+  stage.Join("n1", 1);
+  stage.Restart();  // the StartAttempt was an effect of the last commit
+  stage.Forget();
+  stage.Join("n1", 1);
+  stage.LookAtFolders();
+  EXPECT_THAT(stage.StartedAttempts(), ElementsAre(AttemptOf(kInspectJob, 2)));
+}
+
+TEST(Restart, AnInspectionThatWasHeardButNotDrawnIsHeardAgain) {
+  Stage stage;
+  stage.Submit({{"a"}});
+  stage.Join("n1", 1);
+  const AttemptId inspect = AttemptOf(kInspectJob, 1);
+  stage.Start(inspect);
+  stage.Say("n1", protocol::AttemptEvent{inspect, 77, protocol::Inspected{}});
+  stage.Restart();
+  stage.Forget();
+  stage.Join("n1", 1, {Leads(inspect)});
+  stage.Say("n1", protocol::AttemptEvent{inspect, 77, protocol::Inspected{}});
+  EXPECT_THAT(stage.Asked<DrawSplit>(), SizeIs(1));
+}
+
+TEST(Restart, AnInspectionThatEndedBeforeTheSplitWasDrawnRunsAgain) {
+  Stage stage;
+  stage.Submit({{"a"}});
+  stage.Join("n1", 1);
+  stage.Report(AttemptOf(kInspectJob, 1), protocol::Inspected{});
+  stage.End(AttemptOf(kInspectJob, 1), 0);
+  stage.Restart();
+  stage.Forget();
+  stage.Join("n1", 1, {}, 2);
+  stage.LookAtFolders();
+  EXPECT_THAT(stage.StartedAttempts(), ElementsAre(AttemptOf(kInspectJob, 2)));
+}
+
+TEST(Restart, ACombinationThatWasOnItsWayIsAskedForAgain) {
+  Stage stage = RunningOnN1();
+  stage.FinishMember(kFirst);
+  stage.Restart();
+  const auto combines = stage.Asked<Combine>();
+  ASSERT_THAT(combines, SizeIs(2));
+  EXPECT_EQ(combines[0].predictions, combines[1].predictions);
+  stage.Handle(CombinationDone{kEnsemble, ""});
+  EXPECT_EQ(stage.ensemble().state, EnsembleState::kFinished);
+}
+
+TEST(Restart, BackoffGoesOn) {
+  Stage stage = RunningOnN1();
+  stage.Fail(kFirst, "x");
+  stage.Restart();
+  stage.Join("n1", 1, {}, 2);
+  stage.Forget();
+  stage.Pass(milliseconds(999));
+  EXPECT_THAT(stage.Asked<InspectFolders>(), IsEmpty());
+  stage.Pass(milliseconds(1));
+  EXPECT_THAT(stage.Asked<InspectFolders>(), SizeIs(1));
+}
+
+TEST(Restart, JobsThatACatalogMadeAnewLacksAreThereAgain) {
+  Stage stage = RunningOnN1();
+  Records records = stage.core.records();
+  records.jobs.clear();
+  records.attempts.clear();
+  records.checkpoints.clear();
+  std::vector<Effect> outstanding;
+  Core core = Core::Restore({}, Generation{2}, records, stage.now, outstanding);
+  core.CheckInvariants();
+  EXPECT_THAT(core.records().jobs, SizeIs(2));
+}
+
+TEST(Restart, RowsWithoutTheRowTheyBelongToAreLeftOut) {
+  Stage stage = RunningOnN1();
+  Records records = stage.core.records();
+  records.ensembles.clear();
+  std::vector<Effect> outstanding;
+  Core core = Core::Restore({}, Generation{2}, records, stage.now, outstanding);
+  core.CheckInvariants();
+  EXPECT_EQ(core.records(), Records{});
+}
+
+TEST(Restart, AnExperimentThatCannotBeReadFailsAloneWithWords) {
+  Stage stage = RunningOnN1();
+  Records records = stage.core.records();
+  records.ensembles[0].spec = "{";
+  std::vector<Effect> outstanding;
+  Core core = Core::Restore({}, Generation{2}, records, stage.now, outstanding);
+  core.CheckInvariants();
+  EXPECT_EQ(core.records().ensembles[0].state, EnsembleState::kFailed);
+  EXPECT_THAT(core.records().ensembles[0].note, HasSubstr("cannot be read"));
+}
+
+}  // namespace
+}  // namespace tutti::core
