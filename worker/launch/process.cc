@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -178,6 +178,12 @@ void OwnedDescriptor::Close() {
   if (number_ >= 0) ::close(std::exchange(number_, -1));
 }
 
+OwnedDescriptor OpenProcess(pid_t pid) { return OwnedDescriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
+
+void SignalProcess(const OwnedDescriptor& process, int signal) {
+  if (process.get() >= 0) ::syscall(SYS_pidfd_send_signal, process.get(), signal, nullptr, 0);
+}
+
 Result<pid_t> StartProcess(const Command& command) {
   TUTTI_CHECK(!command.arguments.empty());
   std::array<int, 2> ends{};
@@ -235,13 +241,13 @@ void Spawner::Serve() {
 }
 
 Result<ChildProcess> ChildProcess::Adopt(pid_t pid) {
-  OwnedDescriptor descriptor(::pidfd_open(pid, 0));
+  OwnedDescriptor descriptor = OpenProcess(pid);
   if (descriptor.get() < 0) return FailErrno(errno, fmt::format("cannot watch process {}", pid));
   return ChildProcess(pid, std::move(descriptor));
 }
 
 void ChildProcess::Signal(int signal) const {
-  if (!exit_code_) ::pidfd_send_signal(descriptor_.get(), signal, nullptr, 0);
+  if (!exit_code_) SignalProcess(descriptor_, signal);
 }
 
 void ChildProcess::SignalGroup(int signal) const {

@@ -34,6 +34,11 @@ class OwnedDescriptor {
   int number_ = -1;
 };
 
+// Names a process even after its number was given to another. Empty when there is none. (glibc 2.36 declares its own
+// wrappers for these two in a way that C++ cannot link.)
+OwnedDescriptor OpenProcess(pid_t pid);
+void SignalProcess(const OwnedDescriptor& process, int signal);
+
 struct Command {
   enum class Group { kOwn, kParents };
 

@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <signal.h>
-#include <sys/pidfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -23,6 +22,8 @@ namespace tutti::worker {
 namespace {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
+
+SteadyTime SteadyTimeAfter(Duration duration) { return std::chrono::steady_clock::now() + duration; }
 
 constexpr int kNoOrders = 70;
 constexpr std::array kForwardedSignals = {SIGUSR1, SIGTERM};
@@ -101,7 +102,7 @@ Result<std::string> ReceiveLine(int socket, SteadyTime deadline) {
 }
 
 Result<RankOrders> AskForOrders(int socket, const RankHello& hello, Duration deadline) {
-  const SteadyTime until = std::chrono::steady_clock::now() + deadline;
+  const SteadyTime until = SteadyTimeAfter(deadline);
   TUTTI_RETURN_IF_ERROR(SendLine(socket, Encode(hello), until));
   TUTTI_ASSIGN_OR_RETURN(const std::string line, ReceiveLine(socket, until));
   return DecodeRankOrders(line);
@@ -112,7 +113,7 @@ Command TrainerCommand(const RankOrders& orders, Environment environment, int li
   command.arguments = orders.arguments;
   command.environment = std::move(environment);
   for (const auto& [key, value] : orders.environment) command.environment[key] = value;
-  command.group = Command::Group::kParents;  // mpirun signals the group that it made for this rank
+  command.group = Command::Group::kOwn;
   command.cpus = orders.cpus;
   command.kept_descriptors = {lifeline};
   command.ignored_signals = {SIGUSR1};  // a request that comes before the trainer listens must not kill it
@@ -129,18 +130,21 @@ void ForwardSignals(int signals, const ChildProcess& trainer) {
 // Whether the worker has closed its end, or said something, which it never does once it gave its orders.
 bool LifelineBroken(const pollfd& lifeline) { return lifeline.revents != 0; }
 
+// With all that it started.
+int End(ChildProcess& trainer) {
+  trainer.SignalGroup(SIGKILL);
+  return trainer.Reap();
+}
+
 // Until the trainer ends, by itself or because the worker or the launcher is gone.
 int Watch(ChildProcess& trainer, int lifeline, int signals, int launcher) {
   std::array<pollfd, 4> watched = {
       {{trainer.descriptor(), POLLIN, 0}, {lifeline, POLLIN, 0}, {signals, POLLIN, 0}, {launcher, POLLIN, 0}}};
   while (true) {
     if (::poll(watched.data(), watched.size(), -1) < 0) continue;
-    if (watched[0].revents != 0) return trainer.Reap();
+    const bool ended = watched[0].revents != 0 || watched[3].revents != 0;
+    if (ended || LifelineBroken(watched[1])) return End(trainer);
     if (watched[2].revents != 0) ForwardSignals(signals, trainer);
-    if (LifelineBroken(watched[1]) || watched[3].revents != 0) {
-      trainer.Signal(SIGKILL);
-      return trainer.Reap();
-    }
   }
 }
 
@@ -152,6 +156,12 @@ Result<int> RunTrainer(const RankOptions& options, int signals, const OwnedDescr
                          AskForOrders(lifeline.get(), {options.attempt, rank}, options.orders_deadline));
   TUTTI_ASSIGN_OR_RETURN(const pid_t pid, StartProcess(TrainerCommand(orders, environment, lifeline.get())));
   TUTTI_ASSIGN_OR_RETURN(ChildProcess trainer, ChildProcess::Adopt(pid));
+  const Result<void> told =
+      SendLine(lifeline.get(), Encode(RankStarted{pid}), SteadyTimeAfter(options.orders_deadline));
+  if (!told) {
+    End(trainer);
+    return tl::unexpected<Error>(told.error());
+  }
   return Watch(trainer, lifeline.get(), signals, launcher.get());
 }
 
@@ -159,7 +169,7 @@ Result<int> RunTrainer(const RankOptions& options, int signals, const OwnedDescr
 
 int RunRank(const RankOptions& options) {
   // First of all: the launcher may end, or pass a signal on, at any moment from now.
-  const OwnedDescriptor launcher(::pidfd_open(::getppid(), 0));
+  const OwnedDescriptor launcher = OpenProcess(::getppid());
   sigset_t forwarded;
   sigemptyset(&forwarded);
   for (const int signal : kForwardedSignals) sigaddset(&forwarded, signal);

@@ -40,6 +40,12 @@ std::string Encode(const RankOrders& orders) {
   return message.dump();
 }
 
+std::string Encode(const RankStarted& started) {
+  Json message = NewMessage();
+  message["group"] = started.group;
+  return message.dump();
+}
+
 std::string EncodeRefusal(const std::string& reason) {
   Json message = NewMessage();
   message["refused"] = reason;
@@ -66,6 +72,18 @@ Result<RankOrders> DecodeRankOrders(std::string_view line) {
     return orders;
   } catch (const nlohmann::json::exception& error) {
     return Fail(ErrorCode::kInvalid, "a worker's orders make no sense: {}", error.what());
+  }
+}
+
+Result<RankStarted> DecodeRankStarted(std::string_view line) {
+  TUTTI_ASSIGN_OR_RETURN(const Json message, ParseMessage(line));
+  try {
+    const RankStarted started{message.at("group").get<int>()};
+    // To signal group 0 or 1 would hit this process, or all.
+    if (started.group < 2) return Fail(ErrorCode::kInvalid, "{} is no group of processes", started.group);
+    return started;
+  } catch (const nlohmann::json::exception& error) {
+    return Fail(ErrorCode::kInvalid, "a rank's start makes no sense: {}", error.what());
   }
 }
 

@@ -1,5 +1,5 @@
-// What a rank and the worker of its node say to each other: one JSON line each way, then silence. The connection stays
-// open as the rank's lifeline; either end's death closes it.
+// What a rank and the worker of its node say to each other, a JSON line each: the rank's hello, the worker's orders,
+// the rank's start; then silence. The connection stays open as the rank's lifeline; either end's death closes it.
 #pragma once
 
 #include <string>
@@ -29,13 +29,20 @@ struct RankOrders {
   bool operator==(const RankOrders&) const = default;
 };
 
+struct RankStarted {
+  int group = 0;  // of processes, the trainer's: its process id
+  bool operator==(const RankStarted&) const = default;
+};
+
 // Lines without their end.
 std::string Encode(const RankHello& hello);
 std::string Encode(const RankOrders& orders);
+std::string Encode(const RankStarted& started);
 std::string EncodeRefusal(const std::string& reason);
 
 // kInvalid: not JSON, another version, or a key missing. kDenied: the refusal's reason.
 Result<RankHello> DecodeRankHello(std::string_view line);
 Result<RankOrders> DecodeRankOrders(std::string_view line);
+Result<RankStarted> DecodeRankStarted(std::string_view line);
 
 }  // namespace tutti::worker

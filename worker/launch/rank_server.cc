@@ -1,7 +1,6 @@
 #include "worker/launch/rank_server.h"
 
 #include <spdlog/spdlog.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -43,6 +42,7 @@ struct RankServer::State : std::enable_shared_from_this<State> {
     Socket socket;
     asio::steady_timer hello_deadline;
     OwnedDescriptor process;
+    std::optional<RankStarted> started;
     std::string incoming;
     std::string outgoing;
     std::optional<AttemptId> attempt;
@@ -72,7 +72,7 @@ struct RankServer::State : std::enable_shared_from_this<State> {
     const std::optional<ucred> peer = CredentialsOf(socket);
     if (!peer || peer->uid != ::geteuid()) return;
     auto session = std::make_shared<Session>(std::move(socket), context);
-    session->process = OwnedDescriptor(::pidfd_open(peer->pid, 0));
+    session->process = OpenProcess(peer->pid);
     sessions.push_back(session);
     session->hello_deadline.expires_after(kHelloDeadline);
     session->hello_deadline.async_wait([self = shared_from_this(), session](ErrorCodeOfAsio error) {
@@ -100,6 +100,18 @@ struct RankServer::State : std::enable_shared_from_this<State> {
           if (error || !accepted) return self->Forget(session);
           self->WaitForEnd(session);
         });
+  }
+
+  void WaitForStart(const SessionPointer& session) {
+    session->incoming.clear();
+    asio::async_read_until(session->socket, asio::dynamic_buffer(session->incoming, kLongestRankMessage), '\n',
+                           [self = shared_from_this(), session](ErrorCodeOfAsio error, size_t length) {
+                             if (self->closed) return;
+                             if (error) return self->Forget(session);
+                             const auto started = DecodeRankStarted(session->incoming.substr(0, length - 1));
+                             if (started) session->started = *started;
+                             self->WaitForEnd(session);
+                           });
   }
 
   void WaitForEnd(const SessionPointer& session) {
@@ -177,9 +189,10 @@ void RankServer::Fence(const AttemptId& attempt) {
 
 void RankServer::Kill(const AttemptId& attempt) {
   for (const State::SessionPointer& session : state_->sessions) {
-    if (session->attempt == attempt && session->process.get() >= 0) {
-      ::pidfd_send_signal(session->process.get(), SIGKILL, nullptr, 0);
-    }
+    if (session->attempt != attempt) continue;
+    SignalProcess(session->process, SIGKILL);
+    // While someone of this group holds the lifeline, the group's number is not given to another.
+    if (session->started) ::kill(-session->started->group, SIGKILL);
   }
 }
 

@@ -34,7 +34,7 @@ class RankServer {
   int Connected(const AttemptId& attempt) const;
   // Ends the attempt's ranks that are connected: each kills its trainer.
   void Fence(const AttemptId& attempt);
-  // The same for ranks that do not listen: SIGKILL.
+  // The same for ranks that do not listen, and for what their trainers left behind: SIGKILL.
   void Kill(const AttemptId& attempt);
 
  private:

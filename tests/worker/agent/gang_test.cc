@@ -1,0 +1,156 @@
+// Gangs of several ranks, started by the real mpirun.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "tests/worker/agent/agent_fixture.h"
+#include "worker/agent/agent.h"
+
+namespace tutti::worker {
+namespace {
+
+using protocol::AttemptEvent;
+using protocol::AttemptExited;
+using protocol::AttemptFailedToStart;
+using protocol::AttemptStarted;
+using protocol::SlotsFree;
+using protocol::StopReason;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class GangTest : public AgentTest {
+ protected:
+  // What every rank does first: rank 0 says that it has started, each leaves its process id.
+  static std::vector<std::string> Then(std::vector<std::string> script) {
+    script.insert(script.begin(), {"listen", "pid pids", std::string("0:say ") + kStarted});
+    return script;
+  }
+  bool AllGone(const std::vector<pid_t>& pids) {
+    for (const pid_t pid : pids) {
+      if (Runs(pid)) return false;
+    }
+    return true;
+  }
+};
+
+TEST_F(GangTest, RunsEveryRankOnItsSlot) {
+  StartAndJoin();
+  const auto start = Start("m", {1, 0}, {"0:facts rank0", "1:facts rank1", "print hello"});
+  EXPECT_EQ(coordinator_.Next<AttemptStarted>().attempt, start.attempt);
+  const auto exited = coordinator_.Next<AttemptExited>();
+  EXPECT_EQ(exited.exit_code, 0) << exited.last_log_lines;
+  EXPECT_EQ(exited.last_log_lines, "hello\nhello\n");
+  EXPECT_THAT(coordinator_.Next<SlotsFree>().slots, ElementsAre(1, 0));
+  for (const int rank : {0, 1}) {
+    const std::string facts = Read(start.task.folder / fmt::format("rank{}", rank));
+    std::vector<int> cpus = options_.inventory.CpusOf(1 - rank);
+    if (cpus.empty()) cpus = options_.inventory.cpus;
+    EXPECT_THAT(facts, HasSubstr(fmt::format("cpus: {}\n", fmt::join(cpus, " "))));
+    EXPECT_THAT(facts, HasSubstr("OMPI_COMM_WORLD_SIZE=2\n"));
+    EXPECT_THAT(facts, HasSubstr("OMP_NUM_THREADS=1\n"));
+    EXPECT_THAT(facts, HasSubstr("socket:")) << "its lifeline";
+  }
+}
+
+TEST_F(GangTest, StartsMpiInTheChildOfTheRank) {
+  StartAndJoin();
+  const auto start = Start("m", {0, 1}, {"sum sums"});
+  const auto exited = coordinator_.Next<AttemptExited>();
+  EXPECT_EQ(exited.exit_code, 0) << exited.last_log_lines;
+  EXPECT_EQ(Read(start.task.folder / "sums"), "3\n3\n");
+}
+
+TEST_F(GangTest, AsksEveryRankForACheckpoint) {
+  StartAndJoin();
+  const auto start = Start("m", {0, 1}, Then({"await-signal", "exit 75"}));
+  coordinator_.Next<AttemptEvent>();
+  Pids(start.task.folder / "pids", 2);
+  Stop(start.attempt, StopReason::kRequested);
+  const auto exited = coordinator_.Next<AttemptExited>();
+  EXPECT_EQ(exited.exit_code, 75) << exited.last_log_lines;
+}
+
+TEST_F(GangTest, EndsWholeWhenARankDies) {
+  StartAndJoin();
+  const auto start = Start("m", {0, 1}, Then({"1:await go", "1:die 9", "await never"}));
+  const auto pids = Pids(start.task.folder / "pids", 2);
+  Touch(start.task.folder / "go");
+  const auto exited = coordinator_.Next<AttemptExited>();
+  EXPECT_EQ(exited.exit_code, 128 + SIGKILL) << exited.last_log_lines;
+  coordinator_.Next<SlotsFree>();
+  EXPECT_TRUE(AllGone(pids));
+}
+
+TEST_F(GangTest, TellsTheExitCodeOfARank) {
+  StartAndJoin();
+  Start("m", {0, 1}, {"exit 76"});
+  EXPECT_EQ(coordinator_.Next<AttemptExited>().exit_code, 76);
+}
+
+TEST_F(GangTest, IsGoneOnceItsSlotsAreFree) {
+  StartAndJoin();
+  const auto start = Start("m", {0, 1}, Then({"deaf", "child", "await never"}));
+  const auto pids = Pids(start.task.folder / "pids", 2);
+  Stop(start.attempt, StopReason::kCancelled);
+  coordinator_.Next<AttemptExited>();
+  coordinator_.Next<SlotsFree>();
+  EXPECT_TRUE(AllGone(pids));
+  // The launcher's temporary files as well: the socket and nothing else is left.
+  for (const auto& own : std::filesystem::directory_iterator(options_.runtime_folder)) {
+    for (const auto& entry : std::filesystem::directory_iterator(own)) {
+      EXPECT_EQ(entry.path().filename(), "ranks.sock");
+    }
+  }
+}
+
+TEST_F(GangTest, ThatIgnoresARequestIsKilled) {
+  options_.checkpoint_deadline = std::chrono::milliseconds(50);
+  StartAndJoin();
+  const auto start = Start("m", {0, 1}, Then({"deaf", "await never"}));
+  const auto pids = Pids(start.task.folder / "pids", 2);
+  Stop(start.attempt, StopReason::kRequested);
+  EXPECT_NE(coordinator_.Next<AttemptExited>().exit_code, 0);
+  coordinator_.Next<SlotsFree>();
+  EXPECT_TRUE(AllGone(pids));
+}
+
+// As a cluster does at its time limit, to everything at once.
+TEST_F(GangTest, OutlivesSigtermToEverythingUntilItsCheckpoint) {
+  StartAndJoin();
+  const auto start = Start("m", {0, 1}, Then({"await-signal", "exit 75"}));
+  const auto trainers = Pids(start.task.folder / "pids", 2);
+  for (const pid_t trainer : trainers) {
+    std::ifstream file(fmt::format("/proc/{}/stat", trainer));
+    std::string skipped;
+    pid_t rank = 0;
+    file >> skipped >> skipped >> skipped >> rank;
+    std::ifstream parent(fmt::format("/proc/{}/stat", rank));
+    pid_t launcher = 0;
+    parent >> skipped >> skipped >> skipped >> launcher;
+    ::kill(launcher, SIGTERM);
+    ::kill(rank, SIGTERM);
+    ::kill(trainer, SIGTERM);
+  }
+  const auto exited = coordinator_.Next<AttemptExited>();
+  EXPECT_EQ(exited.exit_code, 75) << exited.last_log_lines;
+}
+
+TEST_F(GangTest, WithoutMpirunSaysWhatToInstall) {
+  options_.mpirun = "mpirun-that-is-not-there";
+  StartAndJoin();
+  Start("m", {0, 1}, {});
+  EXPECT_THAT(coordinator_.Next<AttemptFailedToStart>().error, HasSubstr("install it"));
+}
+
+TEST_F(GangTest, EndsWithItsAgent) {
+  StartAndJoin();
+  const auto start = Start("m", {0, 1}, Then({"deaf", "await never"}));
+  const auto pids = Pids(start.task.folder / "pids", 2);
+  agent_.reset();
+  EXPECT_TRUE(AllGone(pids));
+}
+
+}  // namespace
+}  // namespace tutti::worker

@@ -1,0 +1,76 @@
+#include "worker/agent/inventory.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace tutti::worker {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+CpuLimits EightCpus() { return {{0, 1, 2, 3, 4, 5, 6, 7}, {}, {}}; }
+
+TEST(Inventory, HasASlotForEachCpu) {
+  const Inventory inventory = TakeInventory(EightCpus(), {}).value();
+  EXPECT_EQ(inventory.slots, 8);
+  EXPECT_EQ(inventory.threads_per_slot, 1);
+}
+
+TEST(Inventory, SharesTheCpusAmongThreads) {
+  EXPECT_EQ(TakeInventory(EightCpus(), {std::nullopt, 3}).value().slots, 2);
+  EXPECT_EQ(TakeInventory(EightCpus(), {std::nullopt, 100}).value().slots, 1);
+}
+
+TEST(Inventory, KeepsToTheTightestQuotaAboveIt) {
+  CpuLimits limits = EightCpus();
+  limits.cgroup_quotas = {"max 100000", "250000 100000", "600000 100000"};
+  EXPECT_EQ(TakeInventory(limits, {}).value().slots, 2);
+}
+
+TEST(Inventory, HasASlotEvenForAFractionOfACpu) {
+  CpuLimits limits = EightCpus();
+  limits.cgroup_quotas = {"50000 100000"};
+  EXPECT_EQ(TakeInventory(limits, {}).value().slots, 1);
+}
+
+TEST(Inventory, PassesOverQuotasThatMakeNoSense) {
+  CpuLimits limits = EightCpus();
+  limits.cgroup_quotas = {"", "max", "0 0", "-1 100000", "many 100000", "100000"};
+  EXPECT_EQ(TakeInventory(limits, {}).value().slots, 8);
+}
+
+TEST(Inventory, KeepsToWhatSlurmGave) {
+  CpuLimits limits = EightCpus();
+  limits.slurm_cpus_per_task = "4";
+  EXPECT_EQ(TakeInventory(limits, {}).value().slots, 4);
+  limits.slurm_cpus_per_task = "64";
+  EXPECT_EQ(TakeInventory(limits, {}).value().slots, 8);
+  limits.slurm_cpus_per_task = "";
+  EXPECT_EQ(TakeInventory(limits, {}).value().slots, 8);
+}
+
+TEST(Inventory, DoesWhatItIsTold) {
+  EXPECT_EQ(TakeInventory(EightCpus(), {20, 2}).value().slots, 20);
+  EXPECT_FALSE(TakeInventory(EightCpus(), {0, 1}));
+  EXPECT_FALSE(TakeInventory(EightCpus(), {std::nullopt, 0}));
+}
+
+TEST(Inventory, BindsEachSlotToAnEvenShare) {
+  const Inventory inventory = TakeInventory(EightCpus(), {3, 2}).value();
+  EXPECT_THAT(inventory.CpusOf(0), ElementsAre(0, 1));
+  EXPECT_THAT(inventory.CpusOf(2), ElementsAre(4, 5));
+  EXPECT_THAT(TakeInventory(EightCpus(), {2, 1}).value().CpusOf(1), ElementsAre(4, 5, 6, 7));
+}
+
+TEST(Inventory, BindsNothingWhereItWouldHurt) {
+  EXPECT_THAT(TakeInventory(EightCpus(), {5, 2}).value().CpusOf(0), IsEmpty()) << "more threads than CPUs";
+  EXPECT_THAT(TakeInventory(EightCpus(), {1, 2}).value().CpusOf(0), IsEmpty()) << "it may use them all";
+  EXPECT_THAT(TakeInventory(EightCpus(), {2, 2}).value().CpusOf(7), IsEmpty()) << "no such slot";
+}
+
+TEST(CpuLimits, OfThisMachineNameAtLeastOneCpu) { EXPECT_THAT(ReadCpuLimits().affinity, Not(IsEmpty())); }
+
+}  // namespace
+}  // namespace tutti::worker

@@ -1,0 +1,64 @@
+// No process is left behind, however a worker dies.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+
+#include "tests/worker/agent/agent_fixture.h"
+#include "worker/launch/process.h"
+
+namespace tutti::worker {
+namespace {
+
+class OrphanTest : public AgentTest {
+ protected:
+  // A process that holds an agent with a gang of two ("gang") and one plain trainer ("solo").
+  ChildProcess StartHolder() {
+    Command command;
+    command.arguments = {TestProgram("agent_process"), options_.home, options_.runtime_folder};
+    command.environment = CurrentEnvironment();
+    for (const char* job : {"gang", "solo"}) {
+      const auto start = Scripted(job, {0}, {"deaf", "child", "pid pids", "await never"});
+      const auto task = start.task.folder / "task.json";
+      std::ofstream(task) << protocol::ToJson(start.task).dump();
+      command.arguments.push_back(task);
+      folders_.push_back(start.task.folder);
+    }
+    return ChildProcess::Adopt(StartProcess(command).value()).value();
+  }
+  std::vector<pid_t> Trainers() {
+    std::vector<pid_t> pids = Pids(folders_[0] / "pids", 2);
+    for (const pid_t solo : Pids(folders_[1] / "pids", 1)) pids.push_back(solo);
+    return pids;
+  }
+  bool AllEnd(const std::vector<pid_t>& pids) {
+    return coordinator_.Until(
+        [&] { return std::none_of(pids.begin(), pids.end(), [](pid_t pid) { return Runs(pid); }); });
+  }
+
+  std::vector<std::filesystem::path> folders_;
+};
+
+TEST_F(OrphanTest, NoneIsLeftWhenTheWorkerIsKilled) {
+  ChildProcess holder = StartHolder();
+  const std::vector<pid_t> trainers = Trainers();
+  holder.Signal(SIGKILL);
+  EXPECT_EQ(holder.Reap(), 128 + SIGKILL);
+  EXPECT_TRUE(AllEnd(trainers));
+}
+
+TEST_F(OrphanTest, TheNextAgentSweepsWhatAKilledOneLeft) {
+  ChildProcess holder = StartHolder();
+  const std::vector<pid_t> trainers = Trainers();
+  holder.Signal(SIGKILL);
+  holder.Reap();
+  ASSERT_TRUE(AllEnd(trainers));
+  StartAgent();
+  agent_.reset();
+  EXPECT_TRUE(std::filesystem::is_empty(options_.runtime_folder));
+}
+
+}  // namespace
+}  // namespace tutti::worker

@@ -1,0 +1,59 @@
+#include "worker/launch/environment.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace tutti::worker {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
+
+TEST(Environment, OfAnOuterMpirunIsTakenOut) {
+  const Environment outer = {{"OMPI_COMM_WORLD_RANK", "1"},
+                             {"OMPI_MCA_ess_base_jobid", "7"},
+                             {"PMIX_NAMESPACE", "n"},
+                             {"ORTE_LAUNCH", "1"},
+                             {"PMI_RANK", "1"},
+                             {"PATH", "/bin"}};
+  EXPECT_THAT(WithoutOuterLaunch(outer), UnorderedElementsAre(Pair("PATH", "/bin")));
+}
+
+TEST(Environment, OfABatchSystemIsTakenOutSoThatRanksStartHere) {
+  EXPECT_THAT(WithoutOuterLaunch({{"SLURM_JOB_ID", "7"}, {"PBS_NODEFILE", "/x"}}), IsEmpty());
+}
+
+TEST(Environment, KeepsTheUsersOwnSettingsForOpenMpi) {
+  const Environment own = {{"OMPI_MCA_btl", "self,vader"}, {"SLURM_JOB_ID", "7"}};
+  EXPECT_THAT(WithoutOuterLaunch(own), UnorderedElementsAre(Pair("OMPI_MCA_btl", "self,vader")));
+}
+
+TEST(Environment, OfATrainerNamesItsThreadsAndLetsThemSleep) {
+  const Environment trainer = ForTrainer({{"OMP_NUM_THREADS", "64"}, {"HOME", "/root"}}, 3);
+  EXPECT_THAT(trainer, UnorderedElementsAre(Pair("OMP_NUM_THREADS", "3"), Pair("OMP_WAIT_POLICY", "passive"),
+                                            Pair("HOME", "/root")));
+}
+
+TEST(Environment, OfALauncherLetsRootRun) {
+  EXPECT_THAT(ForLauncher({}),
+              UnorderedElementsAre(Pair("OMPI_ALLOW_RUN_AS_ROOT", "1"), Pair("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")));
+}
+
+TEST(FindProgram, LooksThroughThePath) {
+  EXPECT_EQ(FindProgram("sh", {{"PATH", "/nowhere::/bin"}}).value(), "/bin/sh");
+  const auto missing = FindProgram("sh", {{"PATH", "/nowhere"}});
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, ErrorCode::kNotFound);
+  EXPECT_THAT(missing.error().message, HasSubstr("install it"));
+}
+
+TEST(FindProgram, TakesAPathAsItIsButOnlyOfAProgram) {
+  EXPECT_EQ(FindProgram("/bin/sh", {}).value(), "/bin/sh");
+  EXPECT_FALSE(FindProgram("/etc/passwd", {}));
+  EXPECT_FALSE(FindProgram("/bin", {}));
+}
+
+}  // namespace
+}  // namespace tutti::worker

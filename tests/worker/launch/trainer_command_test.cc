@@ -1,0 +1,53 @@
+#include "worker/launch/trainer_command.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+namespace tutti::worker {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::Pair;
+
+protocol::Task TaskOf(JobKind kind) {
+  protocol::Task task;
+  task.kind = kind;
+  task.folder = "/runs/a-1/members/m/attempt-1";
+  return task;
+}
+
+TEST(TrainerArguments, NameTheKindOfJobAndTheTask) {
+  EXPECT_THAT(TrainerArguments("/bin/tutti-trainer", TaskOf(JobKind::kTrain)).value(),
+              ElementsAre("/bin/tutti-trainer", "train", "/runs/a-1/members/m/attempt-1/task.json"));
+  EXPECT_THAT(TrainerArguments("/bin/tutti-trainer", TaskOf(JobKind::kInspect)).value(),
+              ElementsAre("/bin/tutti-trainer", "inspect", "/runs/a-1/members/m/attempt-1/task.json"));
+}
+
+TEST(TrainerArguments, OfAJobThatNoTrainerDoesAreAnError) {
+  EXPECT_FALSE(TrainerArguments("/bin/tutti-trainer", TaskOf(JobKind::kEvaluate)));
+}
+
+TEST(GangCommand, StartsARankForEachSlotHere) {
+  const Command command = GangCommand(
+      {"/usr/bin/mpirun", "/bin/tutti", "/run/ranks.sock", "/run/tmp", {{EnsembleId("a-1"), "m"}, 2}, 3, 2});
+  const std::vector<std::string>& words = command.arguments;
+  EXPECT_EQ(words[0], "/usr/bin/mpirun");
+  const auto program = std::find(words.begin(), words.end(), "/bin/tutti");
+  EXPECT_THAT(std::vector<std::string>(program, words.end()),
+              ElementsAre("/bin/tutti", "rank", "a-1/m/attempt-2", "--socket", "/run/ranks.sock"));
+  EXPECT_THAT(words, Contains("localhost:3"));
+  EXPECT_THAT(command.environment, Contains(Pair("OMP_NUM_THREADS", "2")));
+  EXPECT_THAT(command.environment, Contains(Pair("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")));
+}
+
+// A cluster sends SIGTERM to launcher and ranks at once; the launcher must outlive their checkpoint.
+TEST(GangCommand, KeepsTheLauncherFromSigterm) { EXPECT_THAT(GangCommand({}).blocked_signals, Contains(SIGTERM)); }
+
+TEST(SoloCommand, SurvivesARequestThatComesTooEarly) {
+  EXPECT_THAT(SoloCommand({"/bin/true"}, 1, {}).ignored_signals, Contains(SIGUSR1));
+}
+
+}  // namespace
+}  // namespace tutti::worker
