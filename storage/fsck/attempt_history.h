@@ -1,0 +1,34 @@
+// What an attempt's folder tells of it when no catalog does.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/file_system.h"
+#include "common/records.h"
+#include "common/result.h"
+#include "storage/checkpoints/checkpoint_store.h"
+
+namespace tutti::storage {
+
+struct AttemptHistory {
+  AttemptRecord attempt;  // ended, without gang: who ran it is not known any more
+  std::vector<EpochRecord> epochs;
+  std::vector<CheckpointRecord> checkpoints;
+  std::vector<PredictionRecord> predictions;  // of files that are there and can be read
+  std::string data_hash;                      // of an inspect job that ended well
+  bool finished = false;                      // it said so
+  std::vector<QuarantinedFolder> quarantined;
+};
+
+// Reads events.jsonl, the checkpoints, verified by hash, and the predictions. Lines that are no events are passed over.
+// Errors: kNotFound without folder; kIo, kDenied.
+Result<AttemptHistory> ReadAttempt(FileSystem& files, const std::filesystem::path& ensemble_folder,
+                                   const AttemptId& id);
+
+// When a file was written last; 1970 when it is not there.
+TimePoint WrittenAt(const std::filesystem::path& path);
+
+}  // namespace tutti::storage

@@ -1,0 +1,198 @@
+#include "storage/fsck/check.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "storage/checkpoints/checkpoint_store.h"
+#include "storage/fsck/ensemble_folders.h"
+
+namespace tutti::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool IsLive(const AttemptRecord& attempt) { return attempt.state != AttemptState::kEnded; }
+
+// Holds one ensemble's rows against its folder.
+class EnsembleCheck {
+ public:
+  EnsembleCheck(FileSystem& files, fs::path folder, EnsembleId id, const Records& records, CheckReport& report)
+      : files_(files), folder_(std::move(folder)), id_(std::move(id)), store_(files, folder_), report_(report) {
+    for (const CheckpointRecord& row : records.checkpoints) {
+      if (row.attempt.job.ensemble == id_) rows_.emplace(CheckpointKey{row.attempt, row.step}, &row);
+    }
+    for (const AttemptRecord& row : records.attempts) {
+      if (row.id.job.ensemble == id_ && IsLive(row)) live_.insert(row.id);
+    }
+    for (const PredictionRecord& row : records.predictions) {
+      if (row.attempt.job.ensemble == id_) predictions_.push_back(&row);
+    }
+  }
+
+  Result<void> Run() {
+    TUTTI_ASSIGN_OR_RETURN(const std::vector<AttemptId> attempts, store_.Attempts(id_));
+    for (const AttemptId& attempt : attempts) newest_[attempt.job] = attempt.number;  // they come by number
+    for (const AttemptId& attempt : attempts) TUTTI_RETURN_IF_ERROR(CheckAttempt(attempt));
+    for (const auto& [key, row] : rows_) ReportLost(*row);
+    for (const PredictionRecord* row : predictions_) CheckPrediction(*row);
+    return {};
+  }
+
+ private:
+  Result<void> CheckAttempt(const AttemptId& attempt) {
+    auto contents = store_.Inspect(attempt);
+    if (!contents && contents.error().code == ErrorCode::kNotFound) return {};  // it has just gone
+    if (!contents) return tl::unexpected(std::move(contents.error()));
+    for (const FoundCheckpoint& checkpoint : contents->checkpoints) {
+      TUTTI_RETURN_IF_ERROR(CheckCheckpoint(checkpoint));
+    }
+    for (const QuarantinedFolder& folder : contents->quarantined) CheckQuarantined(attempt, folder);
+    for (const fs::path& folder : contents->temporary) CheckTemporary(attempt, folder);
+    return {};
+  }
+
+  Result<void> CheckCheckpoint(const FoundCheckpoint& checkpoint) {
+    ++report_.checkpoints;
+    for (const FileEntry& file : checkpoint.manifest.files) report_.bytes += file.size_bytes;
+    const CheckpointRecord* row = TakeRow({checkpoint.manifest.attempt, checkpoint.manifest.step});
+    if (row != nullptr && row->state == CheckpointState::kDeleting) {
+      ReportMarked(*row);
+      return {};
+    }
+    if (row != nullptr && row->manifest_hash != checkpoint.manifest_hash) {
+      Report(ProblemKind::kDamaged, checkpoint.folder,
+             "its manifest is not the one that was recorded: the checkpoint is not to be trusted");
+      return {};
+    }
+    auto verified = store_.Verify(checkpoint);
+    if (!verified && verified.error().code != ErrorCode::kCorrupt) return verified;
+    if (!verified) {
+      Report(ProblemKind::kDamaged, checkpoint.folder, verified.error().Text());
+    } else if (row == nullptr) {
+      ReportUnrecorded(checkpoint);
+    }
+    return {};
+  }
+
+  void ReportUnrecorded(const FoundCheckpoint& checkpoint) {
+    const AttemptId& attempt = checkpoint.manifest.attempt;
+    const bool newest = newest_.at(attempt.job) == attempt.number;
+    Report(ProblemKind::kFolderWithoutRow, checkpoint.folder,
+           newest ? "whole, and not recorded: the next start of tutti takes it in"
+                  : "whole, not recorded, and of an attempt that was replaced: only a rebuild takes it in");
+  }
+
+  void CheckQuarantined(const AttemptId& attempt, const QuarantinedFolder& folder) {
+    for (auto it = rows_.begin(); it != rows_.end(); ++it) {
+      if (it->first.attempt != attempt || StepFolderName(it->first.step) != folder.folder.filename()) continue;
+      const CheckpointRecord& row = *it->second;
+      rows_.erase(it);
+      if (row.state == CheckpointState::kDeleting) return ReportMarked(row);
+      return Report(ProblemKind::kDamaged, folder.folder, folder.reason);
+    }
+    Report(ProblemKind::kQuarantined, folder.folder,
+           folder.reason + ": it is left alone; delete it when you know that it is not needed");
+  }
+
+  void CheckTemporary(const AttemptId& attempt, const fs::path& folder) {
+    if (live_.contains(attempt)) return;  // it may be writing
+    Report(ProblemKind::kTemporary, folder, "left half written by an attempt that ended: safe to delete");
+  }
+
+  void ReportLost(const CheckpointRecord& row) {
+    if (row.state == CheckpointState::kDeleting) return ReportMarked(row);
+    Report(ProblemKind::kRowWithoutFolder, folder_ / row.folder,
+           fmt::format("step {} of {} was recorded and is gone", row.step, row.attempt.str()));
+  }
+
+  void ReportMarked(const CheckpointRecord& row) {
+    Report(ProblemKind::kMarked, folder_ / row.folder, "being deleted: the next start of tutti goes on with it");
+  }
+
+  void CheckPrediction(const PredictionRecord& row) {
+    if (files_.Exists(folder_ / row.file)) return;
+    Report(ProblemKind::kRowWithoutFolder, folder_ / row.file,
+           fmt::format("the predictions of {} on {} were recorded and are gone", row.attempt.str(), Name(row.split)));
+  }
+
+  const CheckpointRecord* TakeRow(const CheckpointKey& key) {
+    const auto found = rows_.find(key);
+    if (found == rows_.end()) return nullptr;
+    const CheckpointRecord* row = found->second;
+    rows_.erase(found);
+    return row;
+  }
+
+  void Report(ProblemKind kind, const fs::path& path, std::string text) {
+    report_.problems.push_back({kind, path, std::move(text)});
+  }
+
+  FileSystem& files_;
+  fs::path folder_;
+  EnsembleId id_;
+  CheckpointStore store_;
+  CheckReport& report_;
+  std::map<CheckpointKey, const CheckpointRecord*> rows_;  // not yet found on disk
+  std::set<AttemptId> live_;
+  std::vector<const PredictionRecord*> predictions_;
+  std::map<JobId, int> newest_;
+};
+
+std::set<EnsembleId> RecordedEnsembles(const Records& records) {
+  std::set<EnsembleId> ids;
+  for (const EnsembleRecord& row : records.ensembles) ids.insert(row.id);
+  return ids;
+}
+
+}  // namespace
+
+std::string_view Name(ProblemKind kind) {
+  switch (kind) {
+    case ProblemKind::kRowWithoutFolder:
+      return "row without folder";
+    case ProblemKind::kDamaged:
+      return "damaged";
+    case ProblemKind::kFolderWithoutRow:
+      return "folder without row";
+    case ProblemKind::kMarked:
+      return "being deleted";
+    case ProblemKind::kTemporary:
+      return "left half written";
+    case ProblemKind::kQuarantined:
+      return "quarantined";
+  }
+  TUTTI_CHECK(false);
+}
+
+bool IsAlarm(ProblemKind kind) { return kind == ProblemKind::kRowWithoutFolder || kind == ProblemKind::kDamaged; }
+
+int CheckReport::alarms() const {
+  return static_cast<int>(
+      std::count_if(problems.begin(), problems.end(), [](const Problem& problem) { return IsAlarm(problem.kind); }));
+}
+
+Result<CheckReport> Check(FileSystem& files, const fs::path& home, const Records& records) {
+  CheckReport report;
+  TUTTI_ASSIGN_OR_RETURN(const std::set<EnsembleId> found, EnsembleFolders(files, home));
+  const std::set<EnsembleId> recorded = RecordedEnsembles(records);
+  std::set<EnsembleId> all = recorded;
+  all.insert(found.begin(), found.end());
+  report.ensembles = static_cast<int>(all.size());
+  for (const EnsembleId& id : all) {
+    const fs::path folder = home / id.str();
+    if (!recorded.contains(id)) {
+      report.problems.push_back({ProblemKind::kFolderWithoutRow, folder,
+                                 "an ensemble that is not recorded: `tutti fsck --rebuild` takes it in"});
+    } else if (!found.contains(id)) {
+      report.problems.push_back({ProblemKind::kRowWithoutFolder, folder,
+                                 "the ensemble was recorded, and its folder with resolved.json is gone"});
+    }
+    TUTTI_RETURN_IF_ERROR(EnsembleCheck(files, folder, id, records, report).Run());
+  }
+  return report;
+}
+
+}  // namespace tutti::storage

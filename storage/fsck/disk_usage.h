@@ -1,0 +1,37 @@
+// Who takes how much room.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "common/file_system.h"
+#include "common/ids.h"
+#include "common/result.h"
+
+namespace tutti::storage {
+
+struct MemberUsage {
+  std::string member;  // or another job: ".inspect"
+  uint64_t bytes = 0;
+};
+
+struct EnsembleUsage {
+  EnsembleId id;
+  uint64_t bytes = 0;                // of its whole folder
+  std::vector<MemberUsage> members;  // by name
+};
+
+struct HomeUsage {
+  std::vector<EnsembleUsage> ensembles;  // by id
+  uint64_t catalog_bytes = 0;
+  uint64_t cache_bytes = 0;  // prepared data, safe to delete
+};
+
+// Sizes of files, as a sum. Files that go meanwhile do not count. Errors: kNotFound for an ensemble without folder;
+// kIo, kDenied.
+Result<EnsembleUsage> MeasureEnsemble(const FileSystem& files, const std::filesystem::path& home, const EnsembleId& id);
+Result<HomeUsage> MeasureHome(const FileSystem& files, const std::filesystem::path& home);
+
+}  // namespace tutti::storage

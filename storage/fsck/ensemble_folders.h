@@ -1,0 +1,18 @@
+// Which folders of a home are ensembles.
+#pragma once
+
+#include <filesystem>
+#include <set>
+
+#include "common/file_system.h"
+#include "common/ids.h"
+#include "common/result.h"
+
+namespace tutti::storage {
+
+inline constexpr const char* kResolvedExperiment = "resolved.json";
+
+// Those with a resolved experiment. A home that is not there has none.
+Result<std::set<EnsembleId>> EnsembleFolders(const FileSystem& files, const std::filesystem::path& home);
+
+}  // namespace tutti::storage

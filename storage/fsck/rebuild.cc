@@ -1,0 +1,163 @@
+#include "storage/fsck/rebuild.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "common/hash.h"
+#include "common/spec/ensemble_spec.h"
+#include "storage/fsck/attempt_history.h"
+#include "storage/fsck/ensemble_folders.h"
+
+namespace tutti::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kInspectJob = ".inspect";
+constexpr std::string_view kNote = "recorded anew from its folders";
+
+JobRecord InspectJob(const EnsembleId& id) {
+  JobRecord job;
+  job.id = {id, kInspectJob};
+  job.kind = JobKind::kInspect;
+  return job;
+}
+
+JobRecord TrainJob(const EnsembleId& id, const spec::MemberSpec& member, int position) {
+  JobRecord job;
+  job.id = {id, member.name};
+  job.position = position;
+  job.kind = JobKind::kTrain;
+  job.minimum_slots = member.slots.min;
+  job.maximum_slots = member.slots.max;
+  job.after = {kInspectJob};
+  return job;
+}
+
+std::vector<JobRecord> JobsOf(const EnsembleId& id, const spec::EnsembleSpec& spec) {
+  std::vector<JobRecord> jobs{InspectJob(id)};
+  for (const spec::MemberSpec& member : spec.members) {
+    jobs.push_back(TrainJob(id, member, static_cast<int>(jobs.size())));
+  }
+  return jobs;
+}
+
+template <typename T>
+void MoveInto(std::vector<T>& all, std::vector<T>&& some) {
+  std::move(some.begin(), some.end(), std::back_inserter(all));
+}
+
+// One ensemble's records, from its folder.
+class EnsembleRebuild {
+ public:
+  EnsembleRebuild(FileSystem& files, fs::path folder, EnsembleId id, RebuiltRecords& result)
+      : files_(files), folder_(std::move(folder)), result_(result) {
+    ensemble_.id = std::move(id);
+  }
+
+  Result<void> Run() {
+    auto jobs = ReadExperiment();
+    if (!jobs) {
+      if (jobs.error().code == ErrorCode::kIo || jobs.error().code == ErrorCode::kDenied) {
+        return tl::unexpected(std::move(jobs.error()));
+      }
+      result_.problems.push_back({ProblemKind::kQuarantined, folder_ / kResolvedExperiment,
+                                  "the ensemble was left out, its experiment cannot be read: " + jobs.error().Text()});
+      return {};
+    }
+    TUTTI_RETURN_IF_ERROR(ReadAttempts(*jobs));
+    SetStates(*jobs);
+    MoveInto(result_.records.jobs, std::move(*jobs));
+    result_.records.ensembles.push_back(std::move(ensemble_));
+    return {};
+  }
+
+ private:
+  Result<std::vector<JobRecord>> ReadExperiment() {
+    TUTTI_ASSIGN_OR_RETURN(ensemble_.spec, files_.Read(folder_ / kResolvedExperiment));
+    TUTTI_ASSIGN_OR_RETURN(const Json json, ParseJson(ensemble_.spec));
+    TUTTI_ASSIGN_OR_RETURN(const spec::EnsembleSpec spec, spec::EnsembleFromJson(json));
+    ensemble_.spec_hash = HashText(ensemble_.spec);
+    ensemble_.submitted_at = WrittenAt(folder_ / kResolvedExperiment);
+    return JobsOf(ensemble_.id, spec);
+  }
+
+  Result<void> ReadAttempts(std::vector<JobRecord>& jobs) {
+    const CheckpointStore store(files_, folder_);
+    TUTTI_ASSIGN_OR_RETURN(const std::vector<AttemptId> attempts, store.Attempts(ensemble_.id));
+    for (const AttemptId& id : attempts) {
+      const auto job =
+          std::find_if(jobs.begin(), jobs.end(), [&](const JobRecord& other) { return other.id == id.job; });
+      if (job == jobs.end()) {
+        result_.problems.push_back(
+            {ProblemKind::kQuarantined, folder_ / AttemptFolder(id), "its experiment has no such member: left alone"});
+        continue;
+      }
+      TUTTI_ASSIGN_OR_RETURN(AttemptHistory history, ReadAttempt(files_, folder_, id));
+      job->attempts = std::max(job->attempts, id.number);
+      TakeIn(*job, std::move(history));
+    }
+    return {};
+  }
+
+  void TakeIn(const JobRecord& job, AttemptHistory history) {
+    for (const QuarantinedFolder& folder : history.quarantined) {
+      result_.problems.push_back({ProblemKind::kQuarantined, folder.folder, folder.reason});
+    }
+    has_checkpoint_[job.id] |= !history.checkpoints.empty();
+    has_finished_[job.id] |= history.finished;
+    if (!history.data_hash.empty()) ensemble_.data_hash = history.data_hash;
+    result_.records.attempts.push_back(std::move(history.attempt));
+    MoveInto(result_.records.epochs, std::move(history.epochs));
+    MoveInto(result_.records.checkpoints, std::move(history.checkpoints));
+    MoveInto(result_.records.predictions, std::move(history.predictions));
+  }
+
+  // A member without its last checkpoint has not finished, whatever it said.
+  bool HasFinished(const JobRecord& job) {
+    if (job.kind == JobKind::kInspect) return ensemble_.split_drawn && !ensemble_.data_hash.empty();
+    return has_finished_[job.id] && has_checkpoint_[job.id];
+  }
+
+  void SetStates(std::vector<JobRecord>& jobs) {
+    ensemble_.split_drawn = files_.Exists(folder_ / "split.safetensors");
+    bool all_finished = true;
+    for (JobRecord& job : jobs) {
+      const bool finished = HasFinished(job);
+      job.state = finished ? JobState::kFinished : JobState::kStopped;
+      if (!finished) job.reason = kNote;
+      all_finished = all_finished && finished;
+    }
+    ensemble_.combined = all_finished && files_.Exists(folder_ / "results.json");
+    ensemble_.state = ensemble_.combined ? EnsembleState::kFinished : EnsembleState::kStopped;
+    ensemble_.note = kNote;
+    if (ensemble_.combined) ensemble_.ended_at = WrittenAt(folder_ / "results.json");
+  }
+
+  FileSystem& files_;
+  fs::path folder_;
+  RebuiltRecords& result_;
+  EnsembleRecord ensemble_;
+  std::map<JobId, bool> has_checkpoint_;
+  std::map<JobId, bool> has_finished_;
+};
+
+}  // namespace
+
+Result<RebuiltRecords> ReadFolders(FileSystem& files, const fs::path& home) {
+  RebuiltRecords result;
+  TUTTI_ASSIGN_OR_RETURN(const std::set<EnsembleId> ids, EnsembleFolders(files, home));
+  for (const EnsembleId& id : ids) {
+    TUTTI_RETURN_IF_ERROR(EnsembleRebuild(files, home / id.str(), id, result).Run());
+  }
+  return result;
+}
+
+Result<Rebuilt> Rebuild(FileSystem& files, const fs::path& home) {
+  TUTTI_ASSIGN_OR_RETURN(RebuiltRecords found, ReadFolders(files, home));
+  TUTTI_ASSIGN_OR_RETURN(Catalog catalog, Catalog::Replace(files, home, found.records));
+  return Rebuilt{std::move(catalog), std::move(found.problems)};
+}
+
+}  // namespace tutti::storage
