@@ -245,7 +245,11 @@ Result<void> Api::RemoveEnsemble(const HttpRequest& request, const Respond& resp
   if (ensemble.state == EnsembleState::kRunning) {
     return Fail(ErrorCode::kConflict, "{} is running: `tutti cancel {}` ends it first", ensemble.id, ensemble.id);
   }
-  SubmitAndAnswer(core::EnsembleRemoved{ensemble.id}, ensemble.id, "removed", respond);
+  executor_.Submit(core::EnsembleRemoved{ensemble.id}, [this, respond, id = ensemble.id] {
+    if (!FindEnsemble(executor_.core().records(), id.str())) return respond(JsonResponse(Outcome(id, "removed")));
+    respond(ProblemResponse(
+        Error{ErrorCode::kConflict, fmt::format("{} is still being written to: try again in a moment", id), nullptr}));
+  });
   return {};
 }
 
@@ -280,6 +284,7 @@ Result<void> Api::ListWorkers(const HttpRequest&, const Respond& respond) {
 }
 
 Result<EnsembleRecord> Api::FindNamed(const HttpRequest& request) {
+  executor_.Flush();  // what was asked before is in effect
   const Records& records = executor_.core().records();
   TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, FindEnsemble(records, request.segments[kEnsembleSegment]));
   return *std::find_if(records.ensembles.begin(), records.ensembles.end(),

@@ -62,6 +62,7 @@ class Coordinator::Impl {
   void WakeAt(TimePoint time);
   void End();
   void Fail(Error error);
+  void OnDisk(std::function<void()> work);
   Executor::Surroundings ExecutorsSurroundings();
 
   const CoordinatorOptions options_;
@@ -93,7 +94,7 @@ Coordinator::Impl::~Impl() {
 
 Executor::Surroundings Coordinator::Impl::ExecutorsSurroundings() {
   return {.events = post_,
-          .disk = [this](std::function<void()> work) { asio::post(disk_, std::move(work)); },
+          .disk = [this](std::function<void()> work) { OnDisk(std::move(work)); },
           .wake_at = [this](TimePoint time) { WakeAt(time); },
           .failed = [this](Error error) { Fail(std::move(error)); },
           .stopped = [this] { End(); },
@@ -139,6 +140,17 @@ void Coordinator::Impl::WakeAt(TimePoint time) {
   wake_.expires_after(std::max<std::chrono::milliseconds>(time - clock_.Now(), kShortestSleep));
   wake_.async_wait([this](const boost::system::error_code& error) {
     if (!error) executor_->Wake();
+  });
+}
+
+void Coordinator::Impl::OnDisk(std::function<void()> work) {
+  asio::post(disk_, [this, work = std::move(work)] {
+    try {
+      work();
+    } catch (const std::exception& error) {
+      // Whoever waits for this work would wait for ever.
+      Fail(Error{ErrorCode::kInternal, fmt::format("work on the disk broke down: {}", error.what()), nullptr});
+    }
   });
 }
 

@@ -27,8 +27,8 @@ struct ApiLimits {
 
 struct CoordinatorOptions {
   std::filesystem::path home;  // made when it is not there
-  core::Settings core;
-  ApiLimits api;
+  core::Settings core = {};
+  ApiLimits api = {};
   FileSystem* files = &PosixFileSystem();  // outlives the coordinator
 };
 

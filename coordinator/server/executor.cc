@@ -270,6 +270,9 @@ void Executor::Perform(const core::RemoveEnsembleFolder& effect) {
   here_.disk([files = here_.files, home = here_.home] { FinishRemovals(*files, home); });
 }
 
-void Executor::Perform(const core::Notify& effect) { spdlog::info("{}: {}", effect.ensemble.str(), effect.what); }
+void Executor::Perform(const core::Notify& effect) {
+  const bool named = effect.what.starts_with(effect.ensemble.str());
+  spdlog::info("{}{}", named ? "" : effect.ensemble.str() + ": ", effect.what);
+}
 
 }  // namespace tutti::server

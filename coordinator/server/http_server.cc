@@ -245,7 +245,10 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Listen(asio::io_context& events,
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
 }
 
-HttpServer::~HttpServer() { Stop({}); }
+HttpServer::~HttpServer() {
+  Stop({});
+  for (Session* session : state_->sessions) session->stream.close();
+}
 
 void HttpServer::Stop(std::function<void()> drained) {
   if (std::exchange(state_->stopping, true)) return;

@@ -24,7 +24,7 @@ class HttpServer {
                                                     const ApiLimits& limits, HttpHandler handler);
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
-  ~HttpServer();  // closes the socket; connections end with `events`
+  ~HttpServer();  // closes the socket and every connection
 
   // No new connections; those that wait for a request are closed, those that are being answered once they were.
   // `drained` is called when none is left, perhaps at once.

@@ -60,7 +60,7 @@ Result<protocol::Task> MakeTask(const TaskInput& input) {
 }
 
 Result<void> PrepareAttempt(FileSystem& files, const protocol::Task& task) {
-  const std::string text = protocol::ToJson(task).dump(2) + "\n";
+  const std::string text = protocol::ToJson(task).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   TUTTI_RETURN_IF_ERROR(files.CreateDirectories(task.folder.parent_path()));
   auto made = files.CreateDirectory(task.folder);
   if (!made && made.error().code == ErrorCode::kExists) return AcceptRepeat(files, task, text, std::move(made.error()));

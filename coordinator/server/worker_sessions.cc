@@ -31,16 +31,8 @@ void WorkerSessions::Hear(int64_t number, const std::string& text) {
 }
 
 void WorkerSessions::Welcome(int64_t number, const Hello& hello) {
-  if (hello.version != protocol::kChannelVersion) {
-    return Refuse(number, fmt::format("worker {} speaks version {} and the coordinator version {}: use programs of one "
-                                      "release",
-                                      hello.worker, hello.version, protocol::kChannelVersion));
-  }
-  if (hello.obeyed > generation_) {
-    return Refuse(number, fmt::format("worker {} obeys coordinator {}, this one is {}: it was superseded", hello.worker,
-                                      hello.obeyed.value, generation_.value));
-  }
-  if (hello.worker.empty() || hello.slots < 1) return Refuse(number, "a worker needs a name and at least one slot");
+  // Whether it may join, by its version, incarnation and generation, is for the core to say.
+  if (hello.worker.empty()) return Refuse(number, "a worker needs a name");
   if (const Session* former = SessionOf(hello.worker, hello.incarnation); former != nullptr) {
     // The same process has come back through another channel: the former is dead, whether it knows or not.
     const int64_t former_number = by_worker_[hello.worker][hello.incarnation];
@@ -91,7 +83,11 @@ void WorkerSessions::Tell(const WorkerId& worker, Incarnation incarnation, const
   Session* session = SessionOf(worker, incarnation);
   if (session == nullptr) return;
   Send(*session, message);
-  if (std::holds_alternative<protocol::Refused>(message)) session->channel->Close();
+  if (!std::holds_alternative<protocol::Refused>(message)) return;
+  session->channel->Close();
+  auto& incarnations = by_worker_[worker];
+  incarnations.erase(incarnation);
+  if (incarnations.empty()) by_worker_.erase(worker);
 }
 
 void WorkerSessions::Tell(const WorkerId& worker, const protocol::ToWorker& message) {

@@ -20,8 +20,8 @@ class WorkerSessions {
   using Sink = std::function<void(core::Event)>;
   WorkerSessions(Generation generation, Sink sink) : generation_(generation), sink_(std::move(sink)) {}
 
-  // Listens to a new peer. Its first message must be Hello; one that speaks another version, or whose message cannot be
-  // read, is refused and let go.
+  // Listens to a new peer. Its first message must be Hello; one that begins otherwise, or whose message cannot be read,
+  // is refused and let go. So is one to which the core Tells that it is Refused.
   void Attach(std::shared_ptr<protocol::Channel> channel);
 
   // Dropped when this incarnation is not connected.

@@ -21,7 +21,7 @@ spec::MemberSpec AMember() {
   member.seed = 7;
   member.training.optimizer = {"sgd", {{"lr", 0.1}}};
   member.training.schedule = {"constant", Json::object()};
-  return member;
+  return spec::MemberFromJson(spec::ToJson(member)).value();  // with all the parameters that were not given
 }
 
 Task ATask() {

@@ -1,0 +1,668 @@
+// The coordinator as a whole: a real home, real sockets, a worker whose trainers are the test's.
+#include "coordinator/server/coordinator.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "common/tensors/tensor_file.h"
+#include "coordinator/server/ensemble_files.h"
+#include "coordinator/server/home_socket.h"
+#include "experiments.h"
+#include "fake_worker.h"
+#include "storage/catalog/catalog.h"
+#include "tests/support/temporary_folder.h"
+#include "unix_client.h"
+
+namespace tutti::server {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AnExperiment;
+using testing::Answer;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using testing::FakeWorker;
+using ::testing::HasSubstr;
+using testing::kPatience;
+using ::testing::Not;
+using ::testing::StartsWith;
+using testing::Submission;
+using ::testing::UnorderedElementsAre;
+
+constexpr const char* kEnsembles = "/api/v1/ensembles";
+
+class CoordinatorTest : public ::testing::Test {
+ protected:
+  // Start, with a worker of two slots.
+  void StartAll(int slots = 2) {
+    StartCoordinator();
+    StartWorker(slots);
+  }
+  void StartCoordinator() {
+    CoordinatorOptions options;
+    options.home = home();
+    options.core.first_backoff = std::chrono::milliseconds(1);
+    options.core.longest_backoff = std::chrono::milliseconds(1);
+    auto started = Coordinator::Start(options);
+    ASSERT_TRUE(started) << started.error().Text();
+    coordinator_ = std::move(*started);
+  }
+  void StartWorker(int slots = 2) {
+    worker_ = std::make_unique<FakeWorker>(*coordinator_, slots, Incarnation{++incarnation_});
+  }
+  // The process is killed: nobody says goodbye.
+  void Kill() {
+    coordinator_.reset();
+    worker_.reset();
+  }
+
+  fs::path home() const { return folder_ / "runs"; }
+  Answer Get(const std::string& path) { return testing::Request(home(), "GET", path); }
+  Answer Post(const std::string& path, const std::string& body = "") {
+    return testing::Request(home(), "POST", path, body);
+  }
+  Json Ensemble(const std::string& id = "last") { return Get(fmt::format("{}/{}", kEnsembles, id)).json(); }
+  std::string StateOf(const std::string& id = "last") {
+    const Json view = Ensemble(id);
+    return view.is_object() && view.contains("state") ? view["state"].get<std::string>() : "(none)";
+  }
+  // Asks again and again; what is waited for comes from other threads.
+  bool Eventually(const std::function<bool()>& condition) {
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+    }
+    return true;
+  }
+  bool Becomes(const std::string& state, const std::string& id = "last") {
+    return Eventually([&] { return StateOf(id) == state; });
+  }
+  std::string Submit(const spec::EnsembleSpec& spec, const std::string& more = "") {
+    const Answer answer = Post(kEnsembles, Submission(spec, more));
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    return answer.json().value("id", "");
+  }
+  std::string RunToTheEnd(const spec::EnsembleSpec& spec) {
+    const std::string id = Submit(spec);
+    EXPECT_TRUE(Eventually([&] { return StateOf(id) != "running"; }));
+    return id;
+  }
+  std::string ReadFile(const fs::path& path) { return PosixFileSystem().Read(path).value_or("(none)"); }
+  Json MemberOf(const Json& ensemble, const std::string& name) {
+    for (const Json& member : ensemble["members"]) {
+      if (member["name"] == name) return member;
+    }
+    return nullptr;
+  }
+
+  testing::TemporaryFolder folder_;
+  int64_t incarnation_ = 0;
+  std::unique_ptr<Coordinator> coordinator_;
+  std::unique_ptr<FakeWorker> worker_;  // goes first
+};
+
+// A member that has trained a while, has acknowledged checkpoints, and goes on until it is stopped or lost.
+void TrainOn(FakeWorker& worker, const protocol::StartAttempt& start) {
+  worker.Epoch(start, 1, 10);
+  worker.Checkpoint(start, 10);
+}
+
+TEST_F(CoordinatorTest, RunsAnEnsembleFromSubmissionToAnswer) {
+  StartAll();
+  const auto spec = AnExperiment();
+  const std::string id = Submit(spec, R"(, "source": "name: trial # mine")");
+  EXPECT_EQ(id, "trial-1");
+  ASSERT_TRUE(Becomes("finished")) << Ensemble().dump(2);
+
+  const Json view = Ensemble();
+  EXPECT_EQ(view["exit_code"], 0);
+  EXPECT_EQ(view["members_finished"], 3);
+  EXPECT_EQ(view["data_hash"], "hash-of-data");
+  EXPECT_EQ(view["members"][0]["train_seconds"], 5.0);
+  EXPECT_EQ(view["members"][0]["total_steps"], 100);
+  EXPECT_EQ(view["results"], Json::parse(ReadFile(home() / id / "results.json")));
+  EXPECT_EQ(view["results"]["members"], 3);
+
+  EXPECT_EQ(ReadFile(home() / id / "experiment.yaml"), "name: trial # mine");
+  EXPECT_EQ(ReadFile(home() / id / "resolved.json"), spec::ToJson(spec).dump());
+  EXPECT_THAT(ReadFile(home() / id / "resolved.yaml"), HasSubstr("trial"));
+  EXPECT_THAT(ReadFile(home() / id / "results.csv"), HasSubstr("nll"));
+}
+
+// Members answer wrongly exactly where the sample's id is divisible by five.
+TEST_F(CoordinatorTest, AnswerIsThatOfTheMembersBySampleId) {
+  StartAll();
+  const std::string id = RunToTheEnd(AnExperiment());
+  const auto split = ReadSplit(PosixFileSystem(), home() / id).value();
+  const auto answer = tensors::TensorFile::Read(PosixFileSystem(), home() / id / "ensemble/test.safetensors").value();
+  const auto ids = answer.Get("ids").value().As<int64_t>();
+  const auto shares = answer.Get("probabilities").value();
+  ASSERT_EQ(shares.shape, (std::vector<int64_t>{testing::kTestSamples, testing::kClasses}));
+  EXPECT_EQ(std::vector<int64_t>(ids.begin(), ids.end()), split.ids.test);
+  for (size_t row = 0; row < ids.size(); ++row) {
+    const auto of_row = shares.As<float>().subspan(row * testing::kClasses, testing::kClasses);
+    const auto answered = std::max_element(of_row.begin(), of_row.end()) - of_row.begin();
+    EXPECT_EQ(answered == ids[row] % testing::kClasses, ids[row] % 5 != 0) << ids[row];
+  }
+  const Json results = Ensemble()["results"];
+  EXPECT_THAT(results.dump(), HasSubstr(R"("accuracy":0.8)")) << "4 of 20 test ids are divisible by five";
+}
+
+TEST_F(CoordinatorTest, TaskTellsTheTrainerAllItNeeds) {
+  StartAll();
+  const auto spec = AnExperiment();
+  const std::string id = RunToTheEnd(spec);
+  const auto start = worker_->start_of("mlp-s1").value();
+  const protocol::Task& task = start.task;
+  EXPECT_EQ(task.ensemble_folder, home() / id);
+  EXPECT_EQ(task.folder, home() / id / "members/mlp-s1/attempt-1");
+  EXPECT_EQ(task.cache, home() / "cache");
+  EXPECT_EQ(task.data, spec.data);
+  EXPECT_EQ(task.member, spec.members[1]);
+  EXPECT_EQ(task.data_hash, "hash-of-data");
+  EXPECT_EQ(task.classes, testing::kClasses);
+  EXPECT_EQ(task.threads, 2) << "as many as the worker gives to a slot";
+  EXPECT_EQ(task.resume_from, std::nullopt);
+  EXPECT_EQ(protocol::TaskFromJson(Json::parse(ReadFile(task.folder / "task.json"))).value(), task);
+  const auto split = ReadSplit(PosixFileSystem(), home() / id).value();
+  EXPECT_EQ(task.split, home() / id / kSplitFile);
+  EXPECT_EQ(split.ids.validation.size(), 15u);
+  EXPECT_EQ(split.ids.training.size(), 45u);
+  EXPECT_EQ(worker_->start_of(".inspect").value().task.member, std::nullopt);
+}
+
+TEST_F(CoordinatorTest, EveryWorkerOfAGangIsGrantedItsSlotsBeforeTheLeaderStarts) {
+  StartAll(3);
+  RunToTheEnd(AnExperiment("  validation: 15\n", "", 1));
+  EXPECT_THAT(worker_->heard(), Not(Contains("refused")));
+  const auto heard = worker_->heard();
+  const auto grant = std::find(heard.begin(), heard.end(), "grant_slots");
+  const auto start = std::find(heard.begin(), heard.end(), "start_attempt");
+  EXPECT_EQ(heard.front(), "welcome");
+  EXPECT_LT(grant, start);
+}
+
+TEST_F(CoordinatorTest, ProvenanceSaysHowToRepeatTheRun) {
+  StartAll();
+  const std::string id = RunToTheEnd(AnExperiment());
+  const Json provenance = Json::parse(ReadFile(home() / id / "provenance.json"));
+  EXPECT_EQ(provenance["data_hash"], "hash-of-data");
+  EXPECT_EQ(provenance["ensemble"], id);
+  EXPECT_FALSE(provenance["tutti"].get<std::string>().empty());
+  const Json attempt = provenance["attempts"]["mlp-s0"][0];
+  EXPECT_THAT(attempt["gang"][0].get<std::string>(), StartsWith("n1:"));
+  EXPECT_EQ(attempt["exit_code"], 0);
+  EXPECT_EQ(attempt["trainer"]["libtorch"], "pretended");
+}
+
+TEST_F(CoordinatorTest, SameExperimentIsNotTrainedAgain) {
+  StartAll();
+  const auto spec = AnExperiment();
+  const std::string id = RunToTheEnd(spec);
+  const Json again = Post(kEnsembles, Submission(spec)).json();
+  EXPECT_EQ(again, Json({{"id", id}, {"outcome", "finished"}}));
+  EXPECT_EQ(worker_->started().size(), 4u) << "one inspection, three members";
+}
+
+TEST_F(CoordinatorTest, RunningExperimentIsContinuedNotDoubled) {
+  StartCoordinator();
+  const auto spec = AnExperiment();
+  EXPECT_EQ(Post(kEnsembles, Submission(spec)).json(), Json({{"id", "trial-1"}, {"outcome", "created"}}));
+  EXPECT_EQ(Post(kEnsembles, Submission(spec)).json(), Json({{"id", "trial-1"}, {"outcome", "continued"}}));
+}
+
+TEST_F(CoordinatorTest, NewStartsAnotherAndNumbersAreNeverGivenTwice) {
+  StartAll();
+  const auto spec = AnExperiment();
+  RunToTheEnd(spec);
+  EXPECT_EQ(Submit(spec, R"(, "new": true)"), "trial-2");
+  ASSERT_TRUE(Becomes("finished", "trial-2"));
+  ASSERT_EQ(testing::Request(home(), "DELETE", "/api/v1/ensembles/trial-2").status, 200);
+  EXPECT_EQ(Submit(spec, R"(, "new": true)"), "trial-3");
+}
+
+// A coordinator died between making the folder and committing the row.
+TEST_F(CoordinatorTest, FolderWithoutARowIsLeftAloneAndItsNumberPassedOver) {
+  fs::create_directories(home() / "trial-1");
+  std::ofstream(home() / "trial-1/precious") << "keep";
+  StartCoordinator();
+  EXPECT_EQ(Submit(AnExperiment()), "trial-2");
+  EXPECT_EQ(ReadFile(home() / "trial-1/precious"), "keep");
+}
+
+TEST_F(CoordinatorTest, FailedMemberMakesAnIncompleteAnswer) {
+  StartAll();
+  worker_->Script("mlp-s1", [](FakeWorker& worker, const protocol::StartAttempt& start) {
+    worker.Say(start, protocol::Failed{"loss is not finite at step 7"});
+    worker.Exit(start, protocol::kExitDiverged);
+  });
+  RunToTheEnd(AnExperiment());
+  const Json view = Ensemble();
+  EXPECT_EQ(view["state"], "incomplete");
+  EXPECT_EQ(view["exit_code"], 5);
+  EXPECT_EQ(view["members_failed"], 1);
+  EXPECT_EQ(view["results"]["members"], 2);
+  EXPECT_EQ(view["results"]["members_total"], 3);
+  EXPECT_THAT(MemberOf(view, "mlp-s1")["last_error"].get<std::string>(), HasSubstr("step 7"));
+  EXPECT_EQ(Post(kEnsembles, Submission(AnExperiment())).json()["outcome"], "finished");
+}
+
+TEST_F(CoordinatorTest, ImpossibleSplitFailsTheEnsembleWithItsReason) {
+  StartAll();
+  RunToTheEnd(AnExperiment("  validation: 60\n"));
+  EXPECT_EQ(StateOf(), "failed");
+  EXPECT_THAT(Ensemble()["note"].get<std::string>(), HasSubstr("leave none of the 60 to train on"));
+}
+
+TEST_F(CoordinatorTest, PredictionsForOtherSamplesFailTheCombinationByName) {
+  StartAll();
+  worker_->Script("mlp-s2", [](FakeWorker& worker, const protocol::StartAttempt& start) {
+    worker.Checkpoint(start, 100);
+    worker.Predict(start);
+    // The file says less than it did: one sample is missing.
+    const auto path = start.task.folder / "predictions/last/test.safetensors";
+    const std::vector<int64_t> ids = {60};
+    const std::vector<float> logits = {1, 0, 0};
+    TUTTI_CHECK(WriteTensorsDurably(
+        PosixFileSystem(), path,
+        std::vector<tensors::NamedTensor>{{"ids", tensors::ViewOf<int64_t>(tensors::DType::kI64, {1}, ids)},
+                                          {"logits", tensors::ViewOf<float>(tensors::DType::kF32, {1, 3}, logits)}},
+        {}));
+    worker.Say(start, protocol::Finished{100, 1});
+    worker.Exit(start, 0);
+  });
+  RunToTheEnd(AnExperiment());
+  EXPECT_EQ(StateOf(), "failed");
+  const std::string note = Ensemble()["note"].get<std::string>();
+  EXPECT_THAT(note, HasSubstr("mlp-s2"));
+  EXPECT_THAT(note, HasSubstr("test"));
+}
+
+TEST_F(CoordinatorTest, InspectionThatContradictsItselfFailsTheEnsemble) {
+  StartAll();
+  worker_->Script(".inspect", [](FakeWorker& worker, const protocol::StartAttempt& start) {
+    const std::vector<int64_t> labels = {0, 1, 2, 3};
+    const auto path = start.task.folder / "labels.safetensors";
+    TUTTI_CHECK(WriteTensorsDurably(
+        PosixFileSystem(), path,
+        std::vector<tensors::NamedTensor>{{"labels", tensors::ViewOf<int64_t>(tensors::DType::kI64, {4}, labels)}},
+        {}));
+    worker.Say(start,
+               protocol::Inspected{3, 1, 3, {}, 1, 28, 28, "h", "members/.inspect/attempt-1/labels.safetensors"});
+    worker.Exit(start, 0);
+  });
+  RunToTheEnd(AnExperiment());
+  EXPECT_EQ(StateOf(), "failed");
+  EXPECT_THAT(Ensemble()["note"].get<std::string>(), HasSubstr("sample 3 has label 3, but there are 3 classes"));
+}
+
+TEST_F(CoordinatorTest, AttemptFolderOfSomeoneElseIsNeverUsed) {
+  StartAll();
+  worker_->Script(".inspect", [](FakeWorker& worker, const protocol::StartAttempt& start) {
+    fs::create_directories(start.task.ensemble_folder / "members/mlp-s0/attempt-1");
+    worker.Inspect(start);
+  });
+  const std::string id = RunToTheEnd(AnExperiment());
+  EXPECT_EQ(StateOf(), "finished") << Ensemble().dump(2);
+  EXPECT_THAT(worker_->started(), Contains("mlp-s0/2"));
+  EXPECT_TRUE(fs::is_empty(home() / id / "members/mlp-s0/attempt-1"));
+}
+
+// ---- stopping and coming back ----
+
+TEST_F(CoordinatorTest, StopMakesMembersCheckpointAndResumeGoesOnFromThere) {
+  StartAll(1);
+  worker_->Script("mlp-s0", TrainOn);
+  const std::string id = Submit(AnExperiment());
+  ASSERT_TRUE(worker_->WaitForStart("mlp-s0"));
+  coordinator_->RequestStop();
+  coordinator_->RequestStop();
+  ASSERT_TRUE(coordinator_->WaitStopped(kPatience));
+  EXPECT_FALSE(coordinator_->failure());
+  EXPECT_THAT(worker_->heard(), Contains("stop_attempt"));
+  EXPECT_TRUE(worker_->WaitFor([this] { return true; }));
+  EXPECT_EQ(worker_->heard().back(), "leave");
+  EXPECT_FALSE(fs::exists(home() / kSocketName));
+  Kill();
+
+  StartAll(1);
+  EXPECT_EQ(StateOf(), "stopped");
+  EXPECT_EQ(Post(kEnsembles, Submission(AnExperiment())).json(), Json({{"id", id}, {"outcome", "continued"}}));
+  ASSERT_TRUE(Becomes("finished"));
+  EXPECT_EQ(worker_->start_of("mlp-s0", 2).value().task.resume_from,
+            home() / id / "members/mlp-s0/attempt-1/step-00000050");
+  EXPECT_THAT(worker_->started(), Not(Contains(StartsWith(".inspect"))));
+}
+
+TEST_F(CoordinatorTest, StopWithoutWorkEndsAtOnce) {
+  StartAll();
+  coordinator_->RequestStop();
+  EXPECT_TRUE(coordinator_->WaitStopped(kPatience));
+}
+
+TEST_F(CoordinatorTest, KilledWhileTrainingItGoesOnByItselfAndTrainsNothingAgain) {
+  StartAll(1);
+  worker_->Script("mlp-s1", TrainOn);
+  const std::string id = Submit(AnExperiment());
+  ASSERT_TRUE(worker_->WaitForStart("mlp-s1"));
+  ASSERT_TRUE(Eventually([&] { return MemberOf(Ensemble(), "mlp-s1")["checkpoints"].size() == 1; }));
+  Kill();
+
+  StartAll(1);
+  ASSERT_TRUE(Becomes("finished")) << Ensemble().dump(2);
+  EXPECT_THAT(worker_->started(), UnorderedElementsAre("mlp-s1/2", "mlp-s2/1"));
+  EXPECT_EQ(worker_->start_of("mlp-s1", 2).value().task.resume_from,
+            home() / id / "members/mlp-s1/attempt-1/step-00000010");
+  EXPECT_EQ(Ensemble()["results"]["members"], 3);
+}
+
+// The trainer's rename was the commit; its word of it never arrived.
+TEST_F(CoordinatorTest, CheckpointThatNobodyHeardOfIsAdopted) {
+  StartAll(1);
+  worker_->Script("mlp-s0", [](FakeWorker& worker, const protocol::StartAttempt& start) {
+    TrainOn(worker, start);
+    worker.WriteCheckpoint(start.task, 40);
+    fs::create_directories(start.task.folder / "step-00000060");  // half of one: no manifest
+  });
+  const std::string id = Submit(AnExperiment());
+  ASSERT_TRUE(worker_->WaitForStart("mlp-s0"));
+  ASSERT_TRUE(Eventually([&] { return MemberOf(Ensemble(), "mlp-s0")["checkpoints"].size() == 1; }));
+  Kill();
+
+  StartAll(1);
+  ASSERT_TRUE(worker_->WaitForStart("mlp-s0", 2));
+  EXPECT_EQ(worker_->start_of("mlp-s0", 2).value().task.resume_from,
+            home() / id / "members/mlp-s0/attempt-1/step-00000040");
+  EXPECT_TRUE(fs::exists(home() / id / "members/mlp-s0/attempt-1/step-00000060")) << "never deleted";
+  EXPECT_TRUE(Becomes("finished"));
+}
+
+TEST_F(CoordinatorTest, KilledBetweenTheMembersAndTheAnswerItStillAnswers) {
+  StartAll();
+  const std::string id = RunToTheEnd(AnExperiment());
+  Kill();
+  // The catalog as it was when the combination was under way.
+  {
+    auto catalog = storage::Catalog::Open(PosixFileSystem(), home());
+    ASSERT_TRUE(catalog);
+    EnsembleRecord record = catalog->Load().value().ensembles.at(0);
+    record.state = EnsembleState::kRunning;
+    record.combined = false;
+    record.ended_at.reset();
+    ASSERT_TRUE(catalog->Commit(std::vector<storage::Change>{Record(record)}));
+  }
+  fs::remove(home() / id / "results.json");
+  StartAll();
+  ASSERT_TRUE(Becomes("finished"));
+  EXPECT_TRUE(fs::exists(home() / id / "results.json"));
+  EXPECT_TRUE(worker_->started().empty());
+}
+
+TEST_F(CoordinatorTest, SecondCoordinatorOfAHomeIsRefusedByName) {
+  StartAll();
+  const auto second = Coordinator::Start({.home = home()});
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::kConflict);
+  EXPECT_THAT(second.error().Text(), HasSubstr(std::to_string(::getpid())));
+  EXPECT_EQ(Get("/healthz").status, 200) << "the first one's socket is untouched";
+}
+
+// On another host the lock says nothing: a newer generation of the catalog does.
+TEST_F(CoordinatorTest, CommitThatFailsEndsItAndNobodyIsToldAnythingMore) {
+  StartAll(1);
+  worker_->Script("mlp-s0", TrainOn);
+  Submit(AnExperiment());
+  ASSERT_TRUE(worker_->WaitForStart("mlp-s0"));
+  ASSERT_TRUE(Eventually([&] { return MemberOf(Ensemble(), "mlp-s0")["checkpoints"].size() == 1; }));
+  const auto heard_before = worker_->heard();
+  auto newer = storage::Catalog::Open(PosixFileSystem(), home());
+  ASSERT_TRUE(newer) << newer.error().Text();
+
+  testing::UnixClient client(home());
+  const auto answer = client.Ask("POST", "/api/v1/ensembles/last/cancel");
+  EXPECT_FALSE(answer) << "what is not durable is not answered: " << answer->body;
+  ASSERT_TRUE(coordinator_->WaitStopped(kPatience));
+  ASSERT_TRUE(coordinator_->failure());
+  EXPECT_EQ(coordinator_->failure()->code, ErrorCode::kConflict);
+  EXPECT_TRUE(worker_->WaitFor([] { return true; }));
+  EXPECT_EQ(worker_->heard(), heard_before) << "neither StopAttempt nor Leave";
+  EXPECT_TRUE(Eventually([&] { return worker_->closed(); }));
+  EXPECT_EQ(newer->Load().value().ensembles.at(0).state, EnsembleState::kRunning);
+  EXPECT_EQ(Get("/healthz").status, 0) << "nobody answers any more";
+}
+
+TEST_F(CoordinatorTest, DestructionNeverWaitsForAWorker) {
+  StartAll(1);
+  worker_->Script("mlp-s0", TrainOn);
+  worker_->OnStop([](FakeWorker&, const protocol::StopAttempt&) {});  // deaf
+  Submit(AnExperiment());
+  ASSERT_TRUE(worker_->WaitForStart("mlp-s0"));
+  coordinator_->RequestStop();
+  EXPECT_FALSE(coordinator_->WaitStopped(std::chrono::milliseconds(1)));
+  coordinator_.reset();
+}
+
+TEST_F(CoordinatorTest, PostOfAGoneCoordinatorDropsWhatItIsGiven) {
+  StartCoordinator();
+  const protocol::Post post = coordinator_->post();
+  coordinator_.reset();
+  post([] { FAIL() << "there is no thread to run this"; });
+}
+
+// ---- workers ----
+
+TEST_F(CoordinatorTest, WorkerThatBeginsWithoutHelloIsRefused) {
+  StartCoordinator();
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<std::string> heard;
+  bool closed = false;
+  std::shared_ptr<protocol::Channel> mine;
+  // This end's handlers run on the coordinator's thread: good enough to listen.
+  auto [theirs, end] = protocol::MakeLocalChannel(coordinator_->post(), coordinator_->post());
+  mine = std::move(end);
+  mine->OnMessage([&](std::string text) {
+    const std::lock_guard lock(mutex);
+    heard.push_back(std::move(text));
+  });
+  mine->OnClose([&] {
+    const std::lock_guard lock(mutex);
+    closed = true;
+    changed.notify_all();
+  });
+  coordinator_->AttachWorker(std::move(theirs));
+  mine->Send("how do you do");
+  std::unique_lock lock(mutex);
+  ASSERT_TRUE(changed.wait_for(lock, kPatience, [&] { return closed; }));
+  ASSERT_EQ(heard.size(), 1u);
+  EXPECT_THAT(heard[0], HasSubstr("\"type\":\"refused\""));
+  lock.unlock();
+  Kill();
+}
+
+TEST_F(CoordinatorTest, OlderProcessOfAWorkerIsRefusedAndTheNewerGoesOn) {
+  StartAll(1);
+  ASSERT_TRUE(worker_->WaitFor([] { return true; }));
+  ASSERT_TRUE(Eventually([&] { return Get("/api/v1/workers").json()["workers"].size() == 1; }));
+  FakeWorker older(*coordinator_, 1, Incarnation{0});
+  ASSERT_TRUE(Eventually([&] { return older.refusal().has_value(); }));
+  ASSERT_TRUE(Eventually([&] { return older.closed(); }));
+  RunToTheEnd(AnExperiment());
+  EXPECT_EQ(StateOf(), "finished");
+  EXPECT_TRUE(older.started().empty());
+}
+
+TEST_F(CoordinatorTest, LostWorkerIsShownAsDisconnected) {
+  StartAll(2);
+  const auto workers = [&] { return Get("/api/v1/workers").json()["workers"]; };
+  ASSERT_TRUE(Eventually([&] { return workers().size() == 1 && workers()[0]["connected"] == true; }));
+  EXPECT_EQ(workers()[0], Json({{"id", "n1"}, {"connected", true}, {"slots", 2}, {"busy", 0}}));
+  worker_.reset();
+  EXPECT_TRUE(Eventually([&] { return workers()[0]["connected"] == false; }));
+}
+
+// ---- the routes ----
+
+TEST_F(CoordinatorTest, HealthNamesGenerationAndProcess) {
+  StartCoordinator();
+  const Json health = Get("/healthz").json();
+  EXPECT_EQ(health["generation"], coordinator_->generation().value);
+  EXPECT_EQ(health["pid"], ::getpid());
+  EXPECT_FALSE(health["version"].get<std::string>().empty());
+}
+
+TEST_F(CoordinatorTest, ListsEnsemblesNewestFirst) {
+  StartCoordinator();
+  EXPECT_EQ(Get(kEnsembles).json(), Json::parse(R"({"ensembles": []})"));
+  Submit(AnExperiment());
+  Submit(AnExperiment("  validation: 16\n"));
+  const Json list = Get(kEnsembles).json()["ensembles"];
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_EQ(list[0]["id"], "trial-2");
+  EXPECT_EQ(list[1]["id"], "trial-1");
+}
+
+TEST_F(CoordinatorTest, WhyTellsWhatAMemberWaitsFor) {
+  StartCoordinator();
+  Submit(AnExperiment());
+  EXPECT_THAT(Get("/api/v1/ensembles/last/members/.inspect/why").json()["reason"].get<std::string>(),
+              HasSubstr("no worker"));
+  EXPECT_THAT(Get("/api/v1/ensembles/last/members/mlp-s0/why").json()["reason"].get<std::string>(),
+              HasSubstr(".inspect"));
+}
+
+TEST_F(CoordinatorTest, LogIsServedByMemberAttemptAndOffset) {
+  StartAll();
+  RunToTheEnd(AnExperiment());
+  const std::string log = "/api/v1/ensembles/last/members/mlp-s0/log";
+  const Answer whole = Get(log);
+  EXPECT_EQ(whole.body, "hello from trial-1/mlp-s0/attempt-1\n");
+  EXPECT_THAT(whole.head, HasSubstr("text/plain"));
+  EXPECT_EQ(Get(log + "?offset=11").body, "trial-1/mlp-s0/attempt-1\n");
+  EXPECT_EQ(Get(log + "?offset=1000").body, "");
+  EXPECT_EQ(Get(log + "?attempt=1&offset=27").body, "attempt-1\n");
+  EXPECT_EQ(Get(log + "?attempt=2").status, 404);
+  EXPECT_EQ(Get(log + "?attempt=0").status, 404);
+  EXPECT_EQ(Get(log + "?offset=-1").status, 400);
+  EXPECT_EQ(Get(log + "?offset=ten").status, 400);
+  EXPECT_EQ(Get("/api/v1/ensembles/last/members/.inspect/log").status, 200);
+}
+
+TEST_F(CoordinatorTest, LogOfAMemberThatHasNotStartedIsNotThere) {
+  StartCoordinator();
+  Submit(AnExperiment());
+  const Answer answer = Get("/api/v1/ensembles/last/members/mlp-s0/log");
+  EXPECT_EQ(answer.status, 404);
+  EXPECT_THAT(answer.body, HasSubstr("has not started"));
+}
+
+TEST_F(CoordinatorTest, CancelStopsForGoodAndMayBeRepeated) {
+  StartAll(1);
+  worker_->Script("mlp-s0", TrainOn);
+  worker_->OnStop([](FakeWorker& worker, const protocol::StopAttempt& stop) {
+    EXPECT_EQ(stop.reason, protocol::StopReason::kCancelled);
+    const auto start = worker.start_of_now(stop.attempt);
+    worker.Exit(start, 137);
+  });
+  Submit(AnExperiment());
+  ASSERT_TRUE(worker_->WaitForStart("mlp-s0"));
+  EXPECT_EQ(testing::Request(home(), "DELETE", "/api/v1/ensembles/last").status, 409) << "it is running";
+  EXPECT_EQ(Post("/api/v1/ensembles/last/cancel").json()["outcome"], "cancelled");
+  ASSERT_TRUE(Becomes("cancelled"));
+  EXPECT_EQ(Ensemble()["exit_code"], 1);
+  EXPECT_EQ(Post("/api/v1/ensembles/last/cancel").status, 200);
+}
+
+TEST_F(CoordinatorTest, ResumeGoesOnWithACancelledOne) {
+  StartCoordinator();
+  Submit(AnExperiment());
+  EXPECT_EQ(Post("/api/v1/ensembles/last/resume").json()["outcome"], "running");
+  ASSERT_EQ(Post("/api/v1/ensembles/last/cancel").status, 200);
+  ASSERT_TRUE(Becomes("cancelled"));
+  EXPECT_EQ(Post("/api/v1/ensembles/last/resume").json()["outcome"], "resumed");
+  StartWorker();
+  ASSERT_TRUE(Becomes("finished"));
+  EXPECT_EQ(Post("/api/v1/ensembles/last/resume").status, 409);
+  EXPECT_EQ(Post("/api/v1/ensembles/last/cancel").status, 409);
+}
+
+TEST_F(CoordinatorTest, DeleteRemovesRowsAndFiles) {
+  StartAll();
+  const std::string id = RunToTheEnd(AnExperiment());
+  ASSERT_TRUE(fs::exists(home() / id / "results.json"));
+  const Answer removed = testing::Request(home(), "DELETE", "/api/v1/ensembles/trial-1");
+  EXPECT_EQ(removed.json(), Json({{"id", id}, {"outcome", "removed"}}));
+  EXPECT_FALSE(fs::exists(home() / id));
+  EXPECT_EQ(Get("/api/v1/ensembles/trial-1").status, 404);
+  EXPECT_TRUE(Eventually([&] { return !fs::exists(home() / ".removing-trial-1"); }));
+}
+
+TEST_F(CoordinatorTest, RemovalThatACrashInterruptedIsFinishedAtTheNextStart) {
+  fs::create_directories(home() / ".removing-trial-1/members");
+  StartCoordinator();
+  EXPECT_FALSE(fs::exists(home() / ".removing-trial-1"));
+}
+
+TEST_F(CoordinatorTest, UnknownThingsAreProblemsWithACode) {
+  StartCoordinator();
+  Submit(AnExperiment());
+  const auto problem = [&](const Answer& answer) {
+    EXPECT_THAT(answer.head, HasSubstr("application/problem+json"));
+    EXPECT_EQ(answer.json()["status"], answer.status);
+    EXPECT_FALSE(answer.json()["title"].get<std::string>().empty());
+    return std::pair(answer.status, answer.json()["code"].get<std::string>());
+  };
+  EXPECT_EQ(problem(Get("/")), std::pair(404, std::string("not_found")));
+  EXPECT_EQ(problem(Get("/api/v2/ensembles")), std::pair(404, std::string("not_found")));
+  EXPECT_EQ(problem(Get("/api/v1/ensembles/trial-9")), std::pair(404, std::string("not_found")));
+  EXPECT_EQ(problem(Get("/api/v1/ensembles/trial-1/members/nobody/why")), std::pair(404, std::string("not_found")));
+  EXPECT_EQ(problem(testing::Request(home(), "PUT", kEnsembles)), std::pair(405, std::string("invalid")));
+  EXPECT_EQ(problem(Post("/healthz")), std::pair(405, std::string("invalid")));
+  for (const char* name : {"..", ".hidden", "%2e%2e", "a%20b"}) {
+    EXPECT_EQ(problem(Get(std::string("/api/v1/ensembles/") + name)), std::pair(400, std::string("invalid"))) << name;
+    EXPECT_EQ(problem(Get(fmt::format("/api/v1/ensembles/last/members/{}/log", name))).first, 400) << name;
+  }
+}
+
+TEST_F(CoordinatorTest, BadSubmissionsAreRefusedByKeyAndLeaveNothingBehind) {
+  StartCoordinator();
+  const auto refusal = [&](const std::string& body) {
+    const Answer answer = Post(kEnsembles, body);
+    EXPECT_EQ(answer.status, 400) << body;
+    return answer.json()["title"].get<std::string>();
+  };
+  const auto spec = AnExperiment();
+  EXPECT_THAT(refusal(""), HasSubstr("not JSON"));
+  EXPECT_THAT(refusal("[]"), HasSubstr("'experiment'"));
+  EXPECT_THAT(refusal("{}"), HasSubstr("'experiment'"));
+  EXPECT_THAT(refusal(R"({"experiment": {"version": 1}})"), HasSubstr("holds no resolved experiment"));
+  EXPECT_THAT(refusal(Submission(spec, R"(, "new": 1)")), HasSubstr("'new'"));
+  EXPECT_THAT(refusal(Submission(spec, R"(, "source": 1)")), HasSubstr("'source'"));
+  EXPECT_THAT(refusal(Submission(spec, R"(, "nwe": true)")), HasSubstr("'nwe'"));
+  EXPECT_THAT(refusal(std::string(100, '[')), HasSubstr("JSON"));
+  Json named = spec::ToJson(spec);
+  named["name"] = "../escape";
+  refusal(fmt::format(R"({{"experiment": {}}})", named.dump()));
+  EXPECT_EQ(Get(kEnsembles).json()["ensembles"].size(), 0u);
+  EXPECT_FALSE(fs::exists(home() / "trial-1"));
+}
+
+TEST_F(CoordinatorTest, OversizedSubmissionIsRefused) {
+  StartCoordinator();
+  EXPECT_EQ(Post(kEnsembles, std::string(4 * 1024 * 1024 + 1, ' ')).status, 413);
+}
+
+TEST_F(CoordinatorTest, ClosesConnectionsWhenItEnds) {
+  StartCoordinator();
+  testing::UnixClient client(home());
+  ASSERT_EQ(client.Ask("GET", "/healthz").value().status, 200);
+  coordinator_->RequestStop();
+  EXPECT_TRUE(client.WaitForClose());
+  EXPECT_TRUE(coordinator_->WaitStopped(kPatience));
+}
+
+}  // namespace
+}  // namespace tutti::server

@@ -1,0 +1,254 @@
+// The documents of the API.
+#include "coordinator/server/views.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "experiments.h"
+#include "tests/support/temporary_folder.h"
+
+namespace tutti::server {
+namespace {
+
+using ::testing::HasSubstr;
+
+const EnsembleId kId("trial-1");
+constexpr TimePoint kNoon{std::chrono::milliseconds(1'772'366'400'250)};
+
+JobId Member(const std::string& name) { return {kId, name}; }
+
+EnsembleRecord AnEnsemble(const std::string& id, TimePoint submitted_at) {
+  EnsembleRecord ensemble;
+  ensemble.id = EnsembleId(id);
+  ensemble.spec = spec::ToJson(testing::AnExperiment()).dump();
+  ensemble.spec_hash = "abc";
+  ensemble.submitted_at = submitted_at;
+  return ensemble;
+}
+
+JobRecord AJob(const std::string& name, int position, JobState state) {
+  JobRecord job;
+  job.id = Member(name);
+  job.position = position;
+  job.state = state;
+  return job;
+}
+
+AttemptRecord AnAttempt(const std::string& name, int number) {
+  AttemptRecord attempt;
+  attempt.id = {Member(name), number};
+  attempt.gang = {{WorkerId("n1"), number}};
+  return attempt;
+}
+
+EpochRecord AnEpoch(const std::string& name, int attempt, int epoch, double train_loss) {
+  EpochRecord record;
+  record.attempt = {Member(name), attempt};
+  record.epoch = epoch;
+  record.step = epoch * 43;
+  record.train_loss = train_loss;
+  record.validation_loss = train_loss * 2;
+  record.images_per_second = 1000;
+  record.train_seconds = 2.5;
+  return record;
+}
+
+Records OneEnsemble() {
+  Records records;
+  records.ensembles = {AnEnsemble("trial-1", kNoon)};
+  JobRecord inspect = AJob(".inspect", 0, JobState::kFinished);
+  inspect.kind = JobKind::kInspect;
+  records.jobs = {inspect, AJob("mlp-s0", 1, JobState::kFinished), AJob("mlp-s1", 2, JobState::kFailed),
+                  AJob("mlp-s2", 3, JobState::kWaiting)};
+  records.jobs[3].reason = "as stored";
+  return records;
+}
+
+TEST(EnsembleView, SaysWhatItIsAndHowFarItIs) {
+  const Json view = EnsembleView(OneEnsemble(), kId).value();
+  EXPECT_EQ(view["id"], "trial-1");
+  EXPECT_EQ(view["name"], "trial");
+  EXPECT_EQ(view["state"], "running");
+  EXPECT_EQ(view["submitted_at"], "2026-03-01T12:00:00.250Z");
+  EXPECT_EQ(view["ended_at"], nullptr);
+  EXPECT_EQ(view["members_total"], 3);
+  EXPECT_EQ(view["members_finished"], 1);
+  EXPECT_EQ(view["members_failed"], 1);
+  EXPECT_EQ(view["minimum_members"], 3) << "all, unless the experiment asks for fewer";
+  EXPECT_EQ(view["spec_hash"], "abc");
+  EXPECT_EQ(view["exit_code"], nullptr);
+  EXPECT_EQ(view["results"], nullptr);
+}
+
+TEST(EnsembleView, MembersComeInTheExperimentsOrderWithoutTheInspection) {
+  Records records = OneEnsemble();
+  std::swap(records.jobs[1].position, records.jobs[3].position);
+  const Json members = EnsembleView(records, kId).value()["members"];
+  ASSERT_EQ(members.size(), 3u);
+  EXPECT_EQ(members[0]["name"], "mlp-s2");
+  EXPECT_EQ(members[1]["name"], "mlp-s1");
+  EXPECT_EQ(members[2]["name"], "mlp-s0");
+}
+
+TEST(EnsembleView, CountsOnlyItsOwnMembers) {
+  Records records = OneEnsemble();
+  records.ensembles.push_back(AnEnsemble("trial-2", kNoon));
+  JobRecord other = AJob("mlp-s0", 1, JobState::kFinished);
+  other.id.ensemble = EnsembleId("trial-2");
+  records.jobs.push_back(other);
+  EXPECT_EQ(EnsembleView(records, kId).value()["members"].size(), 3u);
+  EXPECT_EQ(EnsembleView(records, EnsembleId("trial-2")).value()["members_finished"], 1);
+}
+
+TEST(EnsembleView, CurveTakesTheNewerAttemptWhereAnEpochWasTrainedTwice) {
+  Records records = OneEnsemble();
+  records.attempts = {AnAttempt("mlp-s0", 1), AnAttempt("mlp-s0", 2)};
+  records.attempts[0].error = "killed";
+  records.epochs = {AnEpoch("mlp-s0", 1, 1, 0.9), AnEpoch("mlp-s0", 1, 2, 0.8), AnEpoch("mlp-s0", 2, 2, 0.7)};
+  const Json member = EnsembleView(records, kId).value()["members"][0];
+  EXPECT_EQ(member["curve"], Json::parse(R"([
+    {"epoch": 1, "train_loss": 0.9, "validation_loss": 1.8, "validation_accuracy": null},
+    {"epoch": 2, "train_loss": 0.7, "validation_loss": 1.4, "validation_accuracy": null}])"));
+  EXPECT_EQ(member["train_loss"], 0.7);
+  EXPECT_EQ(member["train_seconds"], 7.5) << "what was spent, also on the epoch that was lost";
+  EXPECT_EQ(member["last_error"], "killed");
+  EXPECT_EQ(member["gang"], Json({"n1:2"})) << "of the newest attempt";
+}
+
+TEST(EnsembleView, TellsTheWholeLengthFromWhatIsKnown) {
+  Records records = OneEnsemble();
+  Json member = EnsembleView(records, kId).value()["members"][0];
+  EXPECT_EQ(member["epochs"], 10.0);
+  EXPECT_EQ(member["total_steps"], nullptr) << "nobody has said yet how many steps an epoch has";
+  records.epochs = {AnEpoch("mlp-s0", 1, 2, 0.8)};
+  member = EnsembleView(records, kId).value()["members"][0];
+  EXPECT_EQ(member["total_steps"], 430);
+  EXPECT_EQ(member["step"], 86);
+  EXPECT_EQ(member["epoch"], 2.0);
+}
+
+TEST(EnsembleView, LivingCoordinatorKnowsMore) {
+  Records records = OneEnsemble();
+  records.jobs[1].state = JobState::kRunning;
+  records.epochs = {AnEpoch("mlp-s0", 1, 1, 0.9)};
+  Live live;
+  live[Member("mlp-s0")].started = protocol::Started{0, 431, 43, 1, {}};
+  live[Member("mlp-s0")].progress = protocol::Progress{60, 1.4, 0.85, 1234};
+  live[Member("mlp-s2")].reason = "needs 2 slots at once, 1 is free";
+  const Json members = EnsembleView(records, kId, live).value()["members"];
+  EXPECT_EQ(members[0]["step"], 60);
+  EXPECT_EQ(members[0]["epoch"], 1.4);
+  EXPECT_EQ(members[0]["total_steps"], 431);
+  EXPECT_EQ(members[0]["train_loss"], 0.85);
+  EXPECT_EQ(members[0]["images_per_second"], 1234.0);
+  EXPECT_EQ(members[2]["reason"], "needs 2 slots at once, 1 is free");
+  EXPECT_EQ(EnsembleView(records, kId).value()["members"][2]["reason"], "as stored");
+}
+
+TEST(EnsembleView, ShowsCheckpointsThatAreNotBeingDeleted) {
+  Records records = OneEnsemble();
+  CheckpointRecord kept;
+  kept.attempt = {Member("mlp-s0"), 1};
+  kept.step = 43;
+  kept.folder = "members/mlp-s0/attempt-1/step-00000043";
+  kept.size_bytes = 1234;
+  CheckpointRecord leaving = kept;
+  leaving.step = 20;
+  leaving.state = CheckpointState::kDeleting;
+  records.checkpoints = {leaving, kept};
+  const Json checkpoints = EnsembleView(records, kId).value()["members"][0]["checkpoints"];
+  EXPECT_EQ(checkpoints, Json::parse(R"([{"attempt": 1, "step": 43,
+    "folder": "members/mlp-s0/attempt-1/step-00000043", "bytes": 1234}])"));
+}
+
+TEST(EnsembleView, NamesEveryKeyOfTheDocumentedMember) {
+  const Json member = EnsembleView(OneEnsemble(), kId).value()["members"][0];
+  for (const char* key : {"name", "state", "reason", "attempts", "failures", "gang", "epoch", "epochs", "step",
+                          "total_steps", "train_loss", "validation_loss", "validation_accuracy", "images_per_second",
+                          "train_seconds", "checkpoints", "curve", "last_error"}) {
+    EXPECT_TRUE(member.contains(key)) << key;
+  }
+}
+
+TEST(EnsembleView, LossThatIsNotFiniteShowsAsNull) {
+  Records records = OneEnsemble();
+  records.epochs = {AnEpoch("mlp-s0", 1, 1, std::numeric_limits<double>::quiet_NaN())};
+  const Json view = EnsembleView(records, kId).value();
+  EXPECT_THAT(view.dump(), HasSubstr(R"("train_loss":null)"));
+}
+
+TEST(EnsembleView, OfAnExperimentThatCannotBeReadShowsAsFarAsItGoes) {
+  Records records = OneEnsemble();
+  records.ensembles[0].spec = "damaged";
+  const Json view = EnsembleView(records, kId).value();
+  EXPECT_EQ(view["name"], "trial-1");
+  EXPECT_EQ(view["members_total"], 3);
+  EXPECT_EQ(view["members"][0]["epochs"], nullptr);
+}
+
+TEST(EnsembleView, OfNoSuchEnsembleSaysSo) {
+  const auto view = EnsembleView(OneEnsemble(), EnsembleId("other-1"));
+  ASSERT_FALSE(view);
+  EXPECT_EQ(view.error().code, ErrorCode::kNotFound);
+  EXPECT_THAT(view.error().Text(), HasSubstr("other-1"));
+}
+
+TEST(EnsemblesView, NewestFirstWithoutMembers) {
+  Records records = OneEnsemble();
+  records.ensembles.push_back(AnEnsemble("trial-2", kNoon + std::chrono::seconds(1)));
+  records.ensembles[1].state = EnsembleState::kIncomplete;
+  const Json view = EnsemblesView(records);
+  ASSERT_EQ(view["ensembles"].size(), 2u);
+  EXPECT_EQ(view["ensembles"][0]["id"], "trial-2");
+  EXPECT_EQ(view["ensembles"][0]["exit_code"], 5);
+  EXPECT_EQ(view["ensembles"][1]["members_total"], 3);
+  EXPECT_FALSE(view["ensembles"][1].contains("members"));
+}
+
+TEST(ExitCodes, AreThoseOfTuttiRun) {
+  EXPECT_EQ(ExitCodeOf(EnsembleState::kFinished), 0);
+  EXPECT_EQ(ExitCodeOf(EnsembleState::kIncomplete), 5);
+  EXPECT_EQ(ExitCodeOf(EnsembleState::kFailed), 1);
+  EXPECT_EQ(ExitCodeOf(EnsembleState::kCancelled), 1);
+  EXPECT_EQ(ExitCodeOf(EnsembleState::kRunning), std::nullopt);
+  EXPECT_EQ(ExitCodeOf(EnsembleState::kStopped), std::nullopt);
+}
+
+TEST(FindEnsemble, LastIsTheNewest) {
+  Records records = OneEnsemble();
+  records.ensembles.push_back(AnEnsemble("another-1", kNoon + std::chrono::seconds(1)));
+  EXPECT_EQ(FindEnsemble(records, "last").value(), EnsembleId("another-1"));
+  EXPECT_EQ(FindEnsemble(records, "trial-1").value(), kId);
+}
+
+TEST(FindEnsemble, ErrorsSayWhichKind) {
+  EXPECT_EQ(FindEnsemble({}, "last").error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(FindEnsemble({}, "trial-9").error().code, ErrorCode::kNotFound);
+  for (const char* name : {"", "..", ".hidden", "a/b", "a b", "%2e%2e"}) {
+    EXPECT_EQ(FindEnsemble({}, name).error().code, ErrorCode::kInvalid) << name;
+  }
+}
+
+TEST(WorkersView, CountsBusySlots) {
+  core::Core::WorkerView worker;
+  worker.id = WorkerId("n1");
+  worker.connected = true;
+  worker.slots = 3;
+  worker.holders = {AttemptId{Member("mlp-s0"), 1}, std::nullopt, AttemptId{Member("mlp-s1"), 1}};
+  EXPECT_EQ(WorkersView(std::span(&worker, 1)),
+            Json::parse(R"({"workers": [{"id": "n1", "connected": true, "slots": 3, "busy": 2}]})"));
+}
+
+TEST(ProblemView, SaysWhatHappenedAndItsKind) {
+  EXPECT_EQ(ProblemView(Error{ErrorCode::kNotFound, "no such thing", nullptr}),
+            Json::parse(R"({"title": "no such thing", "status": 404, "code": "not_found"})"));
+}
+
+TEST(ReadResults, NeverLeavesTheHome) {
+  const testing::TemporaryFolder home;
+  EXPECT_EQ(ReadResults(PosixFileSystem(), home.path(), EnsembleId("../x")).error().code, ErrorCode::kInvalid);
+  EXPECT_EQ(ReadResults(PosixFileSystem(), home.path(), EnsembleId("x-1")).error().code, ErrorCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace tutti::server
