@@ -1,7 +1,8 @@
 // The agent: it lends the slots of its node, runs the attempts that the coordinator grants to them and tells what
 // becomes of each.
 //
-// Trainers never outlive it: when the process that holds an agent dies, however it dies, its trainers die too.
+// Trainers never outlive it: when the process that holds an agent dies, however it dies, its trainers die too. (Of what
+// a trainer itself has started this holds for gangs only, and for every other end than the holder's SIGKILL.)
 //
 // Thread-safe. All its work happens on one thread of its own.
 #pragma once

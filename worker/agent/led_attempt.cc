@@ -120,12 +120,17 @@ void LedAttempt::RequestCheckpoint(SteadyTime now) {
   if (task_.kind == JobKind::kInspect) return Kill(now);
   stop_ = Stop::kCheckpoint;
   kill_at_ = now + surroundings_.settings.checkpoint_deadline;
-  AskAgain(now);
+  ask_at_ = now;
+  AskIfDue(now);
 }
 
-void LedAttempt::AskAgain(SteadyTime now) {
-  ask_again_at_ = now + kAskAgain;
+void LedAttempt::AskIfDue(SteadyTime now) {
+  if (!ask_at_ || now < *ask_at_ || phase_ != Phase::kRunning || stop_ != Stop::kCheckpoint) return;
+  // A rank takes signals from its hello on: before, one would end it.
+  if (is_gang() && surroundings_.ranks.Connected(id()) < static_cast<int>(slots_.size())) return;
   process_->Signal(SIGUSR1);
+  ask_at_.reset();
+  if (!listens_) ask_at_ = now + kAskAgain;
 }
 
 void LedAttempt::Kill(SteadyTime now) {
@@ -139,7 +144,7 @@ void LedAttempt::Kill(SteadyTime now) {
 }
 
 void LedAttempt::Tick(SteadyTime now) {
-  if (stop_ == Stop::kCheckpoint && phase_ == Phase::kRunning && !listens_ && now >= ask_again_at_) AskAgain(now);
+  AskIfDue(now);
   if (kill_at_ && now >= *kill_at_) {
     spdlog::warn("{} did not end within its checkpoint deadline: it is killed", id().str());
     Kill(now);
@@ -208,7 +213,7 @@ void LedAttempt::ReportEvents(const Tell& tell) {
   }
   if (events->empty() || listens_) return;
   listens_ = true;
-  if (stop_ == Stop::kCheckpoint && phase_ == Phase::kRunning) AskAgain(std::chrono::steady_clock::now());
+  if (stop_ == Stop::kCheckpoint) ask_at_ = std::chrono::steady_clock::now();
 }
 
 void LedAttempt::ReportEnd(const Tell& tell) {

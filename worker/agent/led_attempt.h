@@ -93,7 +93,7 @@ class LedAttempt {
   Result<void> TryLaunch();
   Result<Command> MakeCommand() const;
   std::filesystem::path LauncherFolder() const;
-  void AskAgain(SteadyTime now);
+  void AskIfDue(SteadyTime now);
   void HandleExit(int exit_code);
   void HandleGroupGone();
   void BecomeGoneIfAllAre();
@@ -114,8 +114,8 @@ class LedAttempt {
   std::string last_log_lines_;
 
   Stop stop_ = Stop::kNone;
-  bool listens_ = false;  // its first event has come: it takes requests for a checkpoint
-  SteadyTime ask_again_at_;
+  bool listens_ = false;                // its first event has come: it takes requests for a checkpoint
+  std::optional<SteadyTime> ask_at_;    // for a checkpoint, by SIGUSR1
   int failed_reads_ = 0;                // of events, in a row
   std::optional<SteadyTime> kill_at_;   // Kill()
   std::optional<SteadyTime> force_at_;  // SIGKILL to whatever is left

@@ -33,6 +33,13 @@ class GangTest : public AgentTest {
     }
     return true;
   }
+  static pid_t ParentOf(pid_t pid) {
+    std::ifstream file(fmt::format("/proc/{}/stat", pid));
+    std::string skipped;
+    pid_t parent = 0;
+    file >> skipped >> skipped >> skipped >> parent;
+    return parent;
+  }
 };
 
 TEST_F(GangTest, RunsEveryRankOnItsSlot) {
@@ -91,8 +98,8 @@ TEST_F(GangTest, TellsTheExitCodeOfARank) {
 
 TEST_F(GangTest, IsGoneOnceItsSlotsAreFree) {
   StartAndJoin();
-  const auto start = Start("m", {0, 1}, Then({"deaf", "child", "await never"}));
-  const auto pids = Pids(start.task.folder / "pids", 2);
+  const auto start = Start("m", {0, 1}, Then({"deaf", "child pids", "await never"}));
+  const auto pids = Pids(start.task.folder / "pids", 4);
   Stop(start.attempt, StopReason::kCancelled);
   coordinator_.Next<AttemptExited>();
   coordinator_.Next<SlotsFree>();
@@ -103,6 +110,37 @@ TEST_F(GangTest, IsGoneOnceItsSlotsAreFree) {
       EXPECT_EQ(entry.path().filename(), "ranks.sock");
     }
   }
+}
+
+// Ranks take signals from their hello on: a request before it must neither end them nor be lost.
+TEST_F(GangTest, HearsARequestThatComesBeforeItsRanksAreThere) {
+  StartAndJoin();
+  const auto start = Start("m", {0, 1}, Then({"await-signal", "exit 75"}));
+  Stop(start.attempt, StopReason::kRequested);
+  const auto exited = coordinator_.Next<AttemptExited>();
+  EXPECT_EQ(exited.exit_code, 75) << exited.last_log_lines;
+}
+
+TEST_F(GangTest, EndsWholeWhenItsLauncherIsKilled) {
+  StartAndJoin();
+  const auto start = Start("m", {0, 1}, Then({"deaf", "child pids", "await never"}));
+  const auto pids = Pids(start.task.folder / "pids", 4);
+  ::kill(ParentOf(ParentOf(pids[0])), SIGKILL);
+  EXPECT_EQ(coordinator_.Next<AttemptExited>().exit_code, 128 + SIGKILL);
+  coordinator_.Next<SlotsFree>();
+  EXPECT_TRUE(AllGone(pids));
+}
+
+TEST_F(GangTest, IsKilledWhenItsRanksDoNotListen) {
+  options_.kill_deadline = std::chrono::milliseconds(100);
+  StartAndJoin();
+  const auto start = Start("m", {0, 1}, {"deaf", "pid pids", "child pids", "await never"});
+  const auto pids = Pids(start.task.folder / "pids", 4);
+  ::kill(ParentOf(pids[0]), SIGSTOP);
+  Stop(start.attempt, StopReason::kCancelled);
+  coordinator_.Next<AttemptExited>();
+  coordinator_.Next<SlotsFree>();
+  EXPECT_TRUE(AllGone(pids));
 }
 
 TEST_F(GangTest, ThatIgnoresARequestIsKilled) {
@@ -122,13 +160,8 @@ TEST_F(GangTest, OutlivesSigtermToEverythingUntilItsCheckpoint) {
   const auto start = Start("m", {0, 1}, Then({"await-signal", "exit 75"}));
   const auto trainers = Pids(start.task.folder / "pids", 2);
   for (const pid_t trainer : trainers) {
-    std::ifstream file(fmt::format("/proc/{}/stat", trainer));
-    std::string skipped;
-    pid_t rank = 0;
-    file >> skipped >> skipped >> skipped >> rank;
-    std::ifstream parent(fmt::format("/proc/{}/stat", rank));
-    pid_t launcher = 0;
-    parent >> skipped >> skipped >> skipped >> launcher;
+    const pid_t rank = ParentOf(trainer);
+    const pid_t launcher = ParentOf(rank);
     ::kill(launcher, SIGTERM);
     ::kill(rank, SIGTERM);
     ::kill(trainer, SIGTERM);

@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <map>
 
 #include "tests/worker/agent/agent_fixture.h"
 #include "worker/launch/process.h"
@@ -19,8 +20,10 @@ class OrphanTest : public AgentTest {
     Command command;
     command.arguments = {TestProgram("agent_process"), options_.home, options_.runtime_folder};
     command.environment = CurrentEnvironment();
-    for (const char* job : {"gang", "solo"}) {
-      const auto start = Scripted(job, {0}, {"deaf", "child", "pid pids", "await never"});
+    const std::map<std::string, std::vector<std::string>> scripts = {
+        {"gang", {"deaf", "child pids", "pid pids", "await never"}}, {"solo", {"deaf", "pid pids", "await never"}}};
+    for (const auto& [job, script] : scripts) {
+      const auto start = Scripted(job, {0}, script);
       const auto task = start.task.folder / "task.json";
       std::ofstream(task) << protocol::ToJson(start.task).dump();
       command.arguments.push_back(task);
@@ -29,7 +32,7 @@ class OrphanTest : public AgentTest {
     return ChildProcess::Adopt(StartProcess(command).value()).value();
   }
   std::vector<pid_t> Trainers() {
-    std::vector<pid_t> pids = Pids(folders_[0] / "pids", 2);
+    std::vector<pid_t> pids = Pids(folders_[0] / "pids", 4);
     for (const pid_t solo : Pids(folders_[1] / "pids", 1)) pids.push_back(solo);
     return pids;
   }

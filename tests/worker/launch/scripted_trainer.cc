@@ -5,7 +5,7 @@
 //   print TEXT        write a line to stdout               flood BYTES   write that much to stdout
 //   listen            let SIGUSR1 be waited for            await-signal  wait for SIGUSR1
 //   deaf              ignore SIGUSR1 and SIGTERM           await FILE    wait until the file is there
-//   child             fork one that sleeps for ever        pid FILE      append the process id
+//   child FILE        fork one that waits, note its id     pid FILE      append the process id
 //   facts FILE        write environment, CPUs, open files  sum FILE      start MPI, write the sum of ranks
 //   die SIGNAL        by its number                        exit CODE
 //
@@ -54,8 +54,9 @@ void Listen() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-void StartChild() {
-  if (fork() != 0) return;
+void StartChild(const fs::path& path) {
+  const pid_t child = fork();
+  if (child != 0) return Append(path, std::to_string(child) + "\n");
   Await([] { return false; });
 }
 
@@ -98,7 +99,7 @@ void Obey(const fs::path& folder, const std::string& command, const std::string&
   if (command == "deaf")
     return static_cast<void>(signal(SIGUSR1, SIG_IGN)), static_cast<void>(signal(SIGTERM, SIG_IGN));
   if (command == "await") return Await([&] { return fs::exists(folder / argument); });
-  if (command == "child") return StartChild();
+  if (command == "child") return StartChild(folder / argument);
   if (command == "pid") return Append(folder / argument, std::to_string(getpid()) + "\n");
   if (command == "facts") return WriteFacts(folder / argument);
   if (command == "sum") return SumRanks(folder / argument);

@@ -1,0 +1,123 @@
+// What `tutti rank` does when things are not as they should be. With mpirun and an agent:
+// tests/worker/agent/gang_test.cc
+
+#include "worker/launch/rank.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <fstream>
+#include <thread>
+
+#include "tests/support/temporary_folder.h"
+#include "worker/launch/process.h"
+#include "worker/launch/rank_server.h"
+
+namespace tutti::worker {
+namespace {
+
+using ::testing::HasSubstr;
+using tutti::testing::TemporaryFolder;
+
+const AttemptId kAttempt{{EnsembleId("digits-1"), "m"}, 1};
+constexpr int kNoOrders = 70;
+
+class RankTest : public ::testing::Test {
+ protected:
+  // `tutti rank` in a process of its own; its exit code, and what it prints.
+  std::pair<int, std::string> RunRankProgram(Environment environment) {
+    Command command;
+    command.arguments = {std::filesystem::read_symlink("/proc/self/exe").parent_path() / "rank_program", "rank",
+                         kAttempt.str(), "--socket", socket_};
+    command.environment = std::move(environment);
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::pipe(ends.data()), 0);
+    command.output = ends[1];
+    auto process = ChildProcess::Adopt(StartProcess(command).value()).value();
+    const OwnedDescriptor reader(ends[0]);
+    OwnedDescriptor(ends[1]).Close();
+    std::string printed;
+    std::array<char, 512> piece;
+    for (ssize_t got = 0; (got = ::read(reader.get(), piece.data(), piece.size())) > 0;) {
+      printed.append(piece.data(), static_cast<size_t>(got));
+    }
+    return {process.Reap(), printed};
+  }
+
+  // The same while a worker answers.
+  std::pair<int, std::string> RunAgainst(std::function<Result<RankOrders>(const RankHello&)> answer,
+                                         Environment environment) {
+    boost::asio::io_context context;
+    auto server = RankServer::Listen(context, socket_, {std::move(answer), [&](const AttemptId&) { context.stop(); }});
+    EXPECT_TRUE(server);
+    std::pair<int, std::string> outcome;
+    std::thread client([&] {
+      outcome = RunRankProgram(std::move(environment));
+      context.stop();
+    });
+    context.run_for(std::chrono::seconds(60));
+    client.join();
+    return outcome;
+  }
+
+  TemporaryFolder folder_;
+  const std::filesystem::path socket_ = folder_ / "ranks.sock";
+};
+
+TEST_F(RankTest, BecomesWhatTheWorkerOrders) {
+  RankHello said;
+  const auto [code, printed] = RunAgainst(
+      [&](const RankHello& hello) -> Result<RankOrders> {
+        said = hello;
+        return RankOrders{{"/bin/sh", "-c", "echo $GIVEN $KEPT; exit 75"}, {{"GIVEN", "new"}}, {}};
+      },
+      {{"PMIX_RANK", "3"}, {"KEPT", "old"}});
+  EXPECT_EQ(code, 75);
+  EXPECT_EQ(printed, "new old\n");
+  EXPECT_EQ(said, (RankHello{kAttempt, 3}));
+}
+
+TEST_F(RankTest, SaysWhyItWasRefused) {
+  const auto [code, printed] = RunAgainst(
+      [](const RankHello&) -> Result<RankOrders> { return Fail(ErrorCode::kCancelled, "it has been ended"); },
+      {{"SLURM_PROCID", "0"}});
+  EXPECT_EQ(code, kNoOrders);
+  EXPECT_EQ(printed, "tutti rank digits-1/m/attempt-1: it has been ended\n");
+}
+
+TEST_F(RankTest, SaysWhichProgramIsMissing) {
+  const auto [code, printed] = RunAgainst(
+      [](const RankHello&) -> Result<RankOrders> {
+        return RankOrders{{"/nowhere/tutti-trainer"}, {}, {}};
+      },
+      {{"OMPI_COMM_WORLD_RANK", "0"}});
+  EXPECT_EQ(code, kNoOrders);
+  EXPECT_THAT(printed, HasSubstr("/nowhere/tutti-trainer"));
+}
+
+TEST_F(RankTest, WithoutAWorkerSaysWhereItLooked) {
+  const auto [code, printed] = RunRankProgram({{"OMPI_COMM_WORLD_RANK", "0"}});
+  EXPECT_EQ(code, kNoOrders);
+  EXPECT_THAT(printed, HasSubstr(socket_.string()));
+}
+
+TEST_F(RankTest, WithoutALauncherSaysWhoStartsIt) {
+  const auto [code, printed] = RunRankProgram({});
+  EXPECT_EQ(code, kNoOrders);
+  EXPECT_THAT(printed, HasSubstr("started by mpirun or srun"));
+  EXPECT_THAT(RunRankProgram({{"PMIX_RANK", "-1"}}).second, HasSubstr("PMIX_RANK=-1 is no rank"));
+  EXPECT_THAT(RunRankProgram({{"PMIX_RANK", "1x"}}).second, HasSubstr("PMIX_RANK=1x is no rank"));
+}
+
+TEST(RankServer, RefusesAPathThatIsTooLongForASocket) {
+  boost::asio::io_context context;
+  const auto server = RankServer::Listen(context, "/tmp/" + std::string(120, 'x'), {});
+  ASSERT_FALSE(server);
+  EXPECT_THAT(server.error().message, HasSubstr("shorter"));
+}
+
+}  // namespace
+}  // namespace tutti::worker
