@@ -18,10 +18,18 @@ bool SpeaksOfMemory(std::string_view message) {
          message.find("out of memory") != std::string_view::npos;
 }
 
-tl::unexpected<Failure> OutOfMemory(std::string_view detail) {
-  return tl::unexpected<Failure>(
-      Failure{protocol::kExitOutOfMemory,
-              fmt::format("out of memory: {}; lower training.batch_size or give the member more memory", detail)});
+// LibTorch appends the stack to some of its messages; people want the sentence.
+std::string_view WithoutStack(std::string_view message) {
+  message = message.substr(0, message.find("\nframe #"));
+  while (message.ends_with('\n')) message.remove_suffix(1);
+  return message;
+}
+
+Failure FailureOf(int exit_code, std::string_view message) {
+  if (!SpeaksOfMemory(message)) return {exit_code, std::string(WithoutStack(message))};
+  return {protocol::kExitOutOfMemory,
+          fmt::format("out of memory: {}; lower training.batch_size, or take a smaller model or more memory",
+                      WithoutStack(message))};
 }
 
 }  // namespace
@@ -44,22 +52,21 @@ int ExitCodeOf(ErrorCode code) {
 }
 
 tl::expected<void, Failure> Guarded(const std::function<Result<void>()>& work) {
+  const auto fail = [](int exit_code, std::string_view message) {
+    return tl::unexpected<Failure>(FailureOf(exit_code, message));
+  };
   try {
     Result<void> result = work();
     if (result) return {};
-    return tl::unexpected<Failure>(Failure{ExitCodeOf(result.error().code), result.error().Text()});
+    return fail(ExitCodeOf(result.error().code), result.error().Text());
   } catch (const std::bad_alloc&) {
-    return OutOfMemory("an allocation failed");
+    return fail(protocol::kExitOutOfMemory, "not enough memory for the program's own needs");
   } catch (const c10::OutOfMemoryError& error) {
-    return OutOfMemory(error.what_without_backtrace());
+    return fail(protocol::kExitOutOfMemory, fmt::format("out of memory: {}", error.what_without_backtrace()));
   } catch (const c10::Error& error) {
-    if (SpeaksOfMemory(error.what_without_backtrace())) return OutOfMemory(error.what_without_backtrace());
-    return tl::unexpected<Failure>(
-        Failure{protocol::kExitInternal, fmt::format("LibTorch failed: {}", error.what_without_backtrace())});
+    return fail(protocol::kExitInternal, fmt::format("LibTorch failed: {}", error.what_without_backtrace()));
   } catch (const std::exception& error) {
-    if (SpeaksOfMemory(error.what())) return OutOfMemory(error.what());
-    return tl::unexpected<Failure>(
-        Failure{protocol::kExitInternal, fmt::format("the trainer failed: {}", error.what())});
+    return fail(protocol::kExitInternal, fmt::format("the trainer failed: {}", error.what()));
   }
 }
 

@@ -1,5 +1,7 @@
 #include "worker/trainer/training/inputs.h"
 
+#include <torch/torch.h>
+
 #include <algorithm>
 #include <string_view>
 
@@ -32,6 +34,9 @@ Result<void> CheckTask(const protocol::Task& task) {
   if (training.batch_size < 1) {
     return Fail(ErrorCode::kInvalid, "training.batch_size is {}; at least 1", training.batch_size);
   }
+  if (task.member->prepare.resize && *task.member->prepare.resize < 1) {
+    return Fail(ErrorCode::kInvalid, "prepare.resize is {}; at least 1", *task.member->prepare.resize);
+  }
   if (training.length < 1) return Fail(ErrorCode::kInvalid, "training's length is {}; at least 1", training.length);
   if (!(training.checkpoint.every > 0)) return Fail(ErrorCode::kInvalid, "training.checkpoint.every must be above 0");
   return {};
@@ -49,6 +54,25 @@ Result<void> CheckData(const protocol::Task& task, const Images& images) {
                 images.classes, task.classes);
   }
   return {};
+}
+
+// Bytes again, so that batches are made as from any other images. Bilinear with antialiasing, as torchvision's Resize.
+at::Tensor Resized(const at::Tensor& pixels, int64_t side) {
+  constexpr int64_t kAtOnce = 512;
+  const torch::NoGradGuard no_gradients;
+  at::Tensor resized = at::empty({pixels.size(0), pixels.size(1), side, side}, at::kByte);
+  for (int64_t begin = 0; begin < pixels.size(0); begin += kAtOnce) {
+    const int64_t count = std::min(kAtOnce, pixels.size(0) - begin);
+    const at::Tensor piece = pixels.narrow(0, begin, count).to(at::kFloat);
+    const at::Tensor scaled = at::_upsample_bilinear2d_aa(piece, {side, side}, /*align_corners=*/false);
+    resized.narrow(0, begin, count).copy_(scaled.round_().clamp_(0, 255));
+  }
+  return resized;
+}
+
+void Prepare(Images& images, const spec::PrepareSpec& prepare) {
+  if (!prepare.resize || (images.height() == *prepare.resize && images.width() == *prepare.resize)) return;
+  images.pixels = Resized(images.pixels, *prepare.resize);
 }
 
 Plan PlanOf(const spec::TrainingSpec& training, int64_t samples) {
@@ -90,6 +114,7 @@ Result<Inputs> OpenInputs(const FileSystem& files, const protocol::Task& task) {
   auto images = OpenImages(task.data, task.cache);
   if (!images) return tl::unexpected<Error>(AsBadData(std::move(images.error())));
   TUTTI_RETURN_IF_ERROR(CheckData(task, *images));
+  Prepare(*images, task.member->prepare);
   TUTTI_ASSIGN_OR_RETURN(SampleIds ids, ReadSampleIds(files, task.split, images->pixels.size(0)));
   if (task.member->training.predict == spec::TrainingSpec::Predict::kBest && ids.validation.empty()) {
     return Fail(ErrorCode::kInvalid,

@@ -22,7 +22,7 @@ struct SampleIds {
 Result<SampleIds> ReadSampleIds(const FileSystem& files, const std::filesystem::path& split, int64_t samples);
 
 struct Inputs {
-  Images images;
+  Images images;  // of the size that the member's prepare asks for
   SampleIds ids;
   Plan plan;
 };

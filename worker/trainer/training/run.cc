@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <optional>
 #include <string>
@@ -93,8 +94,8 @@ int Train(const Session& session) {
   std::optional<Inputs> inputs;
   std::unique_ptr<MemberTraining> training;
   const auto prepared = Guarded([&]() -> Result<void> {
+    at::set_num_threads(std::max(1, session.task.threads));
     TUTTI_ASSIGN_OR_RETURN(inputs, OpenInputs(PosixFileSystem(), session.task));
-    at::set_num_threads(session.task.threads);
     TUTTI_ASSIGN_OR_RETURN(
         training, MemberTraining::Make(PosixFileSystem(), session.task, *inputs, session.collective, session.events));
     return {};

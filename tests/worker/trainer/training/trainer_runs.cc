@@ -57,53 +57,56 @@ std::vector<int64_t> Ids(int64_t begin, int64_t count) {
   return ids;
 }
 
-void WriteSplit(const fs::path& path) {
-  const auto training = Ids(0, TrainerRuns::kTraining);
-  const auto validation = Ids(TrainerRuns::kTraining, TrainerRuns::kValidation);
-  const auto test = Ids(TrainerRuns::kTraining + TrainerRuns::kValidation, TrainerRuns::kTest);
-  const auto view = [](const std::vector<int64_t>& ids) {
-    return tensors::ViewOf<int64_t>(tensors::DType::kI64, {std::ssize(ids)}, ids);
-  };
-  auto file = *PosixFileSystem().Create(path);
-  const std::vector<tensors::NamedTensor> arrays = {
-      {"training", view(training)}, {"validation", view(validation)}, {"test", view(test)}};
-  TUTTI_CHECK(tensors::WriteSafetensors(*file, arrays).has_value());
-}
-
-std::vector<std::string> CommandFor(const fs::path& task_file, int ranks) {
+std::vector<std::string> CommandFor(const std::vector<std::string>& arguments, int ranks) {
   std::vector<std::string> command;
   if (ranks > 1) {
     command = {"mpirun", "--oversubscribe",    "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1",
                "-np",    std::to_string(ranks)};
   }
-  command.insert(command.end(), {TUTTI_TRAINER_PROGRAM, "train", task_file.string()});
+  command.push_back(TUTTI_TRAINER_PROGRAM);
+  command.insert(command.end(), arguments.begin(), arguments.end());
   return command;
 }
 
+struct Streams {
+  int output;
+  int errors;
+};
+
+void Limit(int resource, uint64_t bytes) {
+  if (bytes == 0) return;
+  const rlimit limit = {bytes, bytes};
+  setrlimit(static_cast<__rlimit_resource>(resource), &limit);
+}
+
 // Between fork and exec: calls that are safe there alone.
-[[noreturn]] void BecomeTrainer(char* const* arguments, int errors, uint64_t file_size_limit) {
-  if (file_size_limit > 0) {
-    const rlimit limit = {file_size_limit, file_size_limit};
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  dup2(errors, STDERR_FILENO);
+[[noreturn]] void BecomeTrainer(char* const* arguments, Streams streams, const Launch& launch) {
+  Limit(RLIMIT_FSIZE, launch.file_size_limit);
+  Limit(RLIMIT_AS, launch.memory_limit);
+  dup2(streams.output, STDOUT_FILENO);
+  dup2(streams.errors, STDERR_FILENO);
   execvp(arguments[0], arguments);
   _exit(127);
 }
 
-pid_t Start(const std::vector<std::string>& command, const fs::path& errors_file, uint64_t file_size_limit) {
+int CreateFile(const fs::path& path) {
+  const int descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  TUTTI_CHECK(descriptor >= 0);
+  return descriptor;
+}
+
+pid_t Start(const std::vector<std::string>& command, Streams streams, const Launch& launch) {
   std::vector<char*> arguments;
   for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
   setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
   setenv("OMP_WAIT_POLICY", "passive", 1);
-  const int errors = open(errors_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  TUTTI_CHECK(errors >= 0);
   const pid_t child = fork();
-  if (child == 0) BecomeTrainer(arguments.data(), errors, file_size_limit);
-  close(errors);
+  if (child == 0) BecomeTrainer(arguments.data(), streams, launch);
   TUTTI_CHECK(child > 0);
+  close(streams.output);
+  close(streams.errors);
   return child;
 }
 
@@ -147,8 +150,8 @@ class Interference {
   void Act(pid_t child) {
     const auto age = SteadyClock::now() - start_;
     if (age > kLongestRun) kill(child, SIGKILL);
-    if (launch_.kill_after && age >= *launch_.kill_after) kill(child, SIGKILL);
     if (launch_.kill_at_bytes && SizeOf(events_) >= *launch_.kill_at_bytes) kill(child, SIGKILL);
+    if (launch_.stop_on_progress && HasProgress()) kill(child, SIGTERM);
     if (launch_.signal_on_step > 0 && signals_sent_ < 3 && Reached(launch_.signal_on_step)) {
       kill(child, SIGUSR1);
       ++signals_sent_;
@@ -159,6 +162,8 @@ class Interference {
   bool Reached(int step) const {
     return std::ranges::any_of(ReadEvents(events_), [&](const auto& event) { return StepOf(event) >= step; });
   }
+
+  bool HasProgress() const { return !Of<protocol::Progress>(ReadEvents(events_)).empty(); }
 
   const Launch& launch_;
   fs::path events_;
@@ -198,11 +203,26 @@ spec::MemberSpec MakeMember(const std::string& name) {
 
 }  // namespace
 
+void WriteSplit(const fs::path& path, SplitSizes sizes) {
+  std::vector<std::vector<int64_t>> parts;  // keeps what the views show
+  std::vector<tensors::NamedTensor> arrays;
+  int64_t next = 0;
+  for (const auto& [name, size] :
+       {std::pair("training", sizes.training), {"validation", sizes.validation}, {"test", sizes.test}}) {
+    if (size == 0) continue;
+    const auto& ids = parts.emplace_back(Ids(next, size));
+    arrays.push_back({name, tensors::ViewOf<int64_t>(tensors::DType::kI64, {size}, ids)});
+    next += size;
+  }
+  auto file = *PosixFileSystem().Create(path);
+  TUTTI_CHECK(tensors::WriteSafetensors(*file, arrays).has_value());
+}
+
 TrainerRuns::TrainerRuns() {
   fs::create_directories(root() / "data");
   WriteIdx(root() / "data", "train", kTraining + kValidation, 1);
   WriteIdx(root() / "data", "t10k", kTest, 2);
-  WriteSplit(root() / "split.safetensors");
+  WriteSplit(root() / "split.safetensors", {kTraining, kValidation, kTest});
 }
 
 protocol::Task TrainerRuns::MakeTask(const std::string& member, int number) const {
@@ -233,10 +253,17 @@ RunOutcome TrainerRuns::Run(const protocol::Task& task, const Launch& launch) co
 }
 
 RunOutcome TrainerRuns::RunFile(const fs::path& task_file, const fs::path& events, const Launch& launch) const {
-  const fs::path errors = task_file.string() + ".stderr";
-  const pid_t child = Start(CommandFor(task_file, launch.ranks), errors, launch.file_size_limit);
+  return RunProgram({"train", task_file.string()}, events, launch);
+}
+
+RunOutcome TrainerRuns::RunProgram(const std::vector<std::string>& arguments, const fs::path& events,
+                                   const Launch& launch) const {
+  const fs::path output = root() / "stdout";
+  const fs::path errors = root() / "stderr";
+  const pid_t child = Start(CommandFor(arguments, launch.ranks), {CreateFile(output), CreateFile(errors)}, launch);
   RunOutcome outcome;
   outcome.exit_code = WaitFor(child, Interference(launch, events));
+  outcome.output = Contents(output);
   outcome.errors = Contents(errors);
   outcome.events = ReadEvents(events);
   return outcome;

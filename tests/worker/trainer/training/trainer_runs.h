@@ -16,18 +16,28 @@ namespace tutti::trainer {
 
 // How the trainer is started.
 struct Launch {
-  int ranks = 1;                                        // above 1: by mpirun
-  std::optional<std::chrono::milliseconds> kill_after;  // SIGKILL to the child
-  std::optional<uint64_t> kill_at_bytes;                // SIGKILL once the events file has this many bytes
-  int signal_on_step = 0;        // SIGUSR1, several times, once an event names a step at least this far
-  uint64_t file_size_limit = 0;  // RLIMIT_FSIZE in bytes; 0: none
+  int ranks = 1;                          // above 1: by mpirun
+  std::optional<uint64_t> kill_at_bytes;  // SIGKILL once the events file has this many bytes
+  int signal_on_step = 0;                 // SIGUSR1, several times, once an event names a step at least this far
+  bool stop_on_progress = false;          // SIGTERM once a Progress event is there
+  uint64_t memory_limit = 0;              // RLIMIT_AS in bytes; 0: none
+  uint64_t file_size_limit = 0;           // RLIMIT_FSIZE in bytes; 0: none
 };
 
 struct RunOutcome {
   int exit_code = 0;   // 128 + signal for a signal's
+  std::string output;  // on stdout
   std::string errors;  // what it said on stderr
   std::vector<protocol::TrainerEvent> events;
 };
+
+// How many samples each part of a split has; they follow each other from id 0 on. A part of none is left out.
+struct SplitSizes {
+  int64_t training = 0;
+  int64_t validation = 0;
+  int64_t test = 0;
+};
+void WriteSplit(const std::filesystem::path& path, SplitSizes sizes);
 
 // A folder with IDX files of images that can be told apart, a split and tasks over them.
 class TrainerRuns {
@@ -39,6 +49,9 @@ class TrainerRuns {
   RunOutcome Run(const protocol::Task& task, const Launch& launch = {}) const;
   RunOutcome RunFile(const std::filesystem::path& task_file, const std::filesystem::path& events,
                      const Launch& launch = {}) const;
+  // Any arguments; `events` is read afterwards.
+  RunOutcome RunProgram(const std::vector<std::string>& arguments, const std::filesystem::path& events,
+                        const Launch& launch = {}) const;
   std::filesystem::path WriteTask(const protocol::Task& task) const;
 
   // The next attempt at the same job, from the newest checkpoint of those so far.
@@ -48,7 +61,7 @@ class TrainerRuns {
   std::string TrainingTensorsAt(const protocol::Task& task, int64_t step) const;
 
   const std::filesystem::path& root() const { return folder_.path(); }
-  static constexpr int64_t kTraining = 300, kValidation = 70, kTest = 30;
+  static constexpr int64_t kTraining = 300, kValidation = 1100, kTest = 30;
 
  private:
   testing::TemporaryFolder folder_;

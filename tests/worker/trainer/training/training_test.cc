@@ -137,10 +137,12 @@ protocol::Task RichTask(const TrainerRuns& runs, const std::string& name) {
 }
 constexpr int64_t kRichLastStep = 60;
 
-std::string BestPredictions(const protocol::Task& task) {
-  std::ifstream file(task.folder / "predictions" / "best" / "test.safetensors", std::ios::binary);
+std::string Predictions(const protocol::Task& task, const std::string& predictor, Split split) {
+  const auto path = task.folder / "predictions" / predictor / fmt::format("{}.safetensors", Name(split));
+  std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
 }
+std::string BestPredictions(const protocol::Task& task) { return Predictions(task, "best", Split::kTest); }
 
 // What an undisturbed run and one that was killed may differ in: nothing but seconds.
 void ExpectSameEnd(const TrainerRuns& runs, const protocol::Task& undisturbed, const protocol::Task& last) {
@@ -167,6 +169,7 @@ TEST(Resume, AfterKillsAtAnyMomentEndsBitForBitAsUndisturbed) {
     task = runs.Retry(task);
   }
   EXPECT_GE(kills, 2) << "the test must kill to mean something";
+  EXPECT_TRUE(task.resume_from.has_value()) << "and to leave something to go on from";
   const auto end = runs.Run(task);
   ASSERT_EQ(end.exit_code, 0) << end.errors;
   ExpectSameEnd(runs, undisturbed, task);
@@ -340,6 +343,119 @@ TEST(Training, AnAttemptThatRanBeforeIsNotOverwritten) {
   EXPECT_THAT(again.errors, HasSubstr("resume_from"));
 }
 
+TEST(Training, NotEnoughMemoryIsItsOwnExitCode) {
+  const TrainerRuns runs;
+  auto task = runs.MakeTask("a");
+  task.member->model = {"mlp", {{"hidden", Json::array({30'000, 30'000})}, {"dropout", 0.0}, {"init", "torch"}}};
+  Launch launch;
+  launch.memory_limit = uint64_t{3} << 30;
+  const auto outcome = runs.Run(task, launch);
+  EXPECT_EQ(outcome.exit_code, protocol::kExitOutOfMemory) << outcome.errors;
+  const std::string error = Of<Failed>(outcome.events).at(0).error;
+  EXPECT_THAT(error, HasSubstr("out of memory"));
+  EXPECT_THAT(error, Not(HasSubstr("frame #"))) << "a sentence, not a stack";
+}
+
+TEST(Training, ReportsProgressAndStopsOnSigterm) {
+  const TrainerRuns runs;
+  auto task = runs.MakeTask("a");
+  task.member->training.length = 100'000;
+  task.member->training.checkpoint = {.every = 1000, .unit = CheckpointSpec::Unit::kEpochs, .keep = 2};
+  Launch launch;
+  launch.stop_on_progress = true;
+  const auto outcome = runs.Run(task, launch);
+  EXPECT_EQ(outcome.exit_code, protocol::kExitStopped) << outcome.errors;
+  const auto progress = Of<protocol::Progress>(outcome.events).at(0);
+  EXPECT_GT(progress.step, 0);
+  EXPECT_DOUBLE_EQ(progress.epoch, static_cast<double>(progress.step) / kStepsPerEpoch);
+  EXPECT_GT(progress.images_per_second, 0);
+  EXPECT_TRUE(std::isfinite(progress.train_loss));
+}
+
+TEST(Training, CheckpointsByTheClockToo) {
+  const TrainerRuns runs;
+  auto task = runs.MakeTask("a");
+  task.member->training.checkpoint = {.every = 1e-9, .unit = CheckpointSpec::Unit::kMinutes, .keep = 2};
+  const auto outcome = runs.Run(task);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.errors;
+  EXPECT_THAT(Of<CheckpointWritten>(outcome.events), SizeIs(kLastStep)) << "any step takes longer than that";
+  auto rarely = runs.MakeTask("b");
+  rarely.member->training.checkpoint.every = 1e6;
+  rarely.member->training.checkpoint.unit = CheckpointSpec::Unit::kMinutes;
+  EXPECT_THAT(Of<CheckpointWritten>(runs.Run(rarely).events), SizeIs(1)) << "the one at the end";
+}
+
+TEST(Training, ImagesAreResizedWhenTheMemberAsksForIt) {
+  const TrainerRuns runs;
+  auto task = runs.MakeTask("a");
+  task.member->prepare.resize = 20;
+  const auto outcome = runs.Run(task);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.errors;
+  EXPECT_GT(*Of<EpochDone>(outcome.events).back().validation_accuracy, 0.8);
+  EXPECT_THAT(runs.ModelAt(task, kLastStep), HasSubstr("[1,20,20]"));
+}
+
+TEST(Training, NothingToValidateOnIsNoMistake) {
+  const TrainerRuns runs;
+  auto task = runs.MakeTask("a");
+  task.split = runs.root() / "training-only.safetensors";
+  WriteSplit(task.split, {.training = 64});
+  const auto outcome = runs.Run(task);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.errors;
+  EXPECT_FALSE(Of<EpochDone>(outcome.events).back().validation_loss.has_value());
+  EXPECT_THAT(Of<PredictionsWritten>(outcome.events), IsEmpty());
+
+  task = runs.MakeTask("b");
+  task.split = runs.root() / "training-only.safetensors";
+  task.member->training.predict = TrainingSpec::Predict::kBest;
+  EXPECT_EQ(runs.Run(task).exit_code, protocol::kExitBadTask) << "nothing tells which is the best";
+}
+
+TEST(Training, SamplesBeyondTheDataAreABadTask) {
+  const TrainerRuns runs;
+  auto task = runs.MakeTask("a");
+  task.split = runs.root() / "beyond.safetensors";
+  WriteSplit(task.split, {.training = 100'000});
+  const auto outcome = runs.Run(task);
+  EXPECT_EQ(outcome.exit_code, protocol::kExitBadTask);
+  EXPECT_THAT(Of<Failed>(outcome.events).at(0).error, HasSubstr("training part names sample"));
+}
+
+TEST(Program, InspectsASource) {
+  const TrainerRuns runs;
+  auto task = runs.MakeTask(".inspect");
+  task.kind = JobKind::kInspect;
+  task.member.reset();
+  task.folder = task.ensemble_folder / "inspect";
+  task.events = task.folder / "events.jsonl";
+  const auto outcome = runs.RunProgram({"inspect", runs.WriteTask(task).string()}, task.events);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.errors;
+  const auto inspected = Of<protocol::Inspected>(outcome.events).at(0);
+  EXPECT_EQ(inspected.training_samples, TrainerRuns::kTraining + TrainerRuns::kValidation);
+  EXPECT_EQ(inspected.test_samples, TrainerRuns::kTest);
+  EXPECT_EQ(inspected.classes, 10);
+
+  auto trained = runs.MakeTask("a");
+  trained.data_hash = inspected.data_hash;
+  EXPECT_EQ(runs.Run(trained).exit_code, 0) << "what was inspected is what is trained on";
+
+  task.data.path = runs.root() / "nowhere";
+  const auto missing = runs.RunProgram({"inspect", runs.WriteTask(task).string()}, task.events);
+  EXPECT_EQ(missing.exit_code, protocol::kExitBadData);
+  EXPECT_THAT(Of<Failed>(missing.events), SizeIs(1));
+}
+
+TEST(Program, ExplainsItself) {
+  const TrainerRuns runs;
+  const auto help = runs.RunProgram({"--help"}, runs.root() / "none");
+  EXPECT_EQ(help.exit_code, 0);
+  EXPECT_THAT(help.output, HasSubstr("train TASK.json"));
+  EXPECT_THAT(runs.RunProgram({"--version"}, runs.root() / "none").output, HasSubstr("LibTorch"));
+  const auto wrong = runs.RunProgram({"fly"}, runs.root() / "none");
+  EXPECT_EQ(wrong.exit_code, protocol::kExitBadTask);
+  EXPECT_THAT(wrong.errors, HasSubstr("Usage"));
+}
+
 // ---- gangs ----
 
 // Validation losses and train losses of every epoch, under the given number of ranks.
@@ -395,6 +511,23 @@ TEST(Gang, DropoutFallsTheSameAtEveryWidth) {
   task.member->training.length = 2;
   task.shards = 3;
   ExpectSameAtEveryWidth(runs, task, 1e-4);
+}
+
+// 1,100 samples are three batches, the last a small one, spread over the ranks.
+TEST(Gang, PredictsTheSameBitsAtEveryWidth) {
+  const TrainerRuns runs;
+  const auto first = runs.MakeTask("a");
+  ASSERT_EQ(runs.Run(first).exit_code, 0);
+  auto again = first;
+  for (const int ranks : {1, 2, 3}) {
+    again = runs.Retry(again);
+    Launch launch;
+    launch.ranks = ranks;
+    const auto outcome = runs.Run(again, launch);
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.errors;
+    EXPECT_EQ(Predictions(again, "last", Split::kValidation), Predictions(first, "last", Split::kValidation))
+        << ranks << " ranks";
+  }
 }
 
 TEST(Gang, RanksWithoutAShardTakePart) {
