@@ -8,6 +8,7 @@ namespace tutti::spec {
 namespace {
 
 constexpr const char* kNamePattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$";
+constexpr int64_t kMostMembers = 1000;
 constexpr int64_t kMostSlots = 4096;
 constexpr int64_t kLargestBatch = 1'000'000;
 constexpr int64_t kLargestImage = 8192;
@@ -39,10 +40,10 @@ Json SlotsSchema() {
 }
 
 Json SeedsSchema() {
-  return {{"anyOf", Json::array({{{"type", "integer"}, {"minimum", 1}, {"maximum", 10000}},
+  return {{"anyOf", Json::array({{{"type", "integer"}, {"minimum", 1}, {"maximum", kMostMembers}},
                                  {{"type", "array"},
                                   {"minItems", 1},
-                                  {"maxItems", 10000},
+                                  {"maxItems", kMostMembers},
                                   {"uniqueItems", true},
                                   {"items", WholeNumber(0)}}})}};
 }
@@ -72,7 +73,8 @@ std::vector<Key> MakeKeys() {
 
       {"prepare", SectionType{}, "", nullptr, nullptr, "How images are made ready; a member may override it."},
       {"prepare.normalize", EnumType{{"auto", "none"}}, "auto", "auto", "none",
-       "`auto` subtracts the mean and divides by the deviation of each channel of the training part."},
+       "`auto` takes from pixels the mean and divides by the deviation of each channel of the training part; `none` "
+       "leaves them from 0 to 1."},
       {"prepare.resize",
        SpecialType{"none, or the side of the square in pixels, from 1 to 8192",
                    {{"anyOf", Json::array({{{"const", "none"}},
@@ -114,7 +116,7 @@ std::vector<Key> MakeKeys() {
        "for each of its seeds."},
       {"members[].model", ChoiceType{ChoiceKind::kModel}, "required", nullptr, "lenet5", "Its architecture."},
       {"members[].seeds",
-       SpecialType{"a count from 1 to 10000, or a list of different whole numbers, 0 or more", SeedsSchema()}, "1", 1,
+       SpecialType{"a count from 1 to 1000, or a list of different whole numbers, 0 or more", SeedsSchema()}, "1", 1,
        Json::array({7, 8}), "`5` means 0 to 4. A member is called `MODEL-sSEED`. Not with `seed`."},
       {"members[].seed", IntegerType{0}, "", nullptr, 7,
        "One seed, where `name` is to be the whole name. Not with "

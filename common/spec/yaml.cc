@@ -17,7 +17,7 @@ namespace {
 
 constexpr size_t kMaximumDepth = 64;
 // Aliases are expanded: a few lines of them can stand for billions of nodes.
-constexpr size_t kMaximumNodes = 100'000;
+constexpr size_t kMaximumNodes = 300'000;
 constexpr std::string_view kNothing = "nothing in it; see docs/experiment.md";
 constexpr std::string_view kOpenQuote = "a quote without its end; close it";
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
@@ -45,10 +45,7 @@ class Places {
     return At(static_cast<size_t>(std::max(mark.line, 0)), static_cast<size_t>(std::max(mark.column, 0)));
   }
   Position At(size_t line, size_t byte_column) const {
-    const std::string_view before = line < lines_.size() ? lines_[line].substr(0, byte_column) : std::string_view();
-    const auto begins_character = [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; };
-    const auto characters = std::count_if(before.begin(), before.end(), begins_character);
-    return {source_, static_cast<int>(line) + 1, static_cast<int>(characters) + 1};
+    return {source_, static_cast<int>(line) + 1, CharactersBefore(line, byte_column) + 1};
   }
   Position AtOffset(std::string_view text, size_t offset) const {
     const std::string_view before = text.substr(0, offset);
@@ -79,8 +76,27 @@ class Places {
   }
 
  private:
+  int CharactersBefore(size_t line, size_t byte_column) const {
+    if (line >= lines_.size()) return 0;
+    const std::string_view text = lines_[line].substr(0, byte_column);
+    if (line != last_.line || text.size() < last_.bytes) last_ = {line, 0, 0};
+    const auto begins_character = [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; };
+    const std::string_view more = text.substr(last_.bytes);
+    last_.characters += static_cast<int>(std::count_if(more.begin(), more.end(), begins_character));
+    last_.bytes = text.size();
+    return last_.characters;
+  }
+
+  // The place asked for last: the next one is mostly behind it, and a line can be very long.
+  struct Counted {
+    size_t line = 0;
+    size_t bytes = 0;
+    int characters = 0;
+  };
+
   int source_;
   std::vector<std::string_view> lines_;
+  mutable Counted last_;
 };
 
 size_t CountNodes(const Node& node) {
@@ -148,7 +164,8 @@ class TreeBuilder : public YAML::EventHandler {
   struct Frame {
     Node node;
     YAML::anchor_t anchor = 0;
-    std::optional<Node> key;  // of a map, once read
+    std::optional<Node> key;               // of a map, once read
+    std::map<std::string, int> key_lines;  // of a map, so far
   };
 
   void RefuseTag(const std::string& tag, Position position) {
@@ -160,7 +177,7 @@ class TreeBuilder : public YAML::EventHandler {
     nodes_ += nodes;
     if (nodes_ <= kMaximumNodes) return;
     throw Stop{position,
-               fmt::format("more than {} values once its aliases are written out; write it shorter", kMaximumNodes)};
+               fmt::format("more than {} values, aliases written out; an experiment needs far fewer", kMaximumNodes)};
   }
 
   void CheckDepth(size_t more, Position position) {
@@ -211,9 +228,10 @@ class TreeBuilder : public YAML::EventHandler {
       return;
     }
     if (value.IsNull()) value.position = key.position;  // yaml-cpp places it at whatever comes next
-    if (const Entry* first = frame.node.Find(key.scalar)) {
-      problems_.Add(key.position, fmt::format("duplicate key '{}', first in line {}; keep one of them", key.scalar,
-                                              first->key_position.line));
+    const auto [first, is_new] = frame.key_lines.emplace(key.scalar, key.position.line);
+    if (!is_new) {
+      problems_.Add(key.position,
+                    fmt::format("duplicate key '{}', first in line {}; keep one of them", key.scalar, first->second));
       return;
     }
     frame.node.entries.push_back({key.scalar, key.position, std::move(value)});

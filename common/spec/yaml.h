@@ -9,7 +9,7 @@
 
 namespace tutti::spec {
 
-inline constexpr size_t kLargestExperimentBytes = size_t{1} << 20;
+inline constexpr size_t kLargestExperimentBytes = size_t{4} << 20;
 
 // One YAML document. Adds to `problems` what is wrong (not UTF-8, too large, too deep, too many nodes once aliases are
 // expanded, tags, several documents, duplicate keys, syntax); nothing is returned when there is no tree to go on with.

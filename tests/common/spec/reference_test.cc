@@ -290,8 +290,9 @@ TEST(Configs, TenLenetsAreTheRecipeOfUncertaintyBaselines) {
   EXPECT_EQ(spec->data.validation, PartSize(int64_t{10000}));
   const MemberSpec& member = spec->members[9];
   EXPECT_EQ(member.model, (Choice{"lenet5", {{"padding", "same"}, {"init", "glorot"}}}));
-  EXPECT_EQ(member.training.length, 5000);
-  EXPECT_EQ(member.training.length_unit, TrainingSpec::LengthUnit::kSteps);
+  EXPECT_EQ(member.prepare.normalize, PrepareSpec::Normalize::kNone);
+  EXPECT_EQ(member.training.length, 25);
+  EXPECT_EQ(member.training.length_unit, TrainingSpec::LengthUnit::kEpochs);
   EXPECT_EQ(member.training.batch_size, 256);
   EXPECT_EQ(member.training.optimizer.name, "adam");
   EXPECT_EQ(member.training.optimizer.parameters["lr"], 1e-3);

@@ -145,6 +145,16 @@ TEST(Render, JsonOfAnyEnsembleComesBackAndIsAnExperimentToo) {
   }
 }
 
+TEST(Render, OfTheLargestEnsembleIsStillAnExperimentFile) {
+  const std::string augment = "augment: [crop, flip, {crop: {padding: 1024}}, flip]\n";
+  const std::string hidden = Json(std::vector<int64_t>(64, 65536)).dump();
+  const EnsembleSpec spec =
+      MustParse(WithHead(augment + "members: [{model: {name: mlp, hidden: " + hidden +
+                         "}, name: " + std::string(90, 'x') + ", seeds: 1000, slots: {min: 1, max: 4096}}]\n"));
+  ASSERT_EQ(spec.members.size(), 1000U);
+  EXPECT_EQ(MustParse(RenderYaml(spec)), spec);
+}
+
 TEST(Render, OfAnExampleReadsWell) {
   const std::string yaml = RenderYaml(MustParse(kExample));
   EXPECT_THAT(yaml, HasSubstr("version: 1\n"
