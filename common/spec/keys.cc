@@ -73,8 +73,8 @@ std::vector<Key> MakeKeys() {
 
       {"prepare", SectionType{}, "", nullptr, nullptr, "How images are made ready; a member may override it."},
       {"prepare.normalize", EnumType{{"auto", "none"}}, "auto", "auto", "none",
-       "`auto` takes from pixels the mean and divides by the deviation of each channel of the training part; `none` "
-       "leaves them from 0 to 1."},
+       "`auto` subtracts each channel's mean and divides by its deviation, both of the training part; `none` leaves "
+       "pixels from 0 to 1."},
       {"prepare.resize",
        SpecialType{"none, or the side of the square in pixels, from 1 to 8192",
                    {{"anyOf", Json::array({{{"const", "none"}},
