@@ -145,7 +145,7 @@ Result<void> AddUnannouncedPredictions(const FileSystem& files, const fs::path& 
   return {};
 }
 
-// Keeps the newest of each predictor and split, and of those the ones that are there and whole.
+// Keeps the newest of each predictor and split, and of those the ones that are there and whole, by key.
 void KeepReadable(const FileSystem& files, const fs::path& ensemble_folder, std::vector<PredictionRecord>& rows) {
   std::vector<PredictionRecord> kept;
   for (PredictionRecord& row : rows) {
@@ -155,6 +155,9 @@ void KeepReadable(const FileSystem& files, const fs::path& ensemble_folder, std:
     std::erase_if(kept, [&](const auto& old) { return old.predictor == row.predictor && old.split == row.split; });
     kept.push_back(std::move(row));
   }
+  std::sort(kept.begin(), kept.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.predictor, Name(a.split)) < std::pair(b.predictor, Name(b.split));
+  });
   rows = std::move(kept);
 }
 

@@ -68,6 +68,7 @@ class EnsembleRebuild {
     }
     TUTTI_RETURN_IF_ERROR(ReadAttempts(*jobs));
     SetStates(*jobs);
+    std::sort(jobs->begin(), jobs->end(), [](const auto& a, const auto& b) { return a.id < b.id; });
     MoveInto(result_.records.jobs, std::move(*jobs));
     result_.records.ensembles.push_back(std::move(ensemble_));
     return {};

@@ -13,7 +13,7 @@
 namespace tutti::storage {
 
 struct RebuiltRecords {
-  Records records;
+  Records records;                // by key, as the catalog gives them
   std::vector<Problem> problems;  // what was found and could not be taken in
 };
 
