@@ -28,7 +28,7 @@ constexpr std::array kModels = {
 // With the descriptor's defaults for what is missing.
 Result<Json> CompleteParameters(const spec::Choice& choice) {
   Json json = {{"name", choice.name}};
-  json.update(choice.parameters);
+  if (choice.parameters.is_object()) json.update(choice.parameters);
   TUTTI_ASSIGN_OR_RETURN(spec::Choice complete, spec::CompleteChoice(spec::ChoiceKind::kModel, json));
   return std::move(complete.parameters);
 }

@@ -258,6 +258,10 @@ TEST(MakeModel, BuildsEveryModelThatExperimentsMayName) {
   for (const std::string& name : spec::NamesOf(spec::ChoiceKind::kModel)) MustMake(Choose(name));
 }
 
+TEST(MakeModel, FillsInWhatIsNotSaid) {
+  EXPECT_TRUE(SameWeights(*MustMake({"resnet8", nullptr}), *MustMake(Choose("resnet8", {{"width", 16}}))));
+}
+
 TEST(MakeModel, RefusesUnknownModelsWithTheNearestName) {
   const auto model = MakeModel(Choose("lenet"), kFashion, 10, 0);
   ASSERT_FALSE(model.has_value());
