@@ -14,12 +14,12 @@ namespace tutti::trainer {
 
 // A sample's id is its position: the source's training part first, then its test part.
 struct Images {
-  at::Tensor pixels;             // uint8 [samples, channels, height, width], read-only (memory-mapped)
-  at::Tensor labels;             // int64 [samples]
+  at::Tensor pixels;  // uint8 [samples, channels, height, width], read-only (memory-mapped)
+  at::Tensor labels;  // int64 [samples]
   int64_t training_samples = 0;
   int64_t test_samples = 0;
   int classes = 0;
-  std::string data_hash;         // of the source's decoded content
+  std::string data_hash;  // of the source's decoded content
 
   int64_t channels() const { return pixels.size(1); }
   int64_t height() const { return pixels.size(2); }
