@@ -209,7 +209,9 @@ Result<EnsembleId> Api::CreateEnsemble(const spec::EnsembleSpec& spec, const std
     const EnsembleId id(fmt::format("{}-{}", spec.name, ++number));
     const auto created = CreateEnsembleFolder(*here_.files, here_.home / id.str(), spec, source);
     if (created) return id;
-    if (created.error().code != ErrorCode::kExists) return tl::unexpected(created.error());
+    if (created.error().code == ErrorCode::kExists) continue;
+    (void)here_.files->RemoveAll(here_.home / id.str());  // half of one is of no use; if it stays, it harms nobody
+    return tl::unexpected(created.error());
   }
 }
 

@@ -17,7 +17,7 @@ namespace tutti::server {
 class Api {
  public:
   struct Surroundings {
-    protocol::Post disk;
+    protocol::Post disk;  // to a thread that may wait for disks
     FileSystem* files = nullptr;
     std::filesystem::path home;
   };

@@ -25,6 +25,8 @@ namespace asio = boost::asio;
 
 // Reading labels and predictions, hashing checkpoints, deleting folders: a slow disk holds up two of these at a time.
 constexpr size_t kDiskThreads = 2;
+// What people look at is read beside it, so that `tutti show` does not wait for checkpoints of gigabytes.
+constexpr size_t kReadingThreads = 1;
 // How long answers that are on their way may take when the coordinator ends.
 constexpr auto kClosingTime = std::chrono::seconds(1);
 // A deadline that has passed already is looked at again after this, so that a mistake costs no core.
@@ -62,7 +64,7 @@ class Coordinator::Impl {
   void WakeAt(TimePoint time);
   void End();
   void Fail(Error error);
-  void OnDisk(std::function<void()> work);
+  protocol::Post PostToPool(asio::thread_pool& pool);
   Executor::Surroundings ExecutorsSurroundings();
 
   const CoordinatorOptions options_;
@@ -74,6 +76,7 @@ class Coordinator::Impl {
   asio::steady_timer wake_{*events_};
   asio::steady_timer closing_{*events_};
   asio::thread_pool disk_{kDiskThreads};
+  asio::thread_pool reading_{kReadingThreads};
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<HttpServer> http_;
@@ -89,12 +92,14 @@ Coordinator::Impl::~Impl() {
   events_->stop();
   if (thread_.joinable()) thread_.join();
   disk_.stop();
+  reading_.stop();
   disk_.join();
+  reading_.join();
 }
 
 Executor::Surroundings Coordinator::Impl::ExecutorsSurroundings() {
   return {.events = post_,
-          .disk = [this](std::function<void()> work) { OnDisk(std::move(work)); },
+          .disk = PostToPool(disk_),
           .wake_at = [this](TimePoint time) { WakeAt(time); },
           .failed = [this](Error error) { Fail(std::move(error)); },
           .stopped = [this] { End(); },
@@ -109,10 +114,9 @@ Result<void> Coordinator::Impl::Begin() {
   std::vector<core::Effect> outstanding;
   core::Core core =
       core::Core::Restore(options_.core, catalog_.generation(), std::move(records), clock_.Now(), outstanding);
-  Executor::Surroundings surroundings = ExecutorsSurroundings();
-  const protocol::Post disk = surroundings.disk;
-  executor_ = std::make_unique<Executor>(std::move(surroundings), catalog_, std::move(core));
-  api_ = std::make_unique<Api>(Api::Surroundings{disk, options_.files, options_.home}, *executor_, catalog_);
+  executor_ = std::make_unique<Executor>(ExecutorsSurroundings(), catalog_, std::move(core));
+  api_ = std::make_unique<Api>(Api::Surroundings{PostToPool(reading_), options_.files, options_.home}, *executor_,
+                               catalog_);
   TUTTI_ASSIGN_OR_RETURN(http_, HttpServer::Listen(*events_, options_.home, options_.api,
                                                    [this](const HttpRequest& request, const Respond& respond) {
                                                      api_->Handle(request, respond);
@@ -143,15 +147,17 @@ void Coordinator::Impl::WakeAt(TimePoint time) {
   });
 }
 
-void Coordinator::Impl::OnDisk(std::function<void()> work) {
-  asio::post(disk_, [this, work = std::move(work)] {
-    try {
-      work();
-    } catch (const std::exception& error) {
-      // Whoever waits for this work would wait for ever.
-      Fail(Error{ErrorCode::kInternal, fmt::format("work on the disk broke down: {}", error.what()), nullptr});
-    }
-  });
+protocol::Post Coordinator::Impl::PostToPool(asio::thread_pool& pool) {
+  return [this, &pool](std::function<void()> work) {
+    asio::post(pool, [this, work = std::move(work)] {
+      try {
+        work();
+      } catch (const std::exception& error) {
+        // Whoever waits for this work would wait for ever.
+        Fail(Error{ErrorCode::kInternal, fmt::format("work on the disk broke down: {}", error.what()), nullptr});
+      }
+    });
+  };
 }
 
 // Asked to stop, and done: says goodbye and lets the answers that are on their way arrive.

@@ -51,7 +51,10 @@ std::optional<Json> StartedOf(const FileSystem& files, const std::filesystem::pa
 std::string_view Version() { return TUTTI_VERSION; }
 
 Json Provenance(const Records& records, const EnsembleId& id) {
-  Json document = {{"ensemble", id.str()}, {"tutti", Version()}, {"coordinator_host", Host()}};
+  Json document = {{"ensemble", id.str()},
+                   {"tutti", Version()},
+                   {"commit", Commit().empty() ? Json(nullptr) : Json(Commit())},
+                   {"coordinator_host", Host()}};
   const auto ensemble = std::find_if(records.ensembles.begin(), records.ensembles.end(),
                                      [&](const EnsembleRecord& record) { return record.id == id; });
   if (ensemble != records.ensembles.end()) {

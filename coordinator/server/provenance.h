@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "common/clock.h"
 #include "common/file_system.h"
@@ -12,6 +13,7 @@
 namespace tutti::server {
 
 std::string_view Version();  // of this program: "0.1.0"
+std::string_view Commit();  // from which it was built, with "-dirty" where files differed; empty when that is not known
 
 // Of one ensemble, from its records alone: versions, host, data, and which attempts ran where. Pure but for the names
 // of this host and program.
