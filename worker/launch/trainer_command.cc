@@ -39,6 +39,9 @@ Command GangCommand(const GangLaunch& launch) {
   // A cluster sends SIGTERM to everything at once. mpirun would leave its ranks a second; they need one to checkpoint.
   command.blocked_signals = {SIGTERM};
   command.ignored_signals = {SIGUSR1};
+  // When this worker dies the ranks end by their lifelines, and mpirun with them: SIGINT lets it remove what they leave
+  // in shared memory.
+  command.death_signal = SIGINT;
   return command;
 }
 

@@ -113,6 +113,13 @@ class AgentTest : public ::testing::Test {
     }));
     return pids;
   }
+  static pid_t ParentOf(pid_t pid) {
+    std::ifstream file(fmt::format("/proc/{}/stat", pid));
+    std::string skipped;
+    pid_t parent = 0;
+    file >> skipped >> skipped >> skipped >> parent;
+    return parent;
+  }
   static bool Runs(pid_t pid) {
     std::ifstream file(fmt::format("/proc/{}/stat", pid));
     std::string text;

@@ -33,13 +33,6 @@ class GangTest : public AgentTest {
     }
     return true;
   }
-  static pid_t ParentOf(pid_t pid) {
-    std::ifstream file(fmt::format("/proc/{}/stat", pid));
-    std::string skipped;
-    pid_t parent = 0;
-    file >> skipped >> skipped >> skipped >> parent;
-    return parent;
-  }
 };
 
 TEST_F(GangTest, RunsEveryRankOnItsSlot) {

@@ -46,7 +46,13 @@ class OrphanTest : public AgentTest {
 
 TEST_F(OrphanTest, NoneIsLeftWhenTheWorkerIsKilled) {
   ChildProcess holder = StartHolder();
-  const std::vector<pid_t> trainers = Trainers();
+  std::vector<pid_t> trainers = Trainers();
+  const std::vector<pid_t> gang = Pids(folders_[0] / "pids", 4);
+  for (const pid_t pid : gang) {
+    const pid_t rank = ParentOf(pid);
+    trainers.insert(trainers.end(), {rank, ParentOf(rank)});  // of a trainer, the launcher
+  }
+  std::erase(trainers, holder.pid());
   holder.Signal(SIGKILL);
   EXPECT_EQ(holder.Reap(), 128 + SIGKILL);
   EXPECT_TRUE(AllEnd(trainers));
