@@ -8,13 +8,15 @@
 #include "cli/console.h"
 #include "cli/exit_codes.h"
 #include "cli/home.h"
+#include "cli/logging.h"
 
 namespace tutti::cli {
 namespace {
 
 // In the order in which the help lists them.
-constexpr std::array<AddCommand, 11> kCommands{
-    AddRun, AddResume, AddValidate, AddList, AddShow, AddWatch, AddLogs, AddWhy, AddCancel, AddRemove, AddRank,
+constexpr std::array<AddCommand, 13> kCommands{
+    AddRun,    AddResume,    AddValidate,        AddList, AddShow, AddWatch, AddLogs, AddWhy, AddCancel,
+    AddRemove, AddDiskUsage, AddFileSystemCheck, AddRank,
 };
 
 constexpr const char* kFooter =
@@ -30,9 +32,13 @@ int Explain(const CLI::App& program, const CLI::ParseError& error) {
   return code == 0 ? kExitDone : kExitUsage;
 }
 
+// Without the word that CLI11 would add to the help.
+CLI::Validator Positive() { return CLI::Validator(CLI::PositiveNumber).description(""); }
+
 }  // namespace
 
 int RunCommandLine(int count, const char* const* arguments) {
+  StartLog();
   CLI::App program("Trains an ensemble of neural networks and answers with one voice.", "tutti");
   program.set_version_flag("--version", TUTTI_VERSION);
   program.require_subcommand(1);
@@ -55,7 +61,7 @@ std::filesystem::path HomeOption::Find() const { return FindHome(home, std::gete
 
 void OutputOption::AddFormatTo(CLI::App& command) {
   command.add_option("-o,--output", format, "text, or json: one JSON document")
-      ->check(CLI::IsMember({"text", "json"}))
+      ->check(CLI::IsMember({"text", "json"}).description(""))
       ->type_name("FORMAT");
 }
 
@@ -68,10 +74,10 @@ Output OutputOption::Choose() const {
 
 void SlotOptions::AddTo(CLI::App& command) {
   command.add_option("--slots", slots, "Slots that this machine lends; as many as it has CPUs for by default")
-      ->check(CLI::PositiveNumber)
+      ->check(Positive())
       ->type_name("N");
   command.add_option("--threads-per-slot", threads_per_slot, "CPU threads of a slot")
-      ->check(CLI::PositiveNumber)
+      ->check(Positive())
       ->capture_default_str()
       ->type_name("N");
 }

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "cli/logging.h"
 #include "common/protocol/channel.h"
 
 namespace tutti::cli {
@@ -26,6 +27,8 @@ Result<std::unique_ptr<LocalCluster>> LocalCluster::Start(const std::filesystem:
   server::CoordinatorOptions coordinator_options;
   coordinator_options.home = home;
   TUTTI_ASSIGN_OR_RETURN(auto coordinator, server::Coordinator::Start(std::move(coordinator_options)));
+
+  LogToHome(home);
 
   worker::AgentOptions options;
   options.host = HostName();

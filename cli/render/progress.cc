@@ -150,7 +150,8 @@ std::string RenderMembers(const EnsembleDocument& document, Colour colour) {
   for (const MemberDocument& member : document.members) {
     table.Add({member.name, member.state, fmt::format("{:.3g}/{:.3g}", member.epoch, member.epochs),
                FormatLoss(member.validation_loss), FormatPercent(member.validation_accuracy),
-               FormatDuration(member.train_seconds), member.state == "finished" ? "" : Remark(member)},
+               member.train_seconds > 0 ? FormatDuration(member.train_seconds) : "",
+               member.state == "finished" ? "" : Remark(member)},
               InkOf(member.state));
   }
   return table.Render(colour);

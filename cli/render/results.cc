@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 
 namespace tutti::cli {
 namespace {
@@ -62,18 +62,39 @@ std::string FindDifference(const SplitReport& split, Difference::Versus versus, 
   return "";
 }
 
+struct MetricHeading {
+  std::string_view metric;
+  std::string_view heading;
+};
+constexpr std::array<MetricHeading, 3> kMetrics{{{"nll", "NLL"}, {"accuracy", "accuracy"}, {"brier", "Brier"}}};
+
+// Those that the answering combiner has: a vote has its accuracy alone.
+std::vector<MetricHeading> ComparedMetrics(const SplitReport& split) {
+  std::vector<MetricHeading> compared;
+  for (const MetricHeading& metric : kMetrics) {
+    if (std::any_of(split.differences.begin(), split.differences.end(),
+                    [&](const Difference& difference) { return difference.metric == metric.metric; })) {
+      compared.push_back(metric);
+    }
+  }
+  return compared;
+}
+
 std::string DifferencesTable(const EnsembleReport& report, const SplitReport& split, Colour colour) {
-  using enum Table::Align;
-  Table table({kLeft, kRight, kRight, kRight});
-  table.Add({fmt::format("{} less", report.combiner), "NLL", "accuracy", "Brier"}, Ink::kBold);
+  const std::vector<MetricHeading> metrics = ComparedMetrics(split);
+  std::vector<Table::Align> columns(metrics.size() + 1, Table::Align::kRight);
+  columns.front() = Table::Align::kLeft;
+  Table table(std::move(columns));
+  std::vector<std::string> headings{fmt::format("{} against", report.combiner)};
+  for (const MetricHeading& metric : metrics) headings.emplace_back(metric.heading);
+  table.Add(std::move(headings), Ink::kBold);
+
   const auto add = [&](std::string label, Difference::Versus versus) {
     std::vector<std::string> row{std::move(label)};
-    for (const char* metric : {"nll", "accuracy", "brier"}) row.push_back(FindDifference(split, versus, metric));
-    if (std::any_of(row.begin() + 1, row.end(), [](const std::string& cell) { return !cell.empty(); })) {
-      table.Add(std::move(row));
-    }
+    for (const MetricHeading& metric : metrics) row.push_back(FindDifference(split, versus, metric.metric));
+    table.Add(std::move(row));
   };
-  add("best on validation", Difference::Versus::kBestMember);
+  if (report.best_member) add("best on validation", Difference::Versus::kBestMember);
   add("mean of members", Difference::Versus::kMembersMean);
   return table.Render(colour);
 }

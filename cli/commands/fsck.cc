@@ -1,0 +1,62 @@
+// tutti fsck
+#include "cli/command_line.h"
+#include "cli/console.h"
+#include "cli/exit_codes.h"
+#include "storage/catalog/catalog.h"
+#include "storage/fsck/check.h"
+#include "storage/fsck/rebuild.h"
+
+namespace tutti::cli {
+namespace {
+
+struct Options {
+  bool rebuild = false;
+  HomeOption home;
+};
+
+void PrintProblems(const std::vector<storage::Problem>& problems) {
+  for (const storage::Problem& problem : problems) {
+    Print(fmt::format("{}: {}: {}\n", storage::Name(problem.kind), problem.path.string(), problem.text));
+  }
+}
+
+Result<int> CheckHome(const std::filesystem::path& home) {
+  TUTTI_ASSIGN_OR_RETURN(const Records records, storage::Catalog::ReadNewest(PosixFileSystem(), home));
+  TUTTI_ASSIGN_OR_RETURN(const storage::CheckReport report, storage::Check(PosixFileSystem(), home, records));
+  PrintProblems(report.problems);
+  Print(fmt::format("{} ensembles, {} checkpoints, {} read: {}\n", report.ensembles, report.checkpoints,
+                    FormatBytes(report.bytes),
+                    report.alarms() == 0 ? "nothing is lost" : fmt::format("{} alarms", report.alarms())));
+  return report.alarms() == 0 ? kExitDone : kExitFailed;
+}
+
+Result<int> RebuildCatalog(const std::filesystem::path& home) {
+  if (!PosixFileSystem().Exists(home)) return Fail(ErrorCode::kNotFound, "there is no home at {}", home.string());
+  TUTTI_ASSIGN_OR_RETURN(const auto lock, storage::HomeLock::Acquire(home));
+  TUTTI_ASSIGN_OR_RETURN(const storage::Rebuilt rebuilt, storage::Rebuild(PosixFileSystem(), home));
+  PrintProblems(rebuilt.problems);
+  TUTTI_ASSIGN_OR_RETURN(const Records records, rebuilt.catalog.Load());
+  Print(fmt::format("generation {} of the catalog is made anew: {} ensembles, {} checkpoints\n",
+                    rebuilt.catalog.generation().value, records.ensembles.size(), records.checkpoints.size()));
+  return kExitDone;
+}
+
+int CheckOrRebuild(const Options& options) {
+  const std::filesystem::path home = options.home.Find();
+  const auto done = options.rebuild ? RebuildCatalog(home) : CheckHome(home);
+  if (done) return *done;
+  Complain(done.error());
+  return ExitCodeOf(done.error().code);
+}
+
+}  // namespace
+
+void AddFileSystemCheck(CLI::App& program, Action& chosen) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand("fsck", "Hold the catalog against every checkpoint, by hash");
+  command->add_flag("--rebuild", options->rebuild, "Make the catalog anew from the folders alone");
+  options->home.AddTo(*command);
+  command->callback([options, &chosen] { chosen = [options] { return CheckOrRebuild(*options); }; });
+}
+
+}  // namespace tutti::cli

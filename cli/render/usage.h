@@ -1,0 +1,18 @@
+// Who takes how much room on the disk. Pure.
+#pragma once
+
+#include <string>
+
+#include "cli/render/text.h"
+#include "common/json.h"
+#include "storage/fsck/disk_usage.h"
+
+namespace tutti::cli {
+
+// Ensembles and under each its members, then catalog and cache, then the sum.
+std::string RenderUsage(const storage::HomeUsage& usage, Colour colour);
+
+// {"ensembles": [{"id", "bytes", "members": [{"name", "bytes"}]}], "catalog_bytes", "cache_bytes"}
+Json UsageDocument(const storage::HomeUsage& usage);
+
+}  // namespace tutti::cli

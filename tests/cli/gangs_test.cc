@@ -1,0 +1,37 @@
+#include "cli/gangs.h"
+
+#include <gmock/gmock.h>
+
+namespace tutti::cli {
+namespace {
+
+using testing::HasSubstr;
+
+spec::EnsembleSpec WithGangs(std::vector<spec::SlotsSpec> gangs) {
+  spec::EnsembleSpec spec;
+  for (const spec::SlotsSpec& slots : gangs) {
+    spec.members.emplace_back();
+    spec.members.back().name = fmt::format("m{}", spec.members.size());
+    spec.members.back().slots = slots;
+  }
+  return spec;
+}
+
+worker::Inventory Lending(int slots) {
+  worker::Inventory inventory;
+  inventory.slots = slots;
+  return inventory;
+}
+
+TEST(CheckGangsFit, AnElasticGangNeedsItsLeastWidthAlone) {
+  EXPECT_TRUE(CheckGangsFit(WithGangs({{1, 8}, {2, 2}}), Lending(2)));
+}
+
+TEST(CheckGangsFit, NamesTheFirstMemberThatWouldWaitForEver) {
+  const auto fits = CheckGangsFit(WithGangs({{1, 1}, {3, 4}, {5, 5}}), Lending(2));
+  ASSERT_FALSE(fits);
+  EXPECT_THAT(fits.error().message, HasSubstr("m2 needs 3 slots at once and this machine lends 2"));
+}
+
+}  // namespace
+}  // namespace tutti::cli

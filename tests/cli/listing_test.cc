@@ -1,0 +1,62 @@
+#include "cli/render/listing.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/cli/documents.h"
+
+namespace tutti::cli {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(RenderListing, HasALineForEachEnsemble) {
+  EnsembleDocument finished = Running();
+  finished.id = "fashion-mnist-12";
+  finished.state = "finished";
+  finished.members_finished = 3;
+  finished.ended_at = "2026-03-01T12:09:12.000Z";
+  EXPECT_EQ(RenderListing({Running(), finished}, "/runs", Colour::kOff),
+            "ensemble          state     members  submitted (UTC)         took\n"
+            "small-1           running    1 of 3  2026-03-01 12:00\n"
+            "fashion-mnist-12  finished   3 of 3  2026-03-01 12:00  9 min 12 s\n");
+}
+
+TEST(RenderListing, OfNothingSaysWhereItLooked) {
+  EXPECT_EQ(RenderListing({}, "/runs", Colour::kOff), "There is no ensemble in /runs yet.\n");
+}
+
+TEST(ReadEnsembles, RefusesWhatIsNoList) {
+  EXPECT_FALSE(ReadEnsembles(Json::object()));
+  EXPECT_FALSE(ReadEnsembles(Json(3)));
+  EXPECT_EQ(ReadEnsembles(Json{{"ensembles", Json::array({RunningJson()})}})->front().id, "small-1");
+}
+
+TEST(RenderShow, OfARunningOneSaysHowFarItIs) {
+  const std::string text = RenderShow(Running(), Known::kFromCoordinator, "/runs", Colour::kOff);
+  EXPECT_THAT(text, HasSubstr("small-1: running, 1 of 3 members finished\n"));
+  EXPECT_THAT(text, HasSubstr("lenet5-s1  running"));
+  EXPECT_THAT(text, Not(HasSubstr("resume")));
+}
+
+TEST(RenderShow, OfAnInterruptedOneSaysHowToGoOn) {
+  EXPECT_THAT(RenderShow(Running(), Known::kFromCatalog, "/runs", Colour::kOff),
+              HasSubstr("No coordinator runs. Go on with: tutti resume small-1\n"));
+}
+
+TEST(RenderShow, OfAStoppedOneSaysHowToGoOn) {
+  EnsembleDocument document = Running();
+  document.state = "stopped";
+  EXPECT_THAT(RenderShow(document, Known::kFromCoordinator, "/runs", Colour::kOff),
+              HasSubstr("\nGo on with: tutti resume small-1\n"));
+}
+
+TEST(RenderShow, OfAnEndedOneHasItsFigures) {
+  EnsembleDocument document = Running();
+  document.state = "finished";
+  document.results = TenMembers();
+  EXPECT_THAT(RenderShow(document, Known::kFromCatalog, "/runs", Colour::kOff), HasSubstr("ensemble: mean"));
+}
+
+}  // namespace
+}  // namespace tutti::cli

@@ -1,0 +1,123 @@
+#include "cli/render/progress.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/cli/documents.h"
+
+namespace tutti::cli {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Optional;
+
+LiveView Wide() {
+  LiveView view;
+  view.width = 120;
+  view.elapsed_seconds = 192;
+  view.seconds_left = 270;
+  return view;
+}
+
+TEST(RenderLive, ShowsWhatRunsFirst) {
+  EXPECT_THAT(
+      RenderLive(Running(), Wide()),
+      ElementsAre("small-1  1 of 3 members  ██████████░░░░░░░░░░ 50 %  3 min 12 s, about 4 min 30 s left",
+                  "  lenet5-s1  running  █████░░░░░  epoch 1/2  validation loss 0.4100  84.90 %  10,234 images/s",
+                  "  lenet5-s0  finished  epoch 2/2  validation loss 0.2500  91.20 %  55 s",
+                  "  mlp-s0     waiting   epoch 0/2  needs 1 slot, none is free"));
+}
+
+TEST(RenderLive, FitsTheTerminal) {
+  EnsembleDocument document = Running();
+  for (int i = 0; i < 50; ++i) document.members.push_back(document.members[2]);
+  LiveView view = Wide();
+  view.width = 30;
+  view.height = 10;
+  const auto lines = RenderLive(document, view);
+  EXPECT_LT(lines.size(), view.height);
+  for (const std::string& line : lines) EXPECT_LE(DisplayWidth(line), view.width) << line;
+  EXPECT_EQ(lines.back(), "  and 47 waiting");
+}
+
+TEST(RenderLive, AnErrorTakesOneLine) {
+  EnsembleDocument document = Running();
+  document.members[1].state = "failed";
+  document.members[1].last_error = "loss is not finite at step 12";
+  EXPECT_THAT(RenderLive(document, Wide())[1], HasSubstr("loss is not finite at step 12"));
+}
+
+TEST(OverallProgress, CountsWhatFailedAsDone) {
+  EnsembleDocument document = Running();
+  EXPECT_DOUBLE_EQ(OverallProgress(document), 0.5);
+  document.members[2].state = "failed";
+  EXPECT_DOUBLE_EQ(OverallProgress(document), 2.5 / 3);
+  EXPECT_EQ(OverallProgress({}), 0);
+}
+
+TEST(TimeLeft, GoesByWhatWasMadeSinceItBegan) {
+  TimeLeft time_left;
+  EXPECT_EQ(time_left.Seconds(0.5, 0), std::nullopt);  // a resumed one begins in the middle
+  EXPECT_EQ(time_left.Seconds(0.501, 10), std::nullopt);
+  EXPECT_THAT(time_left.Seconds(0.75, 100), Optional(100));
+}
+
+TEST(ChangeTeller, SaysNothingOfWhatWasThereAtTheBeginning) {
+  ChangeTeller teller;
+  EXPECT_THAT(teller.Tell(Running()), IsEmpty());
+  EXPECT_THAT(teller.Tell(Running()), IsEmpty());
+}
+
+TEST(ChangeTeller, TellsEachEpochOnce) {
+  ChangeTeller teller;
+  EnsembleDocument document = Running();
+  teller.Tell(document);
+  document.members[1].curve.push_back({2, 0.5, 0.3, 0.9});
+  EXPECT_THAT(teller.Tell(document), ElementsAre("lenet5-s1: epoch 2 of 2, train loss 0.5000, validation loss 0.3000, "
+                                                 "accuracy 90.00 %, 10,234 images/s"));
+  EXPECT_THAT(teller.Tell(document), IsEmpty());
+}
+
+TEST(ChangeTeller, TellsAStartBeforeAndAnEndAfterTheEpochs) {
+  ChangeTeller teller;
+  EnsembleDocument document = Running();
+  teller.Tell(document);
+  document.members[2] = document.members[0];
+  document.members[2].name = "mlp-s0";
+  document.members[2].curve.resize(1);
+  EXPECT_THAT(teller.Tell(document),
+              ElementsAre("mlp-s0: epoch 1 of 2, train loss 0.6000, validation loss 0.4000, accuracy 85.00 %",
+                          "mlp-s0: finished after 55 s"));
+}
+
+TEST(ChangeTeller, TellsAFailureWithItsErrorAndTheNextAttempt) {
+  ChangeTeller teller;
+  EnsembleDocument document = Running();
+  teller.Tell(document);
+  document.members[1].state = "waiting";
+  document.members[1].last_error = "killed by signal 9";
+  EXPECT_THAT(teller.Tell(document), ElementsAre("lenet5-s1: waiting: killed by signal 9"));
+  document.members[1].state = "running";
+  document.members[1].attempts = 2;
+  EXPECT_THAT(teller.Tell(document), ElementsAre("lenet5-s1: running, attempt 2 on host:1"));
+}
+
+TEST(ChangeTeller, TellsAnAttemptThatWasReplacedBetweenTwoLooks) {
+  ChangeTeller teller;
+  EnsembleDocument document = Running();
+  teller.Tell(document);
+  document.members[1].attempts = 2;
+  EXPECT_THAT(teller.Tell(document), ElementsAre("lenet5-s1: running, attempt 2 on host:1"));
+}
+
+TEST(RenderMembers, ListsEveryMemberAsWritten) {
+  EXPECT_EQ(RenderMembers(Running(), Colour::kOff),
+            "member     state     epoch  val. loss  accuracy  trained  remark\n"
+            "lenet5-s0  finished    2/2     0.2500   91.20 %     55 s\n"
+            "lenet5-s1  running     1/2     0.4100   84.90 %     27 s  10,234 images/s\n"
+            "mlp-s0     waiting     0/2          -         -           needs 1 slot, none is free\n");
+}
+
+}  // namespace
+}  // namespace tutti::cli

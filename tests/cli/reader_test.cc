@@ -1,0 +1,88 @@
+// A home that a coordinator serves tells the same as its catalog afterwards.
+#include "cli/reader.h"
+
+#include <gmock/gmock.h>
+
+#include "cli/borrowed_coordinator.h"
+#include "common/spec/parse.h"
+#include "coordinator/server/coordinator.h"
+#include "tests/cli/testing.h"
+
+namespace tutti::cli {
+namespace {
+
+using testing::HasSubstr;
+
+class ReaderTest : public testing::Test {
+ protected:
+  ReaderTest() {
+    server::CoordinatorOptions options;
+    options.home = folder_.path();
+    coordinator_ = server::Coordinator::Start(std::move(options)).value();
+    spec::ParseInput input;
+    input.text = kExperiment;
+    input.file_name = "a.yaml";
+    input.base_folder = "/";
+    const Json experiment = spec::ToJson(spec::Parse(input).value());
+    const auto submitted = Client(folder_.path()).Submit(experiment, "", Client::Again::kContinue);
+    EXPECT_EQ(submitted.value().id, "small-1");
+  }
+
+  TemporaryFolder folder_;
+  std::unique_ptr<server::Coordinator> coordinator_;
+  Reader reader_{folder_.path()};
+  const JobId member_{EnsembleId("small-1"), "lenet5-s0"};
+};
+
+TEST_F(ReaderTest, TellsTheSameOfARunningCoordinatorAndOfItsCatalog) {
+  ASSERT_TRUE(reader_.IsServed());
+  const Json served_list = reader_.Ensembles().value();
+  const Json served = reader_.Ensemble("last").value();
+  coordinator_.reset();
+  ASSERT_FALSE(reader_.IsServed());
+  EXPECT_EQ(reader_.Ensembles().value(), served_list);
+  const Json stored = reader_.Ensemble("last").value();
+  EXPECT_EQ(stored["id"], served["id"]);
+  EXPECT_EQ(stored["members"].size(), served["members"].size());
+}
+
+TEST_F(ReaderTest, WithoutACoordinatorAWaitingMemberWaitsForOne) {
+  coordinator_.reset();
+  EXPECT_THAT(reader_.Why(member_).value(), HasSubstr("tutti resume small-1"));
+}
+
+TEST_F(ReaderTest, WhatIsNotThereIsNotFoundEitherWay) {
+  for (const char* by : {"coordinator", "catalog"}) {
+    SCOPED_TRACE(by);
+    EXPECT_EQ(reader_.Ensemble("small-2").error().code, ErrorCode::kNotFound);
+    EXPECT_EQ(reader_.Why({EnsembleId("small-1"), "nobody"}).error().code, ErrorCode::kNotFound);
+    EXPECT_EQ(reader_.Log(member_, 0).error().code, ErrorCode::kNotFound);
+    coordinator_.reset();
+  }
+}
+
+TEST_F(ReaderTest, AChangeBorrowsACoordinatorWhereNoneServes) {
+  coordinator_.reset();
+  const auto cancelled = WithCoordinator(folder_.path(), [](const Client& client) { return client.Cancel("small-1"); });
+  EXPECT_TRUE(cancelled) << cancelled.error().Text();
+  EXPECT_FALSE(reader_.IsServed());
+  EXPECT_EQ(reader_.Ensemble("small-1").value()["state"], "cancelled");
+}
+
+TEST_F(ReaderTest, AChangeAsksTheCoordinatorThatServes) {
+  EXPECT_TRUE(WithCoordinator(folder_.path(), [](const Client& client) { return client.Cancel("small-1"); }));
+  EXPECT_TRUE(reader_.IsServed());
+}
+
+TEST(WaitUntil, GivesUpAtItsDeadlineAndPassesErrorsOn) {
+  const auto never = []() -> Result<bool> { return false; };
+  const auto waited = WaitUntil(never, Duration(1), "it does not happen");
+  EXPECT_EQ(waited.error().code, ErrorCode::kTimeout);
+  EXPECT_THAT(waited.error().message, HasSubstr("it does not happen"));
+  EXPECT_TRUE(WaitUntil([]() -> Result<bool> { return true; }, Duration(0), ""));
+  const auto fails = []() -> Result<bool> { return Fail(ErrorCode::kIo, "broken"); };
+  EXPECT_EQ(WaitUntil(fails, std::chrono::seconds(9), "").error().code, ErrorCode::kIo);
+}
+
+}  // namespace
+}  // namespace tutti::cli
