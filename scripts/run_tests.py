@@ -117,7 +117,7 @@ def main():
     parser.add_argument("-k", dest="words", default="")
     options = parser.parse_args()
     runner = Runner(options.build.resolve(), options.all, options.words)
-    programs = sorted(path for path in (runner.build / "tests").glob("tutti_test_*") if os.access(path, os.X_OK))
+    programs = sorted(path for path in (runner.build / "tests").iterdir() if path.is_file() and os.access(path, os.X_OK))
     suites = sorted({path.parent for path in (ROOT / "tests").rglob("test_*.py")})
 
     total = Count()

@@ -71,7 +71,7 @@ def processes_of(home):
             text = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-        if str(home) in text and "pytest" not in text:
+        if str(home) in text and "-m pytest" not in text:
             found.append((int(entry.name), text.strip()))
     return found
 

@@ -11,13 +11,13 @@ import time
 import pytest
 from conftest import assert_same_weights, full_counts, processes_of, wait_for
 
-MEMBERS = "[{model: lenet5, seeds: 2}, {model: resnet8, seeds: 1, training: {optimizer: {lr: 0.02}}}]"
+MEMBERS = "[{model: lenet5, seeds: 2}, {model: resnet8, seeds: 1, training: {epochs: 2, optimizer: {lr: 0.02}}}]"
 CHECKPOINTS = "  checkpoint: {every: 10 steps, keep: 2}"
 
 
 @pytest.fixture
 def long_experiment(experiment):
-    return experiment(members=MEMBERS, epochs=3, training=CHECKPOINTS)
+    return experiment(members=MEMBERS, epochs=12, training=CHECKPOINTS)
 
 
 @pytest.fixture(scope="module")
