@@ -103,8 +103,7 @@ void CloseOthersOnExec(const Prepared& prepared) {
 [[noreturn]] void BecomeProgram(const Prepared& prepared, int report) {
   const Command& command = prepared.command;
   // The parent may have ended before the death signal was set.
-  if (::prctl(PR_SET_PDEATHSIG, command.death_signal) != 0 || ::getppid() != prepared.parent)
-    GiveUp(report, Stage::kParent);
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != prepared.parent) GiveUp(report, Stage::kParent);
   if (command.group == Command::Group::kOwn && ::setpgid(0, 0) != 0) GiveUp(report, Stage::kGroup);
   if (!command.cpus.empty() && ::sched_setaffinity(0, sizeof(prepared.cpus), &prepared.cpus) != 0) {
     GiveUp(report, Stage::kAffinity);

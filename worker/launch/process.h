@@ -1,7 +1,6 @@
 // Child processes: how they are started, signalled and waited for.
 #pragma once
 
-#include <signal.h>
 #include <sys/types.h>
 
 #include <condition_variable>
@@ -51,16 +50,15 @@ struct Command {
   std::optional<int> output;           // descriptor for stdout and stderr; by default the parent's
   std::vector<int> kept_descriptors;   // all others but 0, 1, 2 are closed; stdin is empty
   std::vector<int> blocked_signals;    // all others are not
-  int death_signal = SIGKILL;          // what the end of the starting thread sends
   std::vector<int> ignored_signals;    // until the program sets a handler; all others are as at login
 };
 
-// Starts a program that gets its death signal when the calling THREAD ends: call it on a thread that stays. Returns
-// once the program runs. Safe in a program of many threads. Errors: kNotFound, kDenied, kIo, each naming the program.
+// Starts a program that SIGKILL ends when the calling THREAD ends: call it on a thread that stays. Returns once the
+// program runs. Safe in a program of many threads. Errors: kNotFound, kDenied, kIo, each naming the program.
 Result<pid_t> StartProcess(const Command& command);
 
-// The thread that stays: starts processes for those who have none. Thread-safe. Its children get their death
-// signal when it is destroyed.
+// The thread that stays: starts processes for those who have none. Thread-safe. Its children are killed when it is
+// destroyed.
 class Spawner {
  public:
   Spawner();

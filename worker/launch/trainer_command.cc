@@ -25,23 +25,23 @@ Command SoloCommand(std::vector<std::string> trainer_arguments, int threads, std
 
 Command GangCommand(const GangLaunch& launch) {
   const std::string ranks = std::to_string(launch.ranks);
+  const std::string folder = launch.temporary_folder.string();
   Command command;
-  command.arguments = {launch.mpirun.string(), "-np", ranks,
-                       // Here and nowhere else, whatever a batch system's allocation says.
-                       "--host", "localhost:" + ranks, "--mca", "plm", "isolated",  //
-                       "--mca", "ras", "^slurm,tm,lsf,gridengine",                  //
-                       "--bind-to", "none",  // each rank binds itself to the CPUs of its slot
-                       // Waiting ranks poll: without this they starve the threads that they wait for.
-                       "--mca", "mpi_yield_when_idle", "1",  //
-                       "--mca", "orte_tmpdir_base", launch.temporary_folder.string(), launch.tutti.string(), "rank",
-                       launch.attempt.str(), "--socket", launch.socket.string()};
+  command.arguments = {
+      launch.mpirun.string(), "-np", ranks,
+      // Here and nowhere else, whatever a batch system's allocation says.
+      "--host", "localhost:" + ranks, "--mca", "plm", "isolated",  //
+      "--mca", "ras", "^slurm,tm,lsf,gridengine",                  //
+      "--bind-to", "none",                                         // each rank binds itself to the CPUs of its slot
+      // Waiting ranks poll: without this they starve the threads that they wait for.
+      "--mca", "mpi_yield_when_idle", "1",  //
+      // All its files, shared memory too: those of a launcher that was killed are swept with the folder.
+      "--mca", "orte_tmpdir_base", folder, "--mca", "btl_vader_backing_directory", folder,  //
+      launch.tutti.string(), "rank", launch.attempt.str(), "--socket", launch.socket.string()};
   command.environment = ForLauncher(ForTrainer(WithoutOuterLaunch(CurrentEnvironment()), launch.threads));
   // A cluster sends SIGTERM to everything at once. mpirun would leave its ranks a second; they need one to checkpoint.
   command.blocked_signals = {SIGTERM};
   command.ignored_signals = {SIGUSR1};
-  // When this worker dies the ranks end by their lifelines, and mpirun with them: SIGINT lets it remove what they leave
-  // in shared memory.
-  command.death_signal = SIGINT;
   return command;
 }
 
