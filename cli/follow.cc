@@ -84,6 +84,10 @@ class Follower {
 
   int Failed(const Error& failure) {
     Complain(failure);
+    if (failure.code == ErrorCode::kNoSpace) {
+      PrintToError(
+          fmt::format("There is no space left for {}; `tutti du` and `tutti rm` help to make some.\n", home_.string()));
+    }
     PrintToError(HowToGoOn(id_));
     return kExitFailed;
   }

@@ -24,7 +24,7 @@ Result<int> CheckHome(const std::filesystem::path& home) {
   TUTTI_ASSIGN_OR_RETURN(const Records records, storage::Catalog::ReadNewest(PosixFileSystem(), home));
   TUTTI_ASSIGN_OR_RETURN(const storage::CheckReport report, storage::Check(PosixFileSystem(), home, records));
   PrintProblems(report.problems);
-  Print(fmt::format("{} ensembles, {} checkpoints, {} read: {}\n", report.ensembles, report.checkpoints,
+  Print(fmt::format("ensembles: {}, checkpoints: {}, read: {}; {}\n", report.ensembles, report.checkpoints,
                     FormatBytes(report.bytes),
                     report.alarms() == 0 ? "nothing is lost" : fmt::format("{} alarms", report.alarms())));
   return report.alarms() == 0 ? kExitDone : kExitFailed;
@@ -36,7 +36,7 @@ Result<int> RebuildCatalog(const std::filesystem::path& home) {
   TUTTI_ASSIGN_OR_RETURN(const storage::Rebuilt rebuilt, storage::Rebuild(PosixFileSystem(), home));
   PrintProblems(rebuilt.problems);
   TUTTI_ASSIGN_OR_RETURN(const Records records, rebuilt.catalog.Load());
-  Print(fmt::format("generation {} of the catalog is made anew: {} ensembles, {} checkpoints\n",
+  Print(fmt::format("generation {} of the catalog is made anew; ensembles: {}, checkpoints: {}\n",
                     rebuilt.catalog.generation().value, records.ensembles.size(), records.checkpoints.size()));
   return kExitDone;
 }
