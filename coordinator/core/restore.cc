@@ -120,6 +120,15 @@ void Await(State& state, const Attempt& attempt) {
   incarnation = std::max(incarnation, attempt.record.leader_incarnation);
 }
 
+// A follower may have freed its slot before its leader told of the end, and the slot been granted again: whom it was
+// granted to last holds it.
+void AwaitWorkers(State& state) {
+  std::vector<const Attempt*> live;
+  for (const AttemptId& id : state.live) live.push_back(&state.attempts.at(id));
+  std::ranges::stable_sort(live, {}, [](const Attempt* attempt) { return attempt->record.granted_at; });
+  for (const Attempt* attempt : live) Await(state, *attempt);
+}
+
 void RestoreAttempts(State& state, Turn& turn) {
   for (auto& [id, attempt] : state.attempts) {
     if (!IsLive(attempt)) continue;
@@ -128,9 +137,9 @@ void RestoreAttempts(State& state, Turn& turn) {
     attempt.resumed_from = ResumedFrom(state, attempt.record);
     state.live.insert(id);
     ++EnsembleOf(state, id.job).live;
-    Await(state, attempt);
     state.lease_ends = turn.now + state.settings.recovery_lease;
   }
+  AwaitWorkers(state);
 }
 
 int HighestAttempt(const State& state, const JobId& job) {

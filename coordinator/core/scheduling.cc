@@ -9,18 +9,37 @@
 namespace tutti::core {
 namespace {
 
-void StartOrLook(State& state, Turn& turn, Job& job, std::vector<SlotId> gang) {
+// What one pass over the queue did.
+struct Pass {
+  int moves = 0;    // grants, and folders that are looked at from now on
+  int looking = 0;  // jobs that keep slots while their folders are looked at
+};
+
+void StartOrLook(State& state, Turn& turn, Job& job, std::vector<SlotId> gang, Pass& pass) {
   switch (job.folders) {
     case Folders::kKnown:
-      Grant(state, turn, job, std::move(gang));
-      break;
+      ++pass.moves;
+      return Grant(state, turn, job, std::move(gang));
     case Folders::kUnlooked:
       job.folders = Folders::kLooking;
       turn.Do(InspectFolders{job.record.id});
-      break;
+      ++pass.moves;
+      [[fallthrough]];
     case Folders::kLooking:
-      break;
+      ++pass.looking;
   }
+}
+
+Pass PassOverQueue(State& state, Turn& turn) {
+  Pass pass;
+  Placer placer(FreeCluster(state));
+  for (auto next = state.ready.begin(); next != state.ready.end() && !placer.exhausted();) {
+    Job& job = state.jobs.at(JobIn(*next));
+    ++next;  // a grant takes the job out of the queue
+    auto gang = placer.Place(WaitingOf(job));
+    if (gang) StartOrLook(state, turn, job, std::move(*gang), pass);
+  }
+  return pass;
 }
 
 std::string WhyInQueue(const State& state, const Job& job) {
@@ -85,13 +104,9 @@ Waiting WaitingOf(const Job& job) { return {job.record.id, job.record.minimum_sl
 
 void ScheduleReady(State& state, Turn& turn) {
   if (!state.schedule_needed || state.stopping) return;
-  Placer placer(FreeCluster(state));
-  for (auto next = state.ready.begin(); next != state.ready.end() && !placer.exhausted();) {
-    Job& job = state.jobs.at(JobIn(*next));
-    ++next;  // a grant takes the job out of the queue
-    auto gang = placer.Place(WaitingOf(job));
-    if (gang) StartOrLook(state, turn, job, std::move(*gang));
-  }
+  // What is kept for a job whose folders are looked at is chosen anew in each pass, and a grant behind it may have
+  // moved it: then another fits perhaps.
+  for (Pass pass = PassOverQueue(state, turn); pass.moves > 0 && pass.looking > 0;) pass = PassOverQueue(state, turn);
   state.schedule_needed = false;
 }
 

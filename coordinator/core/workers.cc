@@ -49,15 +49,22 @@ bool GangHas(const Attempt& attempt, const Worker& worker, const std::vector<int
   });
 }
 
-// Another attempt was granted slots of this one since.
-bool WasReplaced(const State& state, const Attempt& attempt, const std::set<AttemptId>& holding) {
-  return std::ranges::any_of(holding, [&](const AttemptId& id) {
+// Another attempt has slots of this one: it was granted them since, or the worker says that it runs there.
+bool WasReplaced(const State& state, const Worker& worker, const Attempt& attempt, const std::set<AttemptId>& before) {
+  const auto overlaps = [&](const AttemptId& id) {
     const auto other = state.attempts.find(id);
-    return id != attempt.record.id && other != state.attempts.end() && IsLive(other->second) &&
-           std::ranges::any_of(other->second.record.gang, [&](const SlotId& slot) {
-             return std::ranges::find(attempt.record.gang, slot) != attempt.record.gang.end();
-           });
-  });
+    if (id == attempt.record.id || other == state.attempts.end() || !IsLive(other->second)) return false;
+    return std::ranges::any_of(other->second.record.gang, [&](const SlotId& slot) {
+      return std::ranges::find(attempt.record.gang, slot) != attempt.record.gang.end();
+    });
+  };
+  const auto taken = [&](const SlotId& slot) {
+    if (slot.worker != worker.id) return false;
+    if (std::cmp_greater_equal(slot.index, worker.holders.size())) return true;  // it offers fewer than it did
+    const std::optional<AttemptId>& holder = worker.holders[static_cast<size_t>(slot.index)];
+    return holder.has_value() && *holder != attempt.record.id;
+  };
+  return std::ranges::any_of(before, overlaps) || std::ranges::any_of(attempt.record.gang, taken);
 }
 
 // Whether a worker may go on with what it says it runs, `before` being what held its slots in our eyes.
@@ -71,7 +78,7 @@ Revival Keep(State& state, Turn& turn, const Worker& worker, const std::set<Atte
   if (!leads) return IsLive(*attempt) ? Revival::kGoesOn : Revival::kTooLate;
   if (!IsLedBy(*attempt, worker)) return Revival::kTooLate;  // an older process led it, and took it along
   if (!IsLive(*attempt)) {
-    if (WasReplaced(state, *attempt, before)) return Revival::kTooLate;
+    if (WasReplaced(state, worker, *attempt, before)) return Revival::kTooLate;
     if (Revive(state, turn, *attempt, worker) == Revival::kTooLate) return Revival::kTooLate;
   }
   Confirm(state, turn, *attempt);
@@ -96,10 +103,11 @@ void OccupyLed(Worker& worker, const Attempt& attempt) {
 void Reconcile(State& state, Turn& turn, Worker& worker, const std::set<AttemptId>& before,
                const std::vector<protocol::RunningAttempt>& running) {
   worker.holders.assign(worker.holders.size(), std::nullopt);
+  for (const protocol::RunningAttempt& one : running) {
+    for (const int index : one.slots) Occupy(worker, one.attempt, index);  // stale ones, too, until it frees them
+  }
   std::set<AttemptId> kept;
   for (const protocol::RunningAttempt& one : running) {
-    for (const int index : one.slots)
-      Occupy(worker, one.attempt, index);  // a stale one's, too, until it says otherwise
     if (Keep(state, turn, worker, before, one) == Revival::kGoesOn) {
       kept.insert(one.attempt);
       if (one.leader) OccupyLed(worker, *FindAttempt(state, one.attempt));
@@ -227,6 +235,7 @@ void OnDisconnected(State& state, Turn& turn, const WorkerDisconnected& event) {
   Worker& worker = found->second;
   if (worker.incarnation != event.incarnation || !std::exchange(worker.connected, false)) return;
   worker.disconnected_at = turn.now;
+  state.schedule_needed = true;  // what was kept there for a wide gang may be for others now
 }
 
 void OnSaid(State& state, Turn& turn, const WorkerSaid& event) {

@@ -100,6 +100,19 @@ TEST(Worker, ItsNewIncarnationEndsWhatTheOlderLedAtOnce) {
   EXPECT_EQ(stage.job("a").failures, 0);
 }
 
+TEST(Worker, WhoseConnectionBreaksFreesOthersFromWaitingForItsSlots) {
+  Stage stage;
+  stage.Submit({{"wide", 2}, {"narrow"}});
+  stage.Join("n1", 1, {}, 1, "d");
+  stage.Join("n2", 1, {}, 1, "d");
+  stage.Inspect();
+  stage.Exit(AttemptOf("wide", 1), protocol::kExitStopped);
+  stage.Say("n2", protocol::SlotsFree{AttemptOf("wide", 1), {0}});
+  EXPECT_THAT(stage.core.Why(JobNamed("narrow")), HasSubstr("kept for e-1/wide"));
+  stage.Disconnect("n1");  // nothing is left that could hold the wide one
+  EXPECT_EQ(stage.job("narrow").state, JobState::kRunning);
+}
+
 TEST(Worker, HasAMomentToComeBack) {
   Stage stage = RunningOnN1();
   stage.Disconnect("n1");
@@ -186,6 +199,21 @@ TEST(Worker, MayListAnAttemptWhoseEndItStillHasToTell) {
   stage.Report(kFirst, protocol::Finished{10, 1});
   stage.End(kFirst, 0);
   EXPECT_EQ(stage.job("a").state, JobState::kFinished);
+}
+
+TEST(Worker, ALostAttemptIsNotTakenUpWhereAnotherRuns) {
+  Stage stage;
+  stage.Submit({{"a"}, {"b"}});
+  stage.Join("n1", 1);
+  stage.Inspect();
+  stage.Free(kFirst);  // lost: no exit was told
+  stage.LookAtFolders();
+  ASSERT_EQ(stage.attempt(kSecond).state, AttemptState::kGranted);
+  stage.Disconnect("n1");
+  stage.Pass(seconds(10));
+  stage.Join("n1", 1, {Leads(kFirst, {}), Leads(AttemptOf("ghost", 1), {0})});
+  EXPECT_EQ(stage.job("a").state, JobState::kWaiting);
+  EXPECT_EQ(stage.core.workers().at(0).holders.at(0), AttemptOf("ghost", 1));
 }
 
 TEST(Worker, WhatItListsThatNobodyKnowsIsStopped) {
@@ -307,6 +335,21 @@ TEST(Restart, AttemptsThatNobodyClaimsAreLostAfterTheLease) {
   EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kEnded);
   stage.LookAtFolders();
   EXPECT_EQ(stage.attempt(kSecond).gang[0].worker, WorkerId("n2"));
+}
+
+TEST(Restart, ASlotBelongsToTheAttemptItWasGrantedToLast) {
+  Stage stage;
+  stage.Submit({{"b", 2}, {"a"}});
+  stage.Join("n1", 1, {}, 1, "d");
+  stage.Join("n2", 1, {}, 1, "d");
+  stage.Inspect();
+  stage.now += seconds(1);
+  stage.Say("n2", protocol::SlotsFree{AttemptOf("b", 1), {0}});  // its leader n1 has not told of the end yet
+  ASSERT_EQ(stage.attempt(kFirst).gang[0].worker, WorkerId("n2"));
+  stage.Restart();
+  stage.Join("n2", 1, {Leads(kFirst)}, 1, "d");
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kRunning);
+  EXPECT_EQ(stage.attempt(AttemptOf("b", 1)).state, AttemptState::kUnknown);
 }
 
 TEST(Restart, AnOlderProcessThanTheOneThatLedIsRefused) {

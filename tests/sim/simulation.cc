@@ -1,0 +1,525 @@
+#include "tests/sim/simulation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "tests/coordinator/core/experiments.h"
+
+namespace tutti::sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr Duration kChaosLasts = minutes(4);
+constexpr Duration kCalmLasts = minutes(60);
+constexpr Duration kHeartbeat = seconds(5);
+constexpr int kWholeComparisonEvery = 37;  // events; it costs a copy of everything
+
+core::Settings SettingsOfSimulation() {
+  core::Settings settings;
+  settings.maximum_failures = 4;
+  return settings;
+}
+
+template <typename... Handlers>
+struct Overloaded : Handlers... {
+  using Handlers::operator()...;
+};
+
+}  // namespace
+
+Simulation::Simulation(uint64_t seed, Mistake mistake)
+    : mistake_(mistake),
+      agenda_(seed),
+      surroundings_{agenda_,
+                    disk_,
+                    chaos_,
+                    [this](const WorkerId& id, protocol::FromWorker message) { FromWorkerTo(id, std::move(message)); },
+                    [this](const AttemptId& attempt, const std::vector<SlotId>& gang) {
+                      std::set<WorkerId> members;
+                      for (const SlotId& slot : gang) members.insert(slot.worker);
+                      for (const WorkerId& id : members) {
+                        agenda_.After(agenda_.Within(milliseconds(1), seconds(2)), [this, id, attempt] {
+                          workers_.at(id).HandleGangEnded(attempt);
+                          workers_.at(id).HandleRankGone(attempt);
+                        });
+                      }
+                    },
+                    [this](const WorkerId& id, const AttemptId& attempt) { return workers_.at(id).lends(attempt); },
+                    [this](const AttemptId& attempt) {
+                      if (!core_) return false;
+                      const auto records = core_->RecordsOf(attempt.job.ensemble).attempts;
+                      const auto found = std::ranges::find(records, attempt, &AttemptRecord::id);
+                      return found != records.end() && found->state != AttemptState::kEnded;
+                    }} {}
+
+Outcome Simulation::Run() {
+  try {
+    Build();
+    Live();
+    Calm();
+    CheckTheEnd();
+  } catch (const Violation& violation) {
+    outcome_.violation = violation.what();
+  }
+  return outcome_;
+}
+
+void Simulation::Build() {
+  one_process_ = agenda_.OneIn(4);
+  const int64_t workers = one_process_ ? 1 : agenda_.Between(1, 4);
+  int64_t widest = 1;
+  for (int64_t i = 1; i <= workers; ++i) {
+    const WorkerId id(fmt::format("n{}", i));
+    const std::string domain = agenda_.OneIn(2) ? "d" : "";
+    const int64_t slots = agenda_.Between(1, 4);
+    widest = std::max(widest, slots);
+    workers_.try_emplace(id, surroundings_, id, static_cast<int>(slots), domain);
+    connections_[id];
+  }
+  StartCoordinator();
+  for (auto& [id, worker] : workers_) {
+    Connect(worker);
+    Heartbeat(id);
+  }
+  const int64_t ensembles = agenda_.Between(1, 3);
+  for (int64_t i = 1; i <= ensembles; ++i) {
+    ensembles_.emplace_back(fmt::format("e-{}", i));
+    std::vector<core::MemberSketch> members;
+    for (int64_t member = agenda_.Between(1, 5); member > 0; --member) {
+      const int wide = agenda_.OneIn(4) ? static_cast<int>(std::min<int64_t>(widest, 2)) : 1;
+      members.push_back({fmt::format("m{}", member), wide, wide + static_cast<int>(agenda_.Between(0, 1)),
+                         static_cast<int>(agenda_.Between(1, 2))});
+    }
+    std::optional<int> minimum;
+    if (agenda_.OneIn(2)) minimum = 1;
+    const core::EnsembleSubmitted submitted{ensembles_.back(), core::ExperimentOf(members, minimum), "hash"};
+    // Asked for again until it is committed, as a user does whose coordinator died.
+    auto submit = std::make_shared<std::function<void()>>();
+    *submit = [this, submitted, again = std::weak_ptr(submit)] {
+      if (!ledger_.All().ensembles.empty() && !core_) return;
+      if (core_) Handle(submitted);
+    };
+    for (int attempt = 0; attempt < 3; ++attempt) {
+      agenda_.After(agenda_.Within(seconds(1), seconds(60)), [submit] { (*submit)(); });
+    }
+    agenda_.After(kChaosLasts + seconds(30), [submit] { (*submit)(); });
+  }
+}
+
+void Simulation::Live() {
+  const TimePoint until = agenda_.now() + kChaosLasts;
+  Disturb();
+  ActAsUser();
+  while (agenda_.now() < until && agenda_.Step()) {
+  }
+}
+
+void Simulation::Calm() {
+  chaos_ = Chaos::kOff;
+  const TimePoint until = agenda_.now() + kCalmLasts;
+  for (auto& [id, worker] : workers_) {
+    if (!worker.alive()) {
+      worker.Rise();
+      Connect(worker);
+    }
+  }
+  if (!core_) StartCoordinator();
+  agenda_.After(seconds(40), [this] { Resume(); });
+  while (agenda_.now() < until && agenda_.Step()) {
+    if (AllEnded()) return;
+  }
+  throw Violation("it never ends: " + WhatIsLeft());
+}
+
+bool Simulation::AllEnded() const {
+  if (!core_) return false;
+  const auto& records = core_->records().ensembles;
+  if (records.size() != ensembles_.size()) return false;
+  const auto ended = [](const EnsembleRecord& one) { return one.ended_at && one.state != EnsembleState::kStopped; };
+  if (!std::ranges::all_of(records, ended)) return false;
+  return std::ranges::all_of(workers_, [](const auto& one) { return one.second.idle(); }) &&
+         std::ranges::all_of(core_->workers(), [](const auto& worker) {
+           return std::ranges::none_of(worker.holders, [](const auto& holder) { return holder.has_value(); });
+         });
+}
+
+std::string Simulation::WhatIsLeft() const {
+  if (!core_) return "no coordinator";
+  std::string text;
+  for (const EnsembleRecord& one : core_->records().ensembles) {
+    text += fmt::format("{} is {}{}; ", one.id, Name(one.state), one.ended_at ? "" : ", not ended");
+  }
+  for (const JobRecord& job : core_->records().jobs) {
+    if (job.state != JobState::kWaiting && job.state != JobState::kRunning) continue;
+    text += fmt::format("{}: {}; ", job.id.str(), core_->Why(job.id));
+  }
+  for (const auto& worker : core_->workers()) {
+    for (const auto& holder : worker.holders) {
+      if (holder) text += fmt::format("{} is held by {}; ", worker.id, holder->str());
+    }
+  }
+  for (const auto& [id, worker] : workers_) {
+    if (!worker.idle()) text += fmt::format("{} is busy; ", id);
+  }
+  return text;
+}
+
+void Simulation::CheckTheEnd() {
+  if (core_->records() != ledger_.All()) throw Violation("what was committed is not what is known");
+  for (const CheckpointRecord& record : core_->records().checkpoints) {
+    const CheckpointKey key{record.attempt, record.step};
+    if (record.state == CheckpointState::kCommitted && !disk_.checkpoints.contains(key)) {
+      throw Violation(fmt::format("{} step {} has a row and no folder", key.attempt.str(), key.step));
+    }
+  }
+  for (const JobRecord& job : core_->records().jobs) {
+    outcome_.replaced += std::max(job.attempts - 1, 0);
+    if (job.kind != JobKind::kTrain || job.state != JobState::kFinished) continue;
+    ++outcome_.finished;
+    const auto& checkpoints = core_->records().checkpoints;
+    const bool whole = std::ranges::any_of(checkpoints, [&](const CheckpointRecord& record) {
+      return record.attempt.job == job.id && record.step == kTotalSteps;
+    });
+    if (!whole) throw Violation(fmt::format("{} finished without its last checkpoint", job.id.str()));
+  }
+}
+
+// ---- the coordinator ----
+
+void Simulation::StartCoordinator() {
+  ++outcome_.restarts;
+  std::vector<core::Effect> outstanding;
+  core_ = std::make_unique<core::Core>(core::Core::Restore(SettingsOfSimulation(), Generation{++generation_},
+                                                           ledger_.All(), agenda_.now(), outstanding));
+  planned_tick_.reset();
+  ledger_.Commit(outstanding);
+  core_->CheckInvariants();
+  for (const core::Effect& effect : outstanding) {
+    if (core_) Perform(effect);
+  }
+  PlanTick();
+}
+
+void Simulation::KillCoordinator() {
+  if (!core_) return;
+  core_.reset();
+  for (auto& [id, connection] : connections_) Break(id);
+  const Duration away = chaos_ == Chaos::kOn ? agenda_.Within(seconds(1), seconds(40)) : Duration(seconds(1));
+  agenda_.After(away, [this, generation = generation_] {
+    if (!core_ && generation_ == generation) StartCoordinator();
+  });
+}
+
+void Simulation::Handle(const core::Event& event) {
+  if (!core_) return;
+  ++outcome_.events;
+  const bool dies = chaos_ == Chaos::kOn && agenda_.OneIn(mistake_ == Mistake::kAcknowledgesBeforeItCommits ? 50 : 300);
+  std::vector<core::Effect> effects = core_->Handle(event, agenda_.now());
+  core_->CheckInvariants();
+  if (mistake_ == Mistake::kAcknowledgesBeforeItCommits) PerformAcknowledgements(effects);
+  if (dies && agenda_.OneIn(3)) return KillCoordinator();  // before its commit
+  ledger_.Commit(effects);
+  if (outcome_.events % kWholeComparisonEvery == 0 && core_->records() != ledger_.All()) {
+    throw Violation("what was committed is not what is known");
+  }
+  // It may die before any effect, between two of them or after the last.
+  const auto last = dies ? agenda_.Between(0, std::ssize(effects)) : std::ssize(effects);
+  for (int64_t i = 0; i < last; ++i) Perform(effects[static_cast<size_t>(i)]);
+  if (dies) return one_process_ ? KillEverything() : KillCoordinator();
+  if (core_->stopped()) return one_process_ ? KillEverything() : KillCoordinator();
+  PlanTick();
+}
+
+void Simulation::PlanTick() {
+  if (!core_ || mistake_ == Mistake::kNeverTicks) return;
+  const std::optional<TimePoint> next = core_->NextDeadline();
+  if (!next || (planned_tick_ && *planned_tick_ <= *next)) return;
+  planned_tick_ = next;
+  agenda_.At(*next, [this, next, generation = generation_] {
+    if (!core_ || generation_ != generation || planned_tick_ != next) return;
+    planned_tick_.reset();
+    Handle(core::Tick{});
+  });
+}
+
+void Simulation::Answer(std::function<core::Event()> event) {
+  agenda_.After(agenda_.Within(milliseconds(1), seconds(3)),
+                [this, generation = generation_, event = std::move(event)] {
+                  if (core_ && generation_ == generation) Handle(event());
+                });
+}
+
+std::string Simulation::MaybeAnError() { return chaos_ == Chaos::kOn && agenda_.OneIn(10) ? "the disk is full" : ""; }
+
+void Simulation::Perform(const core::Effect& effect) {
+  std::visit(Overloaded{
+                 [](const core::Persist&) {},
+                 [](const core::Erase&) {},
+                 [](const core::Notify&) {},
+                 [&](const core::Tell& tell) { Tell(tell); },
+                 [&](const core::StartAttempt& start) { Start(start); },
+                 [&](const core::DrawSplit& draw) {
+                   Answer([this, id = draw.id] { return core::SplitDrawn{id, MaybeAnError()}; });
+                 },
+                 [&](const core::Combine& combine) {
+                   CheckCombination(combine);
+                   Answer([this, id = combine.id] { return core::CombinationDone{id, MaybeAnError()}; });
+                 },
+                 [&](const core::InspectFolders& inspect) { Answer([this, job = inspect.job] { return Look(job); }); },
+                 [&](const core::RemoveCheckpoint& remove) {
+                   Answer([this, key = remove.key] {
+                     disk_.checkpoints.erase(key);
+                     return core::CheckpointRemoved{key, ""};
+                   });
+                 },
+                 [&](const core::RemoveEnsembleFolder& remove) {
+                   std::erase_if(disk_.checkpoints,
+                                 [&](const CheckpointKey& key) { return key.attempt.job.ensemble == remove.id; });
+                 },
+             },
+             effect);
+}
+
+void Simulation::PerformAcknowledgements(const std::vector<core::Effect>& effects) {
+  for (const core::Effect& effect : effects) {
+    const auto* tell = std::get_if<core::Tell>(&effect);
+    const auto* safe = tell == nullptr ? nullptr : std::get_if<protocol::Acknowledge>(&tell->message);
+    if (safe != nullptr) workers_.at(tell->worker).HandleAcknowledge(*safe);
+  }
+}
+
+void Simulation::Tell(const core::Tell& effect) {
+  const FakeWorker& worker = workers_.at(effect.worker);
+  if (effect.incarnation != worker.incarnation()) return;
+  if (const auto* safe = std::get_if<protocol::Acknowledge>(&effect.message)) {
+    for (const CheckpointRecord& record : core_->RecordsOf(safe->attempt.job.ensemble).checkpoints) {
+      if (record.attempt != safe->attempt) continue;
+      int64_t& step = acknowledged_steps_[safe->attempt.job];
+      step = std::max(step, record.step);
+    }
+  }
+  ToWorker(effect.worker, [message = effect.message](FakeWorker& to) {
+    std::visit(Overloaded{
+                   [&](const protocol::Welcome&) { to.HandleWelcome(); },
+                   [&](const protocol::GrantSlots& grant) { to.HandleGrant(grant); },
+                   [&](const protocol::StopAttempt& stop) { to.HandleStop(stop); },
+                   [&](const protocol::Acknowledge& acknowledge) { to.HandleAcknowledge(acknowledge); },
+                   [&](const protocol::Refused& refused) { throw Violation("refused: " + refused.reason); },
+                   [](const auto&) {},
+               },
+               message);
+  });
+}
+
+void Simulation::Start(core::StartAttempt effect) {
+  if (mistake_ == Mistake::kForgetsTheCheckpoint) effect.resume_from.reset();
+  CheckProgress(effect);
+  std::map<WorkerId, protocol::GrantSlots> grants;
+  for (const SlotId& slot : effect.gang) {
+    protocol::GrantSlots& grant = grants[slot.worker];
+    grant.attempt = effect.attempt;
+    grant.slots.push_back(slot.index);
+  }
+  for (const auto& [id, grant] : grants) ToWorker(id, [grant = grant](FakeWorker& to) { to.HandleGrant(grant); });
+  ToWorker(effect.gang.front().worker, [effect](FakeWorker& to) { to.HandleStart(effect); });
+}
+
+void Simulation::CheckProgress(const core::StartAttempt& effect) const {
+  const auto safe = acknowledged_steps_.find(effect.attempt.job);
+  const int64_t from = effect.resume_from ? effect.resume_from->step : 0;
+  if (safe != acknowledged_steps_.end() && from < safe->second) {
+    throw Violation(
+        fmt::format("{} goes on from step {}, but step {} was acknowledged", effect.attempt.str(), from, safe->second));
+  }
+}
+
+void Simulation::CheckCombination(const core::Combine& effect) const {
+  if (std::ssize(effect.predictions) != 2 * effect.finished_members || effect.finished_members == 0) {
+    throw Violation(fmt::format("{} is combined of {} predictions of {} members", effect.id, effect.predictions.size(),
+                                effect.finished_members));
+  }
+}
+
+core::FoldersInspected Simulation::Look(const JobId& job) const {
+  core::FoldersInspected inspected{job, {}, 0};
+  if (const auto highest = disk_.highest_attempt.find(job); highest != disk_.highest_attempt.end()) {
+    inspected.highest_attempt = highest->second;
+  }
+  for (const CheckpointKey& key : disk_.checkpoints) {
+    if (key.attempt.job != job) continue;
+    CheckpointRecord record;
+    record.attempt = key.attempt;
+    record.step = key.step;
+    inspected.adopted.push_back(std::move(record));  // known ones, too: the core passes over them
+  }
+  return inspected;
+}
+
+// ---- the network ----
+
+Duration Simulation::Delay() {
+  return chaos_ == Chaos::kOn && agenda_.OneIn(20) ? agenda_.Within(milliseconds(100), seconds(5))
+                                                   : agenda_.Within(milliseconds(1), milliseconds(50));
+}
+
+void Simulation::Connect(FakeWorker& worker) {
+  Connection& connection = connections_.at(worker.id());
+  if (connection.up || !worker.alive()) return;
+  if (!core_) {
+    agenda_.After(agenda_.Within(milliseconds(100), seconds(2)), [this, &worker] { Connect(worker); });
+    return;
+  }
+  connection.up = true;
+  ++connection.number;
+  connection.to_coordinator = connection.to_worker = agenda_.now();
+  FromWorkerTo(worker.id(), worker.MakeHello());
+}
+
+void Simulation::Break(const WorkerId& id) {
+  Connection& connection = connections_.at(id);
+  if (!connection.up) return;
+  connection.up = false;
+  FakeWorker& worker = workers_.at(id);
+  worker.HandleConnectionLost();
+  const int number = connection.number;
+  const Incarnation incarnation = worker.incarnation();
+  // The coordinator may notice late, even after the worker came back: then it is no news.
+  agenda_.After(agenda_.Within(milliseconds(1), seconds(8)), [this, id, number, incarnation] {
+    if (connections_.at(id).known == number) Handle(core::WorkerDisconnected{id, incarnation});
+  });
+  const Duration away =
+      agenda_.OneIn(4) ? agenda_.Within(seconds(5), seconds(40)) : agenda_.Within(milliseconds(10), seconds(3));
+  agenda_.After(away, [this, &worker] { Connect(worker); });
+}
+
+void Simulation::FromWorkerTo(const WorkerId& id, protocol::FromWorker message) {
+  Connection& connection = connections_.at(id);
+  if (!connection.up) return;
+  if (mistake_ == Mistake::kLosesFreedSlots && std::holds_alternative<protocol::SlotsFree>(message)) return;
+  const Incarnation incarnation = workers_.at(id).incarnation();
+  connection.to_coordinator = std::max(connection.to_coordinator, agenda_.now() + Delay());
+  agenda_.At(connection.to_coordinator, [this, id, number = connection.number, incarnation, message] {
+    if (connections_.at(id).number == number && connections_.at(id).up) Deliver(id, number, incarnation, message);
+  });
+}
+
+void Simulation::Deliver(const WorkerId& id, int connection, Incarnation incarnation,
+                         const protocol::FromWorker& message) {
+  if (!core_) return;
+  if (const auto* hello = std::get_if<protocol::Hello>(&message)) {
+    connections_.at(id).known = connection;
+    return Handle(core::WorkerJoined{*hello});
+  }
+  MaybeRepeat(id, incarnation, message);
+  Handle(core::WorkerSaid{id, incarnation, message});
+  const auto* started = std::get_if<protocol::AttemptStarted>(&message);
+  if (mistake_ == Mistake::kFreesSlotsTooEarly && started != nullptr) {
+    Handle(core::WorkerSaid{id, incarnation, protocol::SlotsFree{started->attempt, {0, 1, 2, 3}}});
+  }
+}
+
+// The same once more, when it likes: late, out of order, over connections and processes long gone.
+void Simulation::MaybeRepeat(const WorkerId& id, Incarnation incarnation, const protocol::FromWorker& message) {
+  if (chaos_ == Chaos::kOff || !agenda_.OneIn(20)) return;
+  agenda_.After(agenda_.Within(milliseconds(1), seconds(60)), [this, id, incarnation, message] {
+    Handle(core::WorkerSaid{id, incarnation, message});
+  });
+}
+
+void Simulation::ToWorker(const WorkerId& id, std::function<void(FakeWorker&)> message) {
+  Connection& connection = connections_.at(id);
+  if (!connection.up || connection.known != connection.number) return;
+  connection.to_worker = std::max(connection.to_worker, agenda_.now() + Delay());
+  agenda_.At(connection.to_worker, [this, id, number = connection.number, message = std::move(message)] {
+    if (connections_.at(id).number == number && connections_.at(id).up) message(workers_.at(id));
+  });
+}
+
+void Simulation::Heartbeat(const WorkerId& id) {
+  if (workers_.at(id).alive()) FromWorkerTo(id, protocol::Heartbeat{});
+  agenda_.After(kHeartbeat, [this, id] { Heartbeat(id); });
+}
+
+// ---- what goes wrong ----
+
+void Simulation::Disturb() {
+  if (chaos_ == Chaos::kOff) return;
+  auto victim = workers_.begin();
+  std::advance(victim, agenda_.Between(0, std::ssize(workers_) - 1));
+  switch (agenda_.Between(1, 6)) {
+    case 1:
+      one_process_ ? KillEverything() : KillWorker(victim->second);
+      break;
+    case 2:
+    case 3:
+      if (!one_process_) Break(victim->first);
+      break;
+    case 4:
+      if (!one_process_) Freeze(victim->first);
+      break;
+    default:
+      break;
+  }
+  agenda_.After(agenda_.Within(seconds(1), seconds(30)), [this] { Disturb(); });
+}
+
+void Simulation::KillWorker(FakeWorker& worker) {
+  if (!worker.alive()) return;
+  Break(worker.id());
+  worker.Die();
+  agenda_.After(agenda_.Within(milliseconds(100), seconds(60)), [this, &worker] {
+    if (worker.alive()) return;
+    worker.Rise();
+    Connect(worker);
+  });
+}
+
+void Simulation::Freeze(const WorkerId& id) {
+  Connection& connection = connections_.at(id);
+  connection.to_coordinator = agenda_.now() + agenda_.Within(seconds(10), seconds(60));
+}
+
+void Simulation::KillEverything() {
+  KillCoordinator();
+  for (auto& [id, worker] : workers_) KillWorker(worker);
+}
+
+void Simulation::ActAsUser() {
+  if (chaos_ == Chaos::kOff) return;
+  const EnsembleId& id = ensembles_.at(static_cast<size_t>(agenda_.Between(0, std::ssize(ensembles_) - 1)));
+  switch (agenda_.Between(1, 12)) {
+    case 1:
+      Handle(core::EnsembleCancelled{id});
+      break;
+    case 2:
+      Handle(core::StopRequested{});
+      break;
+    case 3:
+    case 4:
+    case 5:
+      Handle(core::EnsembleResumed{id});
+      break;
+    default:
+      break;
+  }
+  agenda_.After(agenda_.Within(seconds(5), seconds(60)), [this] { ActAsUser(); });
+}
+
+void Simulation::Resume() {
+  if (core_ && AllEnded()) return;
+  std::vector<EnsembleId> stopped;
+  if (core_) {
+    for (const EnsembleRecord& one : core_->records().ensembles) {
+      if (one.state == EnsembleState::kStopped) stopped.push_back(one.id);
+    }
+  }
+  for (const EnsembleId& id : stopped) Handle(core::EnsembleResumed{id});
+  agenda_.After(seconds(20), [this] { Resume(); });
+}
+
+}  // namespace tutti::sim

@@ -1,0 +1,114 @@
+// A whole cluster in one thread: the real core, fake workers, a network that delays, drops, repeats and reorders, a
+// disk that stays. A coordinator dies before its commit, between commit and effects, between two effects. One seed
+// makes one course of events.
+//
+// For a while chaos reigns; then nothing fails any more, and every ensemble must come to its end.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "coordinator/core/core.h"
+#include "tests/coordinator/core/ledger.h"
+#include "tests/sim/agenda.h"
+#include "tests/sim/fake_worker.h"
+
+namespace tutti::sim {
+
+// What the simulation does wrong on purpose, to show that it would notice.
+enum class Mistake {
+  kNone,
+  kAcknowledgesBeforeItCommits,  // a coordinator that dies has called safe what it never committed
+  kLosesFreedSlots,              // SlotsFree is dropped without a break of the connection
+  kForgetsTheCheckpoint,         // replacements begin from nothing
+  kFreesSlotsTooEarly,           // a slot is said to be free while its trainer runs
+  kNeverTicks,                   // nobody tells the core that time passes
+};
+
+struct Outcome {
+  std::optional<std::string> violation;
+  int events = 0;
+  int restarts = 0;  // of coordinators
+  int replaced = 0;  // attempts beyond the first of a job
+  int finished = 0;  // members
+};
+
+class Simulation {
+ public:
+  Simulation(uint64_t seed, Mistake mistake);
+  Outcome Run();
+
+ private:
+  struct Connection {
+    int number = 0;  // of connections of this worker so far; messages of former ones are dropped
+    bool up = false;
+    int known = 0;                        // the connection that the coordinator has a Hello of
+    TimePoint to_coordinator, to_worker;  // when the last message of each direction arrives
+  };
+
+  void Build();
+  void Live();
+  void Calm();
+  bool AllEnded() const;
+  void CheckTheEnd();
+  std::string WhatIsLeft() const;
+
+  // ---- the coordinator ----
+  void StartCoordinator();
+  void KillCoordinator();
+  void Handle(const core::Event& event);
+  void Perform(const core::Effect& effect);
+  void PerformAcknowledgements(const std::vector<core::Effect>& effects);
+  void PlanTick();
+  // Calls the core with an event that an effect leads to, if this coordinator still lives then.
+  void Answer(std::function<core::Event()> event);
+  void Tell(const core::Tell& effect);
+  void Start(core::StartAttempt effect);
+  void CheckProgress(const core::StartAttempt& effect) const;
+  void CheckCombination(const core::Combine& effect) const;
+  core::FoldersInspected Look(const JobId& job) const;
+  std::string MaybeAnError();
+
+  // ---- the network ----
+  void Connect(FakeWorker& worker);
+  void Break(const WorkerId& id);
+  void FromWorkerTo(const WorkerId& id, protocol::FromWorker message);
+  void Deliver(const WorkerId& id, int connection, Incarnation incarnation, const protocol::FromWorker& message);
+  void MaybeRepeat(const WorkerId& id, Incarnation incarnation, const protocol::FromWorker& message);
+  void ToWorker(const WorkerId& id, std::function<void(FakeWorker&)> message);
+  void Heartbeat(const WorkerId& id);
+  Duration Delay();
+
+  // ---- what goes wrong ----
+  void Disturb();
+  void KillWorker(FakeWorker& worker);
+  void Freeze(const WorkerId& id);
+  void KillEverything();
+  void ActAsUser();
+  void Resume();
+
+  Mistake mistake_;
+  Agenda agenda_;
+  Chaos chaos_ = Chaos::kOn;
+  Disk disk_;
+  core::Ledger ledger_;
+  Surroundings surroundings_;
+  std::map<WorkerId, FakeWorker> workers_;
+  std::map<WorkerId, Connection> connections_;
+  std::vector<EnsembleId> ensembles_;
+  bool one_process_ = false;  // coordinator and worker die together
+
+  std::unique_ptr<core::Core> core_;
+  int64_t generation_ = 0;
+  std::optional<TimePoint> planned_tick_;
+  std::map<JobId, int64_t> acknowledged_steps_;  // the highest checkpoint of each job that a worker was told is safe
+  Outcome outcome_;
+};
+
+}  // namespace tutti::sim
