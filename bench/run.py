@@ -4,7 +4,8 @@ usage: run.py training|ensemble|scheduling|startup [--repeats 5] [--epochs N] [-
 
   training    images/s of LeNet-5, batch 128, one thread: Tutti, a tuned PyTorch script, one with DataLoader
   ensemble    wall time of ten LeNet-5 on two cores: `tutti run` against torchensemble's VotingClassifier
-  scheduling  (sum of the members' own training time) / (slots x wall time of `tutti run`), ten members on two slots
+  scheduling  (sum of the members' own time) / (slots x wall time of `tutti run`), ten members on two slots: their own is
+              training, validation and prediction; beside it training steps alone
   startup     wall time of `tutti --help`
 
 The Python peers need bench/setup.sh once.
@@ -25,7 +26,7 @@ DATA = "/usr/share/datasets/fashion-mnist"
 ENVIRONMENT = dict(os.environ, OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive", PYTHONPATH=str(PEERS), NO_COLOR="1")
 
 
-def experiment(folder, members, epochs):
+def experiment(folder, members, epochs, schedule):
     file = Path(folder) / "bench.yaml"
     file.write_text(f"""\
 version: 1
@@ -35,17 +36,24 @@ training:
   epochs: {epochs}
   batch_size: 128
   optimizer: {{name: sgd, lr: 0.05, momentum: 0.9, nesterov: true, weight_decay: 0.0005}}
-  schedule: {{name: cosine}}
+  schedule: {schedule}
 members: [{{model: lenet5, seeds: {members}}}]
 ensemble: {{combiner: mean}}
 """)
     return file
 
 
-def tutti(build, members, epochs, slots):
-    """One `tutti run` in a new home: its wall time and what it shows."""
+def finished_seconds(ensemble):
+    """What each member's trainer took from its first step to its last prediction."""
+    for events in ensemble.glob("members/*/attempt-*/events.jsonl"):
+        last = json.loads(events.read_text().splitlines()[-1])
+        yield last["seconds"]
+
+
+def tutti(build, members, epochs, slots, schedule="cosine"):
+    """One `tutti run` in a new home: its wall time, what it shows, and what its trainers took."""
     with tempfile.TemporaryDirectory() as folder:
-        file = experiment(folder, members, epochs)
+        file = experiment(folder, members, epochs, schedule)
         program = [build / "bin/tutti"]
         environment = dict(ENVIRONMENT, TUTTI_HOME=str(Path(folder) / "runs"))
         started = time.perf_counter()
@@ -54,7 +62,7 @@ def tutti(build, members, epochs, slots):
         wall_s = time.perf_counter() - started
         shown = subprocess.run([*program, "show", "last", "-o", "json"], check=True, env=environment,
                                capture_output=True, text=True)
-        return wall_s, json.loads(shown.stdout)
+        return wall_s, json.loads(shown.stdout), sum(finished_seconds(Path(folder) / "runs/bench-1"))
 
 
 def peer(script, *arguments):
@@ -66,14 +74,16 @@ def peer(script, *arguments):
 def training(options):
     best = {"tutti": 0.0, "tuned": 0.0, "dataloader": 0.0}
     for repeat in range(options.repeats):
-        _, shown = tutti(options.build, 1, options.epochs, 1)
+        _, shown, _ = tutti(options.build, 1, options.epochs, 1)
         member = shown["members"][0]
+        peers = {name: peer(f"{name}.py", options.epochs, repeat) for name in ("tuned", "dataloader")}
         rates = {"tutti": options.epochs * 55000 / member["train_seconds"],
-                 "tuned": peer("tuned.py", options.epochs, repeat)["images_per_second"],
-                 "dataloader": peer("dataloader.py", options.epochs, repeat)["images_per_second"]}
+                 **{name: measured["images_per_second"] for name, measured in peers.items()}}
+        losses = [member["validation_loss"], *(measured["validation_loss"] for measured in peers.values())]
         for name, rate in rates.items():
             best[name] = max(best[name], rate)
-        print("  images/s: " + ", ".join(f"{name} {rate:.0f}" for name, rate in rates.items()), flush=True)
+        print("  images/s (validation loss): " +
+              ", ".join(f"{name} {rate:.0f} ({loss:.3f})" for (name, rate), loss in zip(rates.items(), losses)), flush=True)
     print(f"training: {best['tutti'] / best['tuned']:.2f} x tuned PyTorch, "
           f"{best['tutti'] / best['dataloader']:.2f} x DataLoader")
 
@@ -81,7 +91,7 @@ def training(options):
 def ensemble(options):
     best = {"tutti": float("inf"), "torchensemble": float("inf")}
     for _ in range(options.repeats):
-        wall_s, shown = tutti(options.build, 10, options.epochs, 2)
+        wall_s, shown, _ = tutti(options.build, 10, options.epochs, 2, schedule="constant")
         accuracy = shown["results"]["splits"]["test"]["combiners"]["mean"]["accuracy"]
         other = peer("voting.py", options.epochs, 10)
         best["tutti"] = min(best["tutti"], wall_s)
@@ -92,13 +102,14 @@ def ensemble(options):
 
 
 def scheduling(options):
-    best = 0.0
+    best, best_steps = 0.0, 0.0
     for _ in range(options.repeats):
-        wall_s, shown = tutti(options.build, 10, options.epochs, 2)
-        trained_s = sum(member["train_seconds"] for member in shown["members"])
-        best = max(best, trained_s / (2 * wall_s))
-        print(f"  trained {trained_s:.1f} s in 2 x {wall_s:.1f} s: {trained_s / (2 * wall_s):.3f}", flush=True)
-    print(f"scheduling: {best:.3f} of the slots' time was training")
+        wall_s, shown, worked_s = tutti(options.build, 10, options.epochs, 2)
+        steps_s = sum(member["train_seconds"] for member in shown["members"])
+        best, best_steps = max(best, worked_s / (2 * wall_s)), max(best_steps, steps_s / (2 * wall_s))
+        print(f"  2 x {wall_s:.1f} s: {worked_s:.1f} s of training, validation and prediction, {steps_s:.1f} s of training "
+              f"steps", flush=True)
+    print(f"scheduling: {best:.3f} of the slots' time was the members' own, {best_steps:.3f} their training steps alone")
 
 
 def startup(options):

@@ -41,7 +41,8 @@ template <>
 inline constexpr auto kFields<Failed> = std::tuple(Field{"error", &Failed::error});
 template <>
 inline constexpr auto kFields<Finished> = std::tuple(Field{"step", &Finished::step},
-                                                     Field{"train_seconds", &Finished::train_seconds});
+                                                     Field{"train_seconds", &Finished::train_seconds},
+                                                     Field{"seconds", &Finished::seconds});
 template <>
 inline constexpr auto kFields<StoppedEarly> = std::tuple(Field{"step", &StoppedEarly::step});
 

@@ -69,7 +69,8 @@ struct Failed {
 };
 struct Finished {
   int64_t step = 0;
-  double train_seconds = 0;      // of all its epochs
+  double train_seconds = 0;      // of all its epochs, validation apart
+  double seconds = 0;            // of this attempt from its Started on: training, validation and predictions
 };
 // Asked to stop, after its checkpoint.
 struct StoppedEarly {

@@ -54,7 +54,7 @@ std::vector<TrainerEvent> EveryEvent() {
       PredictionsWritten{"best", Split::kTest, "members/x.safetensors", 10000, 1290},
       Inspected{60000, 10000, 10, {"shirt", "bag"}, 1, 28, 28, "abc", "members/.inspect/attempt-1/labels.safetensors"},
       Failed{"loss is not finite at step 17"},
-      Finished{4300, 55.5},
+      Finished{4300, 55.5, 60.5},
       StoppedEarly{2000},
   };
 }
@@ -107,8 +107,8 @@ TEST(TrainerEvents, EveryOneSurvivesItsJsonLine) {
 }
 
 TEST(TrainerEvents, AreObjectsThatNameTheEvent) {
-  EXPECT_EQ(ToJson(TrainerEvent(Finished{4300, 55.5})).dump(),
-            R"({"event":"finished","step":4300,"train_seconds":55.5})");
+  EXPECT_EQ(ToJson(TrainerEvent(Finished{4300, 55.5, 60.5})).dump(),
+            R"({"event":"finished","step":4300,"train_seconds":55.5,"seconds":60.5})");
 }
 
 TEST(TrainerEvents, DoublesComeBackBitForBit) {

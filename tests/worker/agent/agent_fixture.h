@@ -18,7 +18,7 @@ namespace tutti::worker {
 
 inline const char* const kStarted =
     R"({"event":"started","step":0,"total_steps":10,"steps_per_epoch":5,"world_size":1,"provenance":{}})";
-inline const char* const kFinished = R"({"event":"finished","step":10,"train_seconds":0.5})";
+inline const char* const kFinished = R"({"event":"finished","step":10,"train_seconds":0.5,"seconds":0.6})";
 inline const char* const kStopped = R"({"event":"stopped_early","step":3})";
 
 // Beside the test's own program, where CMake puts them.

@@ -124,7 +124,7 @@ Result<TrainingOutcome> MemberTraining::Run() {
 }
 
 Result<void> MemberTraining::Begin() {
-  last_checkpoint_ = last_progress_ = SteadyClock::now();
+  began_ = last_checkpoint_ = last_progress_ = SteadyClock::now();
   protocol::Started started;
   started.step = position_.step;
   started.total_steps = inputs_.plan.total_steps;
@@ -294,24 +294,26 @@ Result<void> MemberTraining::Checkpoint() {
   return checkpoints_->Write(std::move(snapshot));
 }
 
-// Returns once the model as it is now is committed in this attempt's folder.
-Result<void> MemberTraining::CommitFinalCheckpoint() {
-  if (!IsLeader()) return {};
-  if (checkpoint_step_ != position_.step) TUTTI_RETURN_IF_ERROR(Checkpoint());
-  return checkpoints_->Flush();
+// The model as it is now is committed in this attempt's folder once the writer is flushed.
+Result<void> MemberTraining::BeginFinalCheckpoint() {
+  if (!IsLeader() || checkpoint_step_ == position_.step) return {};
+  return Checkpoint();
 }
 
 Result<TrainingOutcome> MemberTraining::Stop() {
-  TUTTI_RETURN_IF_ERROR(CommitFinalCheckpoint());
+  TUTTI_RETURN_IF_ERROR(BeginFinalCheckpoint());
+  if (IsLeader()) TUTTI_RETURN_IF_ERROR(checkpoints_->Flush());
   TUTTI_RETURN_IF_ERROR(events_.AppendDurably(protocol::StoppedEarly{position_.step}));
   return TrainingStopped{};
 }
 
 Result<TrainingOutcome> MemberTraining::Finish() {
-  TUTTI_RETURN_IF_ERROR(CommitFinalCheckpoint());
+  TUTTI_RETURN_IF_ERROR(BeginFinalCheckpoint());
   TUTTI_RETURN_IF_ERROR(BroadcastBuffers());
-  TUTTI_RETURN_IF_ERROR(Predict());
-  TUTTI_RETURN_IF_ERROR(events_.AppendDurably(protocol::Finished{position_.step, position_.train_seconds}));
+  TUTTI_RETURN_IF_ERROR(Predict());  // while the checkpoint is being written
+  if (IsLeader()) TUTTI_RETURN_IF_ERROR(checkpoints_->Flush());
+  const double seconds = Seconds(SteadyClock::now() - began_).count();
+  TUTTI_RETURN_IF_ERROR(events_.AppendDurably(protocol::Finished{position_.step, position_.train_seconds, seconds}));
   return TrainingFinished{};
 }
 

@@ -70,7 +70,7 @@ class MemberTraining {
 
   bool CheckpointDue() const;
   Result<void> Checkpoint();
-  Result<void> CommitFinalCheckpoint();
+  Result<void> BeginFinalCheckpoint();
   Result<TrainingOutcome> Stop();
   Result<TrainingOutcome> Finish();
   Result<void> Predict();
@@ -101,7 +101,7 @@ class MemberTraining {
   bool stop_agreed_ = false;
   std::optional<TrainingDiverged> diverged_;
   std::optional<int64_t> checkpoint_step_;  // of the newest in this attempt's folder
-  SteadyClock::time_point last_checkpoint_, last_progress_;
+  SteadyClock::time_point began_, last_checkpoint_, last_progress_;
 };
 
 }  // namespace tutti::trainer

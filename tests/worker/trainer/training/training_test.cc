@@ -62,6 +62,7 @@ TEST(Training, TellsItsWholeStoryInOrder) {
   EXPECT_EQ(finished[0].step, kLastStep);
   EXPECT_NEAR(finished[0].train_seconds, epochs[0].train_seconds + epochs[1].train_seconds + epochs[2].train_seconds,
               1e-9);
+  EXPECT_GT(finished[0].seconds, finished[0].train_seconds) << "validation and predictions take time too";
   EXPECT_TRUE(std::holds_alternative<Finished>(outcome.events.back()));
 }
 
