@@ -4,8 +4,8 @@ usage: run.py training|ensemble|scheduling|startup [--repeats 5] [--epochs N] [-
 
   training    images/s of LeNet-5, batch 128, one thread: Tutti, a tuned PyTorch script, one with DataLoader
   ensemble    wall time of ten LeNet-5 on two cores: `tutti run` against torchensemble's VotingClassifier
-  scheduling  (sum of the members' own time) / (slots x wall time of `tutti run`), ten members on two slots: their own is
-              training, validation and prediction; beside it training steps alone
+  scheduling  (sum of the members' training time) / (slots x wall time of `tutti run`), ten members on two slots:
+              training steps alone, and with the validation and prediction that their trainers do as well
   startup     wall time of `tutti --help`
 
 The Python peers need bench/setup.sh once.
@@ -82,8 +82,8 @@ def training(options):
         losses = [member["validation_loss"], *(measured["validation_loss"] for measured in peers.values())]
         for name, rate in rates.items():
             best[name] = max(best[name], rate)
-        print("  images/s (validation loss): " +
-              ", ".join(f"{name} {rate:.0f} ({loss:.3f})" for (name, rate), loss in zip(rates.items(), losses)), flush=True)
+        print("  images/s (validation loss): " + ", ".join(
+            f"{name} {rate:.0f} ({loss:.3f})" for (name, rate), loss in zip(rates.items(), losses)), flush=True)
     print(f"training: {best['tutti'] / best['tuned']:.2f} x tuned PyTorch, "
           f"{best['tutti'] / best['dataloader']:.2f} x DataLoader")
 
@@ -107,9 +107,9 @@ def scheduling(options):
         wall_s, shown, worked_s = tutti(options.build, 10, options.epochs, 2)
         steps_s = sum(member["train_seconds"] for member in shown["members"])
         best, best_steps = max(best, worked_s / (2 * wall_s)), max(best_steps, steps_s / (2 * wall_s))
-        print(f"  2 x {wall_s:.1f} s: {worked_s:.1f} s of training, validation and prediction, {steps_s:.1f} s of training "
-              f"steps", flush=True)
-    print(f"scheduling: {best:.3f} of the slots' time was the members' own, {best_steps:.3f} their training steps alone")
+        print(f"  2 x {wall_s:.1f} s: {steps_s:.1f} s of training steps, {worked_s:.1f} s with validation and prediction",
+              flush=True)
+    print(f"scheduling: {best_steps:.3f} of the slots' time was training steps, {best:.3f} with validation and prediction")
 
 
 def startup(options):

@@ -10,7 +10,6 @@ add_library(tutti_options INTERFACE)
 target_compile_options(tutti_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror)
 target_include_directories(tutti_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_link_libraries(tutti_options INTERFACE Threads::Threads)
-# What we put into headers comes from C++ libraries that do not build warning-free with all of these.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 reports these falsely inside the standard library once sanitizers or -O3 change its inlining.
   target_compile_options(tutti_options INTERFACE -Wno-error=maybe-uninitialized -Wno-error=restrict)
@@ -29,7 +28,8 @@ function(tutti_module name)
   target_link_libraries(${name} PUBLIC Threads::Threads)
 endfunction()
 
-# tutti_test(NAME SOURCES file... USES target...): one program of GoogleTest cases, known to ctest as one test a case.
+# tutti_test(NAME SOURCES file... USES target...): one program of GoogleTest cases. tests/programs.txt of the build names
+# them all, for scripts/run_tests.py; other programs that tests start are not in it.
 function(tutti_test name)
   cmake_parse_arguments(arg "" "" "SOURCES;USES" ${ARGN})
   add_executable(${name} ${arg_SOURCES})

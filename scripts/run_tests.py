@@ -81,8 +81,8 @@ class Runner:
     def _finish(self, name, status, output, seconds, count):
         if status not in (0, 5) and not count.failed:  # 5: pytest chose no test
             count.failed.append(f"{name}: exit status {status}")
-        print(f"{name}: {count.passed} passed, {len(count.failed)} failed, {len(count.skipped)} skipped ({seconds:.0f} s)",
-              flush=True)
+        print(f"{name} ({seconds:.0f} s): {count.passed} passed, {len(count.failed)} failed, "
+              f"{len(count.skipped)} skipped", flush=True)
         if count.failed:
             print(output[-20000:], flush=True)
         return count
@@ -117,7 +117,8 @@ def main():
     parser.add_argument("-k", dest="words", default="")
     options = parser.parse_args()
     runner = Runner(options.build.resolve(), options.all, options.words)
-    programs = sorted(path for path in (runner.build / "tests").iterdir() if path.is_file() and os.access(path, os.X_OK))
+    tests = runner.build / "tests"
+    programs = [tests / name for name in (tests / "programs.txt").read_text().split()]
     suites = sorted({path.parent for path in (ROOT / "tests").rglob("test_*.py")})
 
     total = Count()

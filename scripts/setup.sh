@@ -54,18 +54,19 @@ torch_build() {
   fi
 }
 
-# The CPU build has a version of its own (2.13.0+cpu). It is looked for in the configured index first, and then in
-# PyTorch's own, where it is published.
+# The CPU build has a version of its own (2.13.0+cpu). Unless an index is named, it is looked for in the configured one
+# first and then in PyTorch's own, where it is published.
 install_torch() {
   local build=$1 version
   version=$(sed -n 's/^torch==//p' requirements.txt)
-  local index=()
-  [ -n "${TUTTI_TORCH_INDEX:-}" ] && index=(--extra-index-url "$TUTTI_TORCH_INDEX")
-  if [ "$build" = cuda ]; then
-    .venv/bin/pip install -q "${index[@]}" "torch==$version"
+  [ "$build" = cpu ] && version+=+cpu
+  if [ -n "${TUTTI_TORCH_INDEX:-}" ]; then
+    .venv/bin/pip install -q --extra-index-url "$TUTTI_TORCH_INDEX" "torch==$version"
+  elif [ "$build" = cuda ]; then
+    .venv/bin/pip install -q "torch==$version"
   else
-    .venv/bin/pip install -q "${index[@]}" "torch==$version+cpu" 2>/dev/null ||
-      .venv/bin/pip install -q --extra-index-url https://download.pytorch.org/whl/cpu "torch==$version+cpu"
+    .venv/bin/pip install -q "torch==$version" 2>/dev/null ||
+      .venv/bin/pip install -q --extra-index-url https://download.pytorch.org/whl/cpu "torch==$version"
   fi
 }
 

@@ -6,7 +6,6 @@ TUTTI_BUILD names the build folder (scripts/test.sh sets it). TUTTI_TEST_ALL ask
 import gzip
 import json
 import os
-import signal
 import struct
 import subprocess
 import time
@@ -60,7 +59,7 @@ def small_data(tmp_path_factory, fashion_mnist):
 
 
 def processes_of(home):
-    """Every live process whose command line or environment names this home."""
+    """Every live process of this home but this one: its command line or its environment names it."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -68,11 +67,12 @@ def processes_of(home):
         try:
             if (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
                 continue
-            text = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            environment = (entry / "environ").read_bytes().decode(errors="replace")
         except OSError:
             continue
-        if str(home) in text and "-m pytest" not in text:
-            found.append((int(entry.name), text.strip()))
+        if str(home) in command or f"TUTTI_HOME={home}\0" in environment:
+            found.append((int(entry.name), command))
     return found
 
 
@@ -132,7 +132,7 @@ class Tutti:
             if process.poll() is None:
                 process.kill()
             process.wait(timeout=30)
-        wait_for(lambda: not processes_of(self.folder), f"processes left: {processes_of(self.folder)}", 30)
+        wait_for(lambda: not processes_of(self.home), f"processes left: {processes_of(self.home)}", 30)
 
 
 @pytest.fixture

@@ -9,6 +9,10 @@ from conftest import assert_same_weights, read_idx
 from safetensors.numpy import load_file
 
 
+DIVERGES = "{model: lenet5, seeds: 1, training: {optimizer: {lr: 1.0e+20}}}"
+ONE_OF_THREE_DIVERGES = f"[{{model: {{name: mlp, hidden: [16]}}, seeds: 2}}, {DIVERGES}]"
+
+
 def softmax(logits):
     shifted = numpy.exp(logits.astype(numpy.float64) - logits.max(axis=1, keepdims=True))
     return shifted / shifted.sum(axis=1, keepdims=True)
@@ -144,7 +148,8 @@ def test_validate_resolved_parses_to_itself(tutti, experiment):
 
 
 def test_set_changes_a_default(tutti, experiment):
-    tutti("run", experiment(members="[{model: {name: mlp, hidden: [8]}, seeds: 1}]"), "--set", "training.epochs=1", "--quiet")
+    file = experiment(members="[{model: {name: mlp, hidden: [8]}, seeds: 1}]")
+    tutti("run", file, "--set", "training.epochs=1", "--quiet")
     assert tutti.show()["members"][0]["epochs"] == 1
 
 
@@ -156,8 +161,7 @@ def test_missing_data_says_what_to_do(tutti, experiment, small_data):
 
 
 def test_diverging_member_leaves_an_incomplete_answer(tutti, experiment):
-    members = "[{model: {name: mlp, hidden: [16]}, seeds: 2}, {model: lenet5, seeds: 1, training: {optimizer: {lr: 1.0e+20}}}]"
-    done = tutti("run", experiment(members=members), status=5)
+    done = tutti("run", experiment(members=ONE_OF_THREE_DIVERGES), status=5)
     assert "2 of 3 members" in done.stdout
     shown = tutti.show()
     failed = next(member for member in shown["members"] if member["name"] == "lenet5-s0")
@@ -166,12 +170,12 @@ def test_diverging_member_leaves_an_incomplete_answer(tutti, experiment):
 
 
 def test_minimum_members_makes_it_complete_enough(tutti, experiment):
-    members = "[{model: {name: mlp, hidden: [16]}, seeds: 2}, {model: lenet5, seeds: 1, training: {optimizer: {lr: 1.0e+20}}}]"
-    tutti("run", experiment(members=members, ensemble="ensemble: {combiner: mean, minimum_members: 2}"), status=0)
+    enough = "ensemble: {combiner: mean, minimum_members: 2}"
+    tutti("run", experiment(members=ONE_OF_THREE_DIVERGES, ensemble=enough), status=0)
 
 
 def test_all_members_failed_is_no_answer(tutti, experiment):
-    tutti("run", experiment(members="[{model: lenet5, seeds: 1, training: {optimizer: {lr: 1.0e+20}}}]"), status=1)
+    tutti("run", experiment(members=f"[{DIVERGES}]"), status=1)
 
 
 def test_gang_of_two_learns_what_one_slot_learns(tutti, experiment):
@@ -181,6 +185,7 @@ def test_gang_of_two_learns_what_one_slot_learns(tutti, experiment):
           "--slots", 2)
     one, two = tutti.show("one-1")["members"][0], tutti.show("two-1")["members"][0]
     assert len(two["gang"]) == 2
+    assert len(one["curve"]) == len(two["curve"]) == 2
     for first, second in zip(one["curve"], two["curve"]):
         assert first["train_loss"] == pytest.approx(second["train_loss"], abs=1e-3)
 

@@ -11,7 +11,9 @@ import time
 import pytest
 from conftest import assert_same_weights, full_counts, processes_of, wait_for
 
-MEMBERS = "[{model: lenet5, seeds: 2}, {model: resnet8, seeds: 1, training: {epochs: 2, optimizer: {lr: 0.02}}}]"
+# Two that train side by side, and a gang of two through mpirun.
+GANG = "{model: resnet8, seeds: 1, slots: 2, training: {epochs: 2, optimizer: {lr: 0.02}}}"
+MEMBERS = f"[{{model: lenet5, seeds: 2}}, {GANG}]"
 CHECKPOINTS = "  checkpoint: {every: 10 steps, keep: 2}"
 
 
@@ -38,8 +40,8 @@ def reference(undisturbed, tutti, experiment_file):
     return undisturbed["weights"]
 
 
-def committed_steps(tutti):
-    shown = tutti.try_show("small-1")
+def committed_steps(tutti, ensemble="small-1"):
+    shown = tutti.try_show(ensemble)
     if not shown:
         return {}
     return {member["name"]: [checkpoint["step"] for checkpoint in member["checkpoints"]]
@@ -53,14 +55,15 @@ def trainers(tutti):
 def test_killed_tutti_goes_on_where_it_was(tutti, long_experiment, undisturbed):
     expected = reference(undisturbed, tutti, long_experiment)
     chance = random.Random(1)
-    kills = 20 if full_counts() else 3
-    for number in range(kills):
+    kills = 0
+    for number in range(20 if full_counts() else 4):
         process = tutti.start("run", long_experiment, "--slots", 2)
         if number % 2 == 0:
             wait_for(lambda: committed_steps(tutti) or process.poll() is not None, "no checkpoint appeared")
         time.sleep(chance.uniform(0, 1))  # the moment of the kill is drawn, not waited for
         if process.poll() is not None:
             break
+        kills += 1
         acknowledged = committed_steps(tutti)
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -68,9 +71,73 @@ def test_killed_tutti_goes_on_where_it_was(tutti, long_experiment, undisturbed):
         kept = committed_steps(tutti)
         for member, steps in acknowledged.items():
             assert max(kept.get(member, [0])) >= max(steps), (member, steps, kept)
+    assert kills >= 2, "the ensemble was done before it could be killed"
     tutti("run", long_experiment, "--quiet", "--slots", 2)
     assert_same_weights(expected, tutti.member_weights("small-1"))
     tutti("fsck")
+
+
+@pytest.mark.parametrize("sent, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_gang_checkpoints_on_a_signal_and_goes_on(tutti, experiment, sent, status):
+    file = experiment(members=f"[{GANG}]", training=CHECKPOINTS)
+    tutti("run", file, "--new", "--quiet", "--slots", 2)
+    expected = tutti.member_weights("small-1")
+    process = tutti.start("run", file, "--new", "--slots", 2)
+    wait_for(lambda: committed_steps(tutti, "small-2"), "no checkpoint appeared")
+    process.send_signal(sent)
+    assert process.wait(timeout=90) == status, process.output()
+    assert not processes_of(tutti.home)
+    member = tutti.show("small-2")["members"][0]
+    assert member["state"] == "stopped" and member["failures"] == 0
+    tutti("resume", "small-2", "--slots", 2)
+    assert_same_weights(expected, tutti.member_weights("small-2"))
+
+
+def test_run_trains_its_own_ensemble_and_no_other(tutti, long_experiment, experiment, undisturbed):
+    expected = reference(undisturbed, tutti, long_experiment)
+    process = tutti.start("run", long_experiment, "--slots", 2)
+    wait_for(lambda: committed_steps(tutti), "no checkpoint appeared")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    wait_for(lambda: not processes_of(tutti.home), "trainers outlived tutti", 30)
+    assert "its process is gone; tutti resume small-1" in tutti("list").stdout
+    assert "small-1: stopped, its process is gone; 0 of 3" in tutti("show", "small-1").stdout
+    assert "tutti resume small-1" in tutti("why", "small-1/lenet5-s0").stdout
+    left = tutti.show("small-1")
+    assert left["state"] == "stopped" and {member["state"] for member in left["members"]} == {"stopped"}
+
+    other = experiment(name="other", members="[{model: {name: mlp, hidden: [8]}, seeds: 1}]", epochs=1)
+    tutti("run", other, "--quiet", "--slots", 2)
+    assert tutti.show("other-1")["state"] == "finished"
+    after = tutti.show("small-1")
+    assert after["state"] == "stopped" and after["note"] == "its process is gone"
+    assert [member["attempts"] for member in after["members"]] == [member["attempts"] for member in left["members"]]
+    tutti("resume", "small-1", "--slots", 2)
+    assert_same_weights(expected, tutti.member_weights("small-1"))
+
+
+def test_damaged_newest_checkpoint_is_gone_back_behind(tutti, long_experiment, undisturbed):
+    expected = reference(undisturbed, tutti, long_experiment)
+    process = tutti.start("run", long_experiment, "--slots", 2)
+    wait_for(lambda: any(len(steps) >= 2 for steps in committed_steps(tutti).values()), "no two checkpoints appeared")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130, process.output()
+    stopped = tutti.show("small-1")["members"]
+    member = next(one for one in stopped if one["state"] == "stopped" and len(one["checkpoints"]) >= 2)
+    older, newest = sorted(member["checkpoints"], key=lambda checkpoint: checkpoint["step"])[-2:]
+    file = tutti.home / "small-1" / newest["folder"] / "training.safetensors"
+    damaged = bytearray(file.read_bytes())
+    damaged[-1] ^= 1
+    file.write_bytes(damaged)
+
+    tutti("resume", "small-1", "--slots", 2)
+    assert_same_weights(expected, tutti.member_weights("small-1"))
+    log = (tutti.home / "coordinator.log").read_text()
+    assert f"step {newest['step']} of small-1/{member['name']}/attempt-1 cannot be read any more" in log
+    assert f"goes on from step {older['step']}" in log
+    after = next(one for one in tutti.show("small-1")["members"] if one["name"] == member["name"])
+    assert after["attempts"] == 2 and after["failures"] == 0, "nothing was tried in vain"
+    assert "left alone" in tutti("fsck").stdout
 
 
 def test_killed_trainer_is_tried_again_from_its_checkpoint(tutti, long_experiment, undisturbed):
@@ -85,12 +152,14 @@ def test_killed_trainer_is_tried_again_from_its_checkpoint(tutti, long_experimen
 
 
 def test_finished_member_is_not_trained_again(tutti, long_experiment):
-    process = tutti.start("run", long_experiment, "--slots", 1)
+    process = tutti.start("run", long_experiment, "--slots", 2)
     wait_for(lambda: (tutti.try_show("small-1") or {}).get("members_finished"), "no member finished")
     process.send_signal(signal.SIGKILL)
     process.wait()
+    finished = [member["name"] for member in tutti.show("small-1")["members"] if member["state"] == "finished"]
     tutti("resume", "small-1", "--slots", 2)
-    assert tutti.show("small-1")["members"][0]["attempts"] == 1
+    attempts = {member["name"]: member["attempts"] for member in tutti.show("small-1")["members"]}
+    assert finished and all(attempts[name] == 1 for name in finished)
 
 
 @pytest.mark.parametrize("sent, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)])
@@ -120,7 +189,7 @@ def test_two_signals_end_at_once(tutti, long_experiment):
 
 
 def test_commands_work_while_it_runs(tutti, long_experiment):
-    process = tutti.start("run", long_experiment, "--slots", 1)
+    process = tutti.start("run", long_experiment, "--slots", 2)
     wait_for(lambda: committed_steps(tutti), "no checkpoint appeared")
     assert "small-1" in tutti("list").stdout
     assert "running" in tutti("show", "small-1").stdout
@@ -187,8 +256,7 @@ def test_catalog_uses_its_own_generation_each_start(tutti, experiment):
 def test_full_disk_is_said_and_goes_on_with_room(tutti, long_experiment, undisturbed):
     expected = reference(undisturbed, tutti, long_experiment)
     tutti.home.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", tutti.home], capture_output=True, text=True)
-    assert mounted.returncode == 0, mounted.stderr
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", tutti.home], check=True)
     try:
         process = tutti.start("run", long_experiment, "--slots", 2)
         assert process.wait(timeout=240) == 1, process.output()
@@ -198,4 +266,4 @@ def test_full_disk_is_said_and_goes_on_with_room(tutti, long_experiment, undistu
         assert_same_weights(expected, tutti.member_weights("small-1"))
     finally:
         process.kill()
-        wait_for(lambda: subprocess.run(["umount", tutti.home], capture_output=True).returncode == 0, "cannot unmount", 30)
+        wait_for(lambda: subprocess.call(["umount", tutti.home]) == 0, "cannot unmount", 30)
