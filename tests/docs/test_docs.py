@@ -48,7 +48,7 @@ def workplace(tmp_path, data):
         text = config.read_text()
         text = re.sub(r"path: \S+", f"path: {data}", text)
         text = re.sub(r"validation: \d+", "validation: 500", text)
-        text = re.sub(r"(epochs|steps): \d+", r"\1: 1", text)
+        text = re.sub(r"\b(epochs|steps): \d+", r"\1: 1", text)
         target = tmp_path / "configs" / config.name
         target.parent.mkdir(exist_ok=True)
         target.write_text(text)
