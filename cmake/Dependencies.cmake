@@ -17,6 +17,9 @@ find_package(MPI REQUIRED COMPONENTS C)
 add_library(tutti_mpi INTERFACE)
 target_link_libraries(tutti_mpi INTERFACE MPI::MPI_C)
 target_compile_definitions(tutti_mpi INTERFACE OMPI_SKIP_MPICXX)
+if(TUTTI_SANITIZE MATCHES "address")
+  target_sources(tutti_mpi INTERFACE ${CMAKE_SOURCE_DIR}/tests/sanitizers/mpi_leaks.cc)
+endif()
 
 if(TUTTI_TRAINER)
   # LibTorch comes with the torch wheel that scripts/setup.sh installs; -DTorch_DIR names another.

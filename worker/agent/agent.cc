@@ -350,7 +350,7 @@ struct Agent::Impl {
   const AgentOptions options;
   const RuntimeFolder runtime_folder;
   const LaunchSettings settings;
-  const std::shared_ptr<asio::io_context> io;  // shared with post(), which a channel may keep for longer
+  const std::shared_ptr<asio::io_context> io;  // shared with whoever posts just now
   asio::executor_work_guard<asio::io_context::executor_type> keep_running;
   Spawner spawner;
   std::unique_ptr<RankServer> ranks;
@@ -387,7 +387,10 @@ Agent::Agent(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Agent::~Agent() { impl_->End(); }
 
 protocol::Post Agent::post() const {
-  return [io = impl_->io](std::function<void()> function) { asio::post(*io, std::move(function)); };
+  // Weak, since what waits here may hold this function: together they would keep each other for ever.
+  return [weak = std::weak_ptr(impl_->io)](std::function<void()> function) {
+    if (const auto io = weak.lock()) asio::post(*io, std::move(function));
+  };
 }
 
 void Agent::Attach(std::shared_ptr<protocol::Channel> channel) {

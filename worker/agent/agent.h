@@ -51,7 +51,8 @@ class Agent {
   // Kills what is left, within the kill deadline, and closes the channel.
   ~Agent();
 
-  // Runs functions on the agent's thread: for the end of the channel that it is given.
+  // Runs functions on the agent's thread: for the end of the channel that it is given. Those that come when the agent
+  // is gone, and those that did not run before, are dropped.
   protocol::Post post() const;
 
   // Speaks through `channel` from now on: says Hello, then, once welcome, everything about its attempts that was not

@@ -85,11 +85,12 @@ class FakeWorker {
   std::optional<std::string> refusal_;
   bool closed_ = false;
 
-  std::shared_ptr<protocol::Channel> channel_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::function<void()>> work_;
   bool ending_ = false;
+  // Goes before what its messages are posted to: the coordinator may speak up to the last moment.
+  std::shared_ptr<protocol::Channel> channel_;
   std::thread thread_;
 };
 

@@ -61,6 +61,15 @@ TEST_F(AgentTest, LetsGoOfACoordinatorThatRefusesIt) {
   EXPECT_TRUE(coordinator_.Until([&] { return coordinator_.closed(); }));
 }
 
+TEST_F(AgentTest, KeepsNothingThatIsPostedToItOnceItIsGone) {
+  StartAndJoin();
+  const protocol::Post post = agent_->post();
+  agent_.reset();
+  const auto witness = std::make_shared<int>();
+  post([witness] {});
+  EXPECT_EQ(witness.use_count(), 1);
+}
+
 TEST_F(AgentTest, WithoutATrainerDoesNotStart) {
   options_.trainer.clear();
   ::setenv("TUTTI_TRAINER", "/nowhere/tutti-trainer", 1);

@@ -24,7 +24,9 @@ class FakeCoordinator {
   static constexpr auto kPatience = std::chrono::seconds(60);
 
   protocol::Post post() {
-    return [queue = queue_](std::function<void()> function) {
+    return [weak = std::weak_ptr(queue_)](std::function<void()> function) {
+      const auto queue = weak.lock();
+      if (!queue) return;
       const std::lock_guard lock(queue->mutex);
       queue->functions.push_back(std::move(function));
       queue->filled.notify_one();
