@@ -87,7 +87,24 @@ struct Agent::Impl {
   }
 
   void RunThread() {
-    thread = std::thread([this] { io->run(); });
+    thread = std::thread([this] { Run(); });
+  }
+
+  void Run() try { io->run(); } catch (const std::exception& error) {
+    Fall(error.what());
+  }
+
+  // Nobody knows what the handler that threw has left half done: everything is ended, and the coordinator sees the
+  // connection close.
+  void Fall(const char* why) noexcept {
+    spdlog::error("The worker {} fails: {}", options.id.str(), why);
+    attempts.clear();
+    if (channel) channel->Close();
+    channel.reset();
+    const std::lock_guard lock(mutex);
+    failure = Error{ErrorCode::kInternal, fmt::format("the worker {} has failed: {}", options.id.str(), why), nullptr};
+    stopped = true;
+    stopped_changed.notify_all();
   }
 
   template <typename Function>
@@ -168,6 +185,11 @@ struct Agent::Impl {
 
   void Handle(const protocol::Refused& refused) {
     spdlog::error("The coordinator refused this worker: {}", refused.reason);
+    {
+      const std::lock_guard lock(mutex);
+      failure =
+          Error{ErrorCode::kConflict, fmt::format("the coordinator refused this worker: {}", refused.reason), nullptr};
+    }
     if (channel) channel->Close();
     HandleClosed();
   }
@@ -370,16 +392,20 @@ struct Agent::Impl {
   std::mutex mutex;
   std::condition_variable stopped_changed;
   bool stopped = false;
+  std::optional<Error> failure;
   std::thread thread;
 };
 
-Result<std::unique_ptr<Agent>> Agent::Start(AgentOptions options) {
+Result<std::unique_ptr<Agent>> Agent::Start(AgentOptions options) try {
   TUTTI_ASSIGN_OR_RETURN(AgentOptions complete, Complete(std::move(options)));
   TUTTI_ASSIGN_OR_RETURN(RuntimeFolder folder, RuntimeFolder::Make(complete.runtime_folder));
   auto impl = std::make_unique<Impl>(std::move(complete), std::move(folder));
   TUTTI_RETURN_IF_ERROR(impl->Listen());
   impl->RunThread();
   return std::unique_ptr<Agent>(new Agent(std::move(impl)));
+} catch (const std::exception& error) {
+  // Out of descriptors, threads or memory.
+  return Fail(ErrorCode::kInternal, "cannot start the worker: {}", error.what());
 }
 
 Agent::Agent(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -406,8 +432,16 @@ void Agent::KillAll() {
 }
 
 Result<void> Agent::WaitStopped(Duration deadline) {
-  if (impl_->WaitStopped(deadline)) return {};
-  return Fail(ErrorCode::kTimeout, "the worker {} still runs trainers", impl_->options.id.str());
+  if (!impl_->WaitStopped(deadline)) {
+    return Fail(ErrorCode::kTimeout, "the worker {} still runs trainers", impl_->options.id.str());
+  }
+  if (const auto why = failure()) return tl::unexpected<Error>(*why);
+  return {};
+}
+
+std::optional<Error> Agent::failure() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->failure;
 }
 
 }  // namespace tutti::worker

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/clock.h"
@@ -63,8 +64,12 @@ class Agent {
   void RequestStop();
   // Kills every trainer at once.
   void KillAll();
-  // Until RequestStop, KillAll or the coordinator's Leave has ended all attempts and their slots are free. kTimeout.
+  // Until RequestStop, KillAll or the coordinator's Leave has ended all attempts and their slots are free. kTimeout;
+  // that of failure().
   Result<void> WaitStopped(Duration deadline);
+  // Why it has ended by itself, with all its trainers: it ran out of memory, or has a bug. Or why the coordinator has
+  // refused it: kConflict.
+  std::optional<Error> failure() const;
 
  private:
   struct Impl;

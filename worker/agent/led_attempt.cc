@@ -4,6 +4,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cctype>
+#include <string_view>
 #include <utility>
 
 #include "common/hash.h"
@@ -39,6 +41,26 @@ Result<void> RefuseSecondStart(const FileSystem& files, const protocol::Task& ta
   return {};
 }
 
+bool SaysWhy(std::string_view line) { return line.starts_with("tutti-trainer:") || line.starts_with("tutti rank "); }
+
+bool HasALetter(std::string_view line) {
+  return std::ranges::any_of(line, [](unsigned char c) { return std::isalpha(c) != 0; });
+}
+
+// A failed gang's last lines are those of mpirun, between rules of dashes: they say that a rank has failed. What the
+// rank said stands before them, and is to be the last line.
+std::string UpToTheReason(const std::string& lines) {
+  size_t end_of_reason = 0, end_of_words = 0;
+  for (size_t begin = 0; begin < lines.size();) {
+    const size_t newline = std::min(lines.find('\n', begin), lines.size() - 1);
+    const std::string_view line = std::string_view(lines).substr(begin, newline + 1 - begin);
+    begin = newline + 1;
+    if (SaysWhy(line)) end_of_reason = begin;
+    if (HasALetter(line)) end_of_words = begin;
+  }
+  return lines.substr(0, end_of_reason > 0 ? end_of_reason : end_of_words);
+}
+
 }  // namespace
 
 LedAttempt::LedAttempt(AttemptSurroundings surroundings, protocol::Task task, std::vector<int> slots)
@@ -55,7 +77,10 @@ LedAttempt::~LedAttempt() {
 
 void LedAttempt::Launch() {
   const Result<void> launched = TryLaunch();
-  if (!launched) return RefuseToStart(launched.error().Text());
+  if (!launched) {
+    RemoveLauncherFolder();
+    return RefuseToStart(launched.error().Text());
+  }
   phase_ = Phase::kRunning;
   spdlog::debug("Started {} as process {}", id().str(), process_->pid());
 }
@@ -159,6 +184,7 @@ void LedAttempt::Tick(SteadyTime now) {
 void LedAttempt::HandleExit(int exit_code) {
   exit_code_ = exit_code;
   last_log_lines_ = process_->LastLogLines();
+  if (is_gang() && exit_code != 0) last_log_lines_ = UpToTheReason(last_log_lines_);
   phase_ = Phase::kExited;
   kill_at_.reset();
   if (!force_at_) force_at_ = std::chrono::steady_clock::now() + surroundings_.settings.kill_deadline;
@@ -177,11 +203,14 @@ void LedAttempt::BecomeGoneIfAllAre() {
   if (phase_ != Phase::kExited || !group_gone_ || surroundings_.ranks.Connected(id()) > 0) return;
   phase_ = Phase::kGone;
   force_at_.reset();
-  if (is_gang()) {
-    const Result<void> removed = surroundings_.files.RemoveAll(LauncherFolder());
-    if (!removed) spdlog::warn("Cannot clean up after {}: {}", id().str(), removed.error().Text());
-  }
+  RemoveLauncherFolder();
   surroundings_.changed();
+}
+
+void LedAttempt::RemoveLauncherFolder() {
+  if (!is_gang()) return;
+  const Result<void> removed = surroundings_.files.RemoveAll(LauncherFolder());
+  if (!removed) spdlog::warn("Cannot clean up after {}: {}", id().str(), removed.error().Text());
 }
 
 void LedAttempt::Report(const Tell& tell) {

@@ -93,6 +93,7 @@ class LedAttempt {
   Result<void> TryLaunch();
   Result<Command> MakeCommand() const;
   std::filesystem::path LauncherFolder() const;
+  void RemoveLauncherFolder();
   void AskIfDue(SteadyTime now);
   void HandleExit(int exit_code);
   void HandleGroupGone();

@@ -52,11 +52,11 @@ Result<void> LockWithin(const OwnedDescriptor& folder, const fs::path& path) {
 
 // Folders whose owner is dead. The parent is locked, so that none is between its making and its locking.
 void RemoveAbandoned(const fs::path& parent) {
-  std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator(parent, ignored)) {
-    if (!entry.path().filename().string().starts_with(kPrefix)) continue;
-    const Result<OwnedDescriptor> folder = OpenFolder(entry.path());
-    if (folder && TryLock(*folder)) fs::remove_all(entry.path(), ignored);
+  std::error_code error, ignored;
+  for (fs::directory_iterator entry(parent, error), end; !error && entry != end; entry.increment(error)) {
+    if (!entry->path().filename().string().starts_with(kPrefix)) continue;
+    const Result<OwnedDescriptor> folder = OpenFolder(entry->path());
+    if (folder && TryLock(*folder)) fs::remove_all(entry->path(), ignored);
   }
 }
 

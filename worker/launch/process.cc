@@ -29,8 +29,7 @@ struct Prepared {
     for (std::string& variable : variables) environment.push_back(variable.data());
     environment.push_back(nullptr);
     folder = command.folder.string();
-    CPU_ZERO(&cpus);
-    for (const int cpu : command.cpus) CPU_SET(static_cast<size_t>(cpu), &cpus);
+    for (const int cpu : command.cpus) AddCpu(static_cast<size_t>(cpu));
     sigemptyset(&blocked);
     for (const int signal : command.blocked_signals) sigaddset(&blocked, signal);
   }
@@ -40,9 +39,17 @@ struct Prepared {
   std::vector<std::string> variables;
   std::vector<char*> environment;
   std::string folder;
-  cpu_set_t cpus;
+  std::vector<cpu_set_t> cpus;  // one set, as long as the machine needs
   sigset_t blocked;
   pid_t parent = ::getpid();
+
+  size_t cpu_bytes() const { return cpus.size() * sizeof(cpu_set_t); }
+
+ private:
+  void AddCpu(size_t cpu) {
+    while (cpus.size() * CPU_SETSIZE <= cpu) CPU_ZERO(&cpus.emplace_back());
+    CPU_SET_S(cpu, cpu_bytes(), cpus.data());
+  }
 };
 
 enum class Stage : int { kParent, kGroup, kAffinity, kFolder, kOutput, kExec };
@@ -105,7 +112,7 @@ void CloseOthersOnExec(const Prepared& prepared) {
   // The parent may have ended before the death signal was set.
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != prepared.parent) GiveUp(report, Stage::kParent);
   if (command.group == Command::Group::kOwn && ::setpgid(0, 0) != 0) GiveUp(report, Stage::kGroup);
-  if (!command.cpus.empty() && ::sched_setaffinity(0, sizeof(prepared.cpus), &prepared.cpus) != 0) {
+  if (!command.cpus.empty() && ::sched_setaffinity(0, prepared.cpu_bytes(), prepared.cpus.data()) != 0) {
     GiveUp(report, Stage::kAffinity);
   }
   if (!prepared.folder.empty() && ::chdir(prepared.folder.c_str()) != 0) GiveUp(report, Stage::kFolder);
@@ -163,20 +170,6 @@ std::optional<ProcessState> ReadState(const char* pid) {
 }
 
 }  // namespace
-
-OwnedDescriptor& OwnedDescriptor::operator=(OwnedDescriptor&& other) noexcept {
-  if (this != &other) {
-    Close();
-    number_ = other.Release();
-  }
-  return *this;
-}
-
-int OwnedDescriptor::Release() { return std::exchange(number_, -1); }
-
-void OwnedDescriptor::Close() {
-  if (number_ >= 0) ::close(std::exchange(number_, -1));
-}
 
 OwnedDescriptor OpenProcess(pid_t pid) { return OwnedDescriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
 

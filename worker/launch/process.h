@@ -13,26 +13,11 @@
 #include <thread>
 #include <vector>
 
+#include "common/owned_descriptor.h"
 #include "common/result.h"
 #include "worker/launch/environment.h"
 
 namespace tutti::worker {
-
-// A file descriptor that closes itself.
-class OwnedDescriptor {
- public:
-  OwnedDescriptor() = default;
-  explicit OwnedDescriptor(int number) : number_(number) {}
-  OwnedDescriptor(OwnedDescriptor&& other) noexcept : number_(other.Release()) {}
-  OwnedDescriptor& operator=(OwnedDescriptor&& other) noexcept;
-  ~OwnedDescriptor() { Close(); }
-  int get() const { return number_; }
-  int Release();
-  void Close();
-
- private:
-  int number_ = -1;
-};
 
 // Names a process even after its number was given to another. Empty when there is none. (glibc 2.36 declares its own
 // wrappers for these two in a way that C++ cannot link.)

@@ -98,7 +98,7 @@ struct RankServer::State : std::enable_shared_from_this<State> {
         [self = shared_from_this(), session, accepted = orders.has_value()](ErrorCodeOfAsio error, size_t) {
           if (self->closed) return;
           if (error || !accepted) return self->Forget(session);
-          self->WaitForEnd(session);
+          self->WaitForStart(session);
         });
   }
 

@@ -12,6 +12,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <chrono>
+#include <exception>
+#include <utility>
 
 namespace tutti::worker {
 namespace {
@@ -37,14 +39,21 @@ Result<Pipe> MakePipe() {
 }  // namespace
 
 struct Supervision::State : std::enable_shared_from_this<State> {
-  State(asio::io_context& context, ChildProcess child, OwnedDescriptor output_reader, LogFile log_file, Handlers given)
+  State(asio::io_context& context, ChildProcess child, OwnedDescriptor end_of_child, OwnedDescriptor output_reader,
+        LogFile log_file, Handlers given)
       : process(std::move(child)),
         group(process.pid()),
-        end(context, ::fcntl(process.descriptor(), F_DUPFD_CLOEXEC, 0)),
-        output(context, output_reader.Release()),
+        end(context),
+        output(context),
         group_poll(context),
         log(std::move(log_file)),
-        handlers(std::move(given)) {}
+        handlers(std::move(given)) {
+    // A descriptor is given away once it is taken.
+    end.assign(end_of_child.get());
+    end_of_child.Release();
+    output.assign(output_reader.get());
+    output_reader.Release();
+  }
 
   void Begin() {
     output.non_blocking(true);
@@ -125,17 +134,29 @@ Result<std::unique_ptr<Supervision>> Supervision::Start(asio::io_context& contex
   command.group = Command::Group::kOwn;
   command.output = pipe.writer.get();
   TUTTI_ASSIGN_OR_RETURN(const pid_t pid, spawner.Start(command));
-  Result<ChildProcess> process = ChildProcess::Adopt(pid);
-  if (!process) {
+  pipe.writer.Close();
+  auto state = Watch(context, pid, std::move(pipe.reader), std::move(log), std::move(handlers));
+  if (!state) {
     ::kill(-pid, SIGKILL);
     ::waitpid(pid, nullptr, 0);
-    return tl::unexpected<Error>(std::move(process.error()));
+    return tl::unexpected<Error>(std::move(state.error()));
   }
-  pipe.writer.Close();
-  auto state = std::make_shared<State>(context, std::move(*process), std::move(pipe.reader), std::move(log),
+  return std::unique_ptr<Supervision>(new Supervision(std::move(*state)));
+}
+
+// Asio throws when it cannot watch a descriptor: out of them, or of memory.
+Result<std::shared_ptr<Supervision::State>> Supervision::Watch(asio::io_context& context, pid_t pid,
+                                                               OwnedDescriptor output, LogFile log,
+                                                               Handlers handlers) try {
+  TUTTI_ASSIGN_OR_RETURN(ChildProcess process, ChildProcess::Adopt(pid));
+  OwnedDescriptor end(::fcntl(process.descriptor(), F_DUPFD_CLOEXEC, 0));
+  if (end.get() < 0) return FailErrno(errno, fmt::format("cannot watch process {}", pid));
+  auto state = std::make_shared<State>(context, std::move(process), std::move(end), std::move(output), std::move(log),
                                        std::move(handlers));
   state->Begin();
-  return std::unique_ptr<Supervision>(new Supervision(std::move(state)));
+  return state;
+} catch (const std::exception& error) {
+  return Fail(ErrorCode::kInternal, "cannot watch process {}: {}", pid, error.what());
 }
 
 Supervision::Supervision(std::shared_ptr<State> state) : state_(std::move(state)) {}

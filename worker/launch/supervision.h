@@ -37,6 +37,8 @@ class Supervision {
 
  private:
   struct State;
+  static Result<std::shared_ptr<State>> Watch(boost::asio::io_context& context, pid_t pid, OwnedDescriptor output,
+                                              LogFile log, Handlers handlers);
   explicit Supervision(std::shared_ptr<State> state);
   std::shared_ptr<State> state_;
 };

@@ -1,8 +1,13 @@
 #include "worker/agent/agent.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <new>
 
 #include "tests/worker/agent/agent_fixture.h"
 
@@ -55,10 +60,13 @@ TEST_F(AgentTest, ShowsThatItLives) {
   coordinator_.Next<Heartbeat>();
 }
 
-TEST_F(AgentTest, LetsGoOfACoordinatorThatRefusesIt) {
+TEST_F(AgentTest, LetsGoOfACoordinatorThatRefusesItAndKeepsWhy) {
   StartAndJoin();
+  EXPECT_FALSE(agent_->failure());
   coordinator_.Say(protocol::Refused{"use programs of one release"});
   EXPECT_TRUE(coordinator_.Until([&] { return coordinator_.closed(); }));
+  ASSERT_TRUE(agent_->failure());
+  EXPECT_EQ(agent_->failure()->message, "the coordinator refused this worker: use programs of one release");
 }
 
 TEST_F(AgentTest, KeepsNothingThatIsPostedToItOnceItIsGone) {
@@ -265,6 +273,42 @@ TEST_F(AgentTest, TellsWhyATrainerCannotBeStartedAndFreesItsSlots) {
   const auto free = coordinator_.Next<SlotsFree>();
   EXPECT_EQ(free.attempt, start.attempt);
   EXPECT_THAT(free.slots, ElementsAre(1));
+}
+
+// Each start needs several: whichever is the first that is not there, the agent lives on.
+TEST_F(AgentTest, OutlivesAStartForWhichThereAreNoDescriptorsLeft) {
+  StartAndJoin();
+  rlimit usual = {};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &usual), 0);
+  bool started = false;
+  for (int left = 0; !started; ++left) {
+    ASSERT_LT(left, 64);
+    const auto start = Scripted(fmt::format("m{}", left), {0}, {});
+    const int first_free = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ::close(first_free);
+    rlimit tight = usual;
+    tight.rlim_cur = static_cast<rlim_t>(first_free + left);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
+    coordinator_.Say(start);
+    EXPECT_TRUE(coordinator_.Until([&] {
+      started = !coordinator_.Heard<AttemptStarted>().empty();
+      return started || coordinator_.Heard<AttemptFailedToStart>().size() > static_cast<size_t>(left);
+    }));
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &usual), 0);
+  }
+  coordinator_.Next<AttemptExited>();
+}
+
+TEST_F(AgentTest, EndsItsTrainersAndSaysWhyWhenItFails) {
+  StartAndJoin();
+  const auto start = Start("m", {0}, {"deaf", "pid pids", "await never"});
+  const auto pids = Pids(start.task.folder / "pids", 1);
+  agent_->post()([] { throw std::bad_alloc(); });
+  EXPECT_TRUE(coordinator_.Until([&] { return coordinator_.closed() && !Runs(pids[0]); }));
+  const auto stopped = agent_->WaitStopped(FakeCoordinator::kPatience);
+  ASSERT_FALSE(stopped);
+  EXPECT_THAT(stopped.error().message, HasSubstr("the worker n1 has failed"));
+  EXPECT_TRUE(agent_->failure());
 }
 
 TEST_F(AgentTest, FreesGrantedSlotsWhenTheAttemptIsStoppedBeforeItsStart) {

@@ -17,6 +17,7 @@ using protocol::AttemptStarted;
 using protocol::SlotsFree;
 using protocol::StopReason;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -26,6 +27,14 @@ class GangTest : public AgentTest {
   static std::vector<std::string> Then(std::vector<std::string> script) {
     script.insert(script.begin(), {"listen", "pid pids", std::string("0:say ") + kStarted});
     return script;
+  }
+  // None of the launchers' temporary files.
+  void ExpectOnlyTheSocket() {
+    for (const auto& own : std::filesystem::directory_iterator(options_.runtime_folder)) {
+      for (const auto& entry : std::filesystem::directory_iterator(own)) {
+        EXPECT_EQ(entry.path().filename(), "ranks.sock");
+      }
+    }
   }
   bool AllGone(const std::vector<pid_t>& pids) {
     for (const pid_t pid : pids) {
@@ -97,12 +106,7 @@ TEST_F(GangTest, IsGoneOnceItsSlotsAreFree) {
   coordinator_.Next<AttemptExited>();
   coordinator_.Next<SlotsFree>();
   EXPECT_TRUE(AllGone(pids));
-  // The launcher's temporary files as well: the socket and nothing else is left.
-  for (const auto& own : std::filesystem::directory_iterator(options_.runtime_folder)) {
-    for (const auto& entry : std::filesystem::directory_iterator(own)) {
-      EXPECT_EQ(entry.path().filename(), "ranks.sock");
-    }
-  }
+  ExpectOnlyTheSocket();
 }
 
 // Ranks take signals from their hello on: a request before it must neither end them nor be lost.
@@ -134,6 +138,50 @@ TEST_F(GangTest, IsKilledWhenItsRanksDoNotListen) {
   coordinator_.Next<AttemptExited>();
   coordinator_.Next<SlotsFree>();
   EXPECT_TRUE(AllGone(pids));
+}
+
+// What they have started holds their lifelines: its slots would never be free.
+TEST_F(GangTest, IsKilledWithAllThatItStartedWhenNobodyOfItListens) {
+  options_.kill_deadline = std::chrono::milliseconds(100);
+  StartAndJoin();
+  const auto start = Start("m", {0, 1}, {"deaf", "child children", "pid trainers", "await never"});
+  auto pids = Pids(start.task.folder / "children", 2);
+  for (const pid_t trainer : Pids(start.task.folder / "trainers", 2)) {
+    const pid_t rank = ParentOf(trainer);
+    ::kill(rank, SIGSTOP);
+    ::kill(ParentOf(rank), SIGSTOP);
+    pids.insert(pids.end(), {trainer, rank});
+  }
+  Stop(start.attempt, StopReason::kCancelled);
+  coordinator_.Next<AttemptExited>();
+  coordinator_.Next<SlotsFree>();
+  EXPECT_TRUE(AllGone(pids));
+}
+
+TEST_F(GangTest, EndsItsLogWithWhatTheFailedRankSaid) {
+  StartAndJoin();
+  Start("m", {0, 1}, {"1:print tutti-trainer: the disk is full", "1:exit 74", "await never"});
+  const auto exited = coordinator_.Next<AttemptExited>();
+  EXPECT_EQ(exited.exit_code, 74);
+  EXPECT_THAT(exited.last_log_lines, EndsWith("tutti-trainer: the disk is full\n"));
+}
+
+TEST_F(GangTest, ThatFailsWithoutAWordEndsItsLogWithALineOfWords) {
+  StartAndJoin();
+  Start("m", {0, 1}, {"1:exit 3", "await never"});
+  const auto exited = coordinator_.Next<AttemptExited>();
+  EXPECT_EQ(exited.exit_code, 3);
+  EXPECT_THAT(exited.last_log_lines, EndsWith("Exit code:    3\n"));
+}
+
+TEST_F(GangTest, ThatCannotStartLeavesNothingInTheRuntimeFolder) {
+  options_.mpirun = folder_ / "mpirun";
+  std::ofstream(options_.mpirun) << "#!/nowhere/interpreter\n";
+  std::filesystem::permissions(options_.mpirun, std::filesystem::perms::owner_all);
+  StartAndJoin();
+  Start("m", {0, 1}, {});
+  coordinator_.Next<AttemptFailedToStart>();
+  ExpectOnlyTheSocket();
 }
 
 TEST_F(GangTest, ThatIgnoresARequestIsKilled) {
