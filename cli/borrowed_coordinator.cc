@@ -24,6 +24,7 @@ Result<void> WithCoordinator(const std::filesystem::path& home,
   options.home = home;
   // Nobody served the home, and this process has its lock: whatever ran here before has ended with its worker.
   options.core.recovery_lease = Duration(0);
+  options.core.interrupted = core::Interrupted::kStop;
   TUTTI_ASSIGN_OR_RETURN(const auto coordinator, server::Coordinator::Start(std::move(options)));
   return change(client);
 }

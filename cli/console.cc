@@ -3,7 +3,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 
 namespace tutti::cli {
@@ -19,6 +21,8 @@ bool WriteAll(int descriptor, std::string_view text) {
   }
   return true;
 }
+
+constexpr auto kInterjectDeadline = std::chrono::seconds(1);
 
 bool IsDumb() {
   const char* term = std::getenv("TERM");
@@ -50,18 +54,52 @@ Colour ColourFor(const std::optional<TerminalSize>& terminal, const char* no_col
 
 Colour OutputColour() { return ColourFor(OutputTerminal(), std::getenv("NO_COLOR")); }
 
-void LiveBlock::Draw(const std::vector<std::string>& lines) {
+size_t ColumnsOf(std::string_view line) {
+  size_t codes = 0;
+  for (size_t begin = line.find('\x1b'); begin != std::string_view::npos; begin = line.find('\x1b', begin)) {
+    const size_t end = std::min(line.find('m', begin), line.size() - 1);
+    codes += end + 1 - begin;
+    begin = end + 1;
+  }
+  return DisplayWidth(line) - codes;
+}
+
+size_t LiveBlock::RowsAt(size_t columns) const {
+  size_t rows = 0;
+  for (const size_t line : drawn_) rows += std::max<size_t>(1, (line + columns - 1) / columns);
+  return rows;
+}
+
+void LiveBlock::Draw(const std::vector<std::string>& lines, size_t columns) {
+  const std::lock_guard lock(mutex_);
+  const size_t rows = RowsAt(columns);
   // One write a frame, so that it does not flicker: up to the first line, then each line with its old rest erased.
-  std::string frame = lines_ > 0 ? fmt::format("\x1b[{}A\r", lines_) : "";
+  std::string frame = rows > 0 ? fmt::format("\x1b[{}A\r", rows) : "";
   for (const std::string& line : lines) frame += line + "\x1b[K\n";
   frame += "\x1b[J";
   Print(frame);
-  lines_ = lines.size();
+  drawn_.clear();
+  for (const std::string& line : lines) drawn_.push_back(ColumnsOf(line));
+  columns_ = columns;
 }
 
 void LiveBlock::Clear() {
-  if (lines_ > 0) Print(fmt::format("\x1b[{}A\r\x1b[J", lines_));
-  lines_ = 0;
+  const std::lock_guard lock(mutex_);
+  Erase();
+}
+
+void LiveBlock::Interject(std::string_view text) {
+  const std::unique_lock lock(mutex_, kInterjectDeadline);
+  if (!lock.owns_lock()) return;
+  Erase();
+  PrintToError(text);
+}
+
+void LiveBlock::Erase() {
+  const auto terminal = OutputTerminal();
+  const size_t rows = RowsAt(terminal ? terminal->columns : columns_);
+  if (rows > 0) Print(fmt::format("\x1b[{}A\r\x1b[J", rows));
+  drawn_.clear();
 }
 
 }  // namespace tutti::cli

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,7 +30,10 @@ std::optional<TerminalSize> OutputTerminal();
 Colour ColourFor(const std::optional<TerminalSize>& terminal, const char* no_color);
 Colour OutputColour();
 
-// A block of lines at the end of the output that is drawn over again.
+// Columns that a line takes on a terminal; codes for colours take none.
+size_t ColumnsOf(std::string_view line);
+
+// A block of lines at the end of the output that is drawn over again. Thread-safe.
 class LiveBlock {
  public:
   LiveBlock() = default;
@@ -37,12 +41,21 @@ class LiveBlock {
   LiveBlock& operator=(const LiveBlock&) = delete;
   ~LiveBlock() { Clear(); }
 
-  void Draw(const std::vector<std::string>& lines);
+  // `columns`: of the terminal now. One that became narrower has wrapped what was drawn before.
+  void Draw(const std::vector<std::string>& lines, size_t columns);
   // Leaves the cursor where the block began.
   void Clear();
+  // Prints to standard error where the block is, which comes back under it with the next Draw(). Gives up after a
+  // second: a terminal that was halted (Ctrl-S) must not hold up whoever ends the program.
+  void Interject(std::string_view text);
 
  private:
-  size_t lines_ = 0;
+  size_t RowsAt(size_t columns) const;
+  void Erase();
+
+  std::timed_mutex mutex_;
+  std::vector<size_t> drawn_;  // columns of each line
+  size_t columns_ = 1;
 };
 
 }  // namespace tutti::cli

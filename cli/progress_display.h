@@ -17,6 +17,8 @@ class ProgressDisplay {
   void Show(const EnsembleDocument& document);
   // Takes a live block away; what is printed next takes its place.
   void Close() { block_.Clear(); }
+  // Says something in between, on standard error. Thread-safe.
+  void Interject(std::string_view text) { block_.Interject(text); }
 
  private:
   void DrawLive(const EnsembleDocument& document, TerminalSize size);

@@ -15,16 +15,13 @@ struct Options {
 
 int Show(const Options& options) {
   const std::filesystem::path home = options.home.Find();
-  const Reader reader(home);
-  const auto json = reader.Ensemble(options.id);
+  const auto json = Reader(home).Ensemble(options.id);
   const auto document = json ? ReadEnsemble(*json) : Result<EnsembleDocument>(tl::unexpected(json.error()));
   if (!document) {
     Complain(document.error());
     return ExitCodeOf(document.error().code);
   }
-  const Known known = reader.IsServed() ? Known::kFromCoordinator : Known::kFromCatalog;
-  Print(options.output.Choose() == Output::kJson ? json->dump(2) + "\n"
-                                                 : RenderShow(*document, known, home, OutputColour()));
+  Print(options.output.Choose() == Output::kJson ? json->dump(2) + "\n" : RenderShow(*document, home, OutputColour()));
   return kExitDone;
 }
 

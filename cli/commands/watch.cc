@@ -36,7 +36,7 @@ int Watch(const Options& options) {
     Complain(document.error());
     return ExitCodeOf(document.error().code);
   }
-  Print(RenderShow(*document, Known::kFromCatalog, home, OutputColour()));
+  Print(RenderShow(*document, home, OutputColour()));
   return document->ended() ? kExitDone : kExitUnreachable;
 }
 

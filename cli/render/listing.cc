@@ -20,10 +20,20 @@ Ink InkOf(const EnsembleDocument& ensemble) {
   return ensemble.state == "running" ? Ink::kBold : Ink::kPlain;
 }
 
-std::string HowToGoOn(const EnsembleDocument& document, Known known) {
-  const bool interrupted = known == Known::kFromCatalog && document.state == "running";
-  if (!interrupted && document.state != "stopped") return "";
-  return fmt::format("{}Go on with: tutti resume {}\n", interrupted ? "No coordinator runs. " : "", document.id);
+std::string HowToGoOn(const EnsembleDocument& document) {
+  return document.state == "stopped" ? fmt::format("Go on with: tutti resume {}\n", document.id) : "";
+}
+
+std::string Remark(const EnsembleDocument& document) {
+  if (document.state != "stopped") return "";
+  return fmt::format("{}{}tutti resume {}", document.note, document.note.empty() ? "" : "; ", document.id);
+}
+
+// "small-1: stopped, its process is gone; 1 of 3 members finished"
+std::string Headline(const EnsembleDocument& document) {
+  return fmt::format("{}: {}{}{} {} of {} members finished\n\n", document.id, document.state,
+                     document.note.empty() ? "," : ", ", document.note.empty() ? "" : document.note + ";",
+                     document.members_finished, document.members_total);
 }
 
 }  // namespace
@@ -44,24 +54,21 @@ std::string RenderListing(const std::vector<EnsembleDocument>& ensembles, const 
                           Colour colour) {
   if (ensembles.empty()) return fmt::format("There is no ensemble in {} yet.\n", home.string());
   using enum Table::Align;
-  Table table({kLeft, kLeft, kRight, kLeft, kRight});
-  table.Add({"ensemble", "state", "members", "submitted (UTC)", "took"}, Ink::kBold);
+  Table table({kLeft, kLeft, kRight, kLeft, kRight, kLeft});
+  table.Add({"ensemble", "state", "members", "submitted (UTC)", "took", "remark"}, Ink::kBold);
   for (const EnsembleDocument& ensemble : ensembles) {
     const auto seconds = ensemble.DurationSeconds();
     table.Add({ensemble.id, ensemble.state, fmt::format("{} of {}", ensemble.members_finished, ensemble.members_total),
-               ShortTime(ensemble.submitted_at), seconds ? FormatDuration(*seconds) : ""},
+               ShortTime(ensemble.submitted_at), seconds ? FormatDuration(*seconds) : "", Remark(ensemble)},
               InkOf(ensemble));
   }
   return table.Render(colour);
 }
 
-std::string RenderShow(const EnsembleDocument& document, Known known, const std::filesystem::path& home,
-                       Colour colour) {
+std::string RenderShow(const EnsembleDocument& document, const std::filesystem::path& home, Colour colour) {
   const std::string members = RenderMembers(document, colour) + "\n";
   if (document.ended() && document.state != "stopped") return members + RenderEnd(document, home, colour);
-  return fmt::format("{}: {}, {} of {} members finished\n\n", document.id, document.state, document.members_finished,
-                     document.members_total) +
-         members + HowToGoOn(document, known) + fmt::format("Files: {}\n", (home / document.id).string());
+  return Headline(document) + members + HowToGoOn(document) + fmt::format("Files: {}\n", (home / document.id).string());
 }
 
 }  // namespace tutti::cli

@@ -16,10 +16,7 @@ Result<std::vector<EnsembleDocument>> ReadEnsembles(const Json& json);
 std::string RenderListing(const std::vector<EnsembleDocument>& ensembles, const std::filesystem::path& home,
                           Colour colour);
 
-// Whether a coordinator told about the ensemble, or only its stored records.
-enum class Known { kFromCoordinator, kFromCatalog };
-
 // What `tutti show` prints: how it stands, its members, and its figures once there are some.
-std::string RenderShow(const EnsembleDocument& document, Known known, const std::filesystem::path& home, Colour colour);
+std::string RenderShow(const EnsembleDocument& document, const std::filesystem::path& home, Colour colour);
 
 }  // namespace tutti::cli

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace tutti::cli {
 namespace {
 
 constexpr size_t kBarWidth = 20;
+constexpr size_t kHeightForHeadings = 8;
 constexpr double kLeastProgress = 0.005;  // below it an extrapolation says nothing
 
 bool EndedUnfinished(const MemberDocument& member) { return member.state == "failed" || member.state == "cancelled"; }
@@ -24,58 +26,132 @@ std::string Speed(const MemberDocument& member) {
   return FormatCount(static_cast<int64_t>(*member.images_per_second)) + " images/s";
 }
 
-std::string Loss(const MemberDocument& member) {
-  if (member.validation_loss) return "validation loss " + FormatLoss(*member.validation_loss);
-  if (member.train_loss) return "train loss " + FormatLoss(*member.train_loss);
-  return "";
-}
-
-std::string Accuracy(const MemberDocument& member) {
-  return member.validation_accuracy ? FormatPercent(*member.validation_accuracy) : "";
-}
-
-std::string Epochs(const MemberDocument& member) {
-  if (member.epochs <= 0) return "";
-  return fmt::format("epoch {:.3g}/{:.3g}", member.epoch, member.epochs);
-}
+std::string Epochs(const MemberDocument& member) { return fmt::format("{:.3g}/{:.3g}", member.epoch, member.epochs); }
 
 // Why a member is not further, in a few words.
 std::string Remark(const MemberDocument& member) {
-  if (member.state == "failed" && !member.last_error.empty()) return member.last_error;
-  if (member.state == "finished" && member.train_seconds > 0) return FormatDuration(member.train_seconds);
-  return member.state == "running" ? Speed(member) : member.reason;
+  if (member.state == "failed" && !member.last_error.empty()) return OneLine(member.last_error);
+  const std::string speed = Speed(member), reason = OneLine(member.reason);
+  return speed.empty() || reason.empty() ? speed + reason : fmt::format("{}; {}", speed, reason);
 }
 
+// What fits of the headline, from all that there is to say to the least.
 std::string Headline(const EnsembleDocument& document, const LiveView& view) {
   const double progress = OverallProgress(document);
-  std::string text = fmt::format("{}  {} of {} members  {} {:.0f} %  {}", document.id, document.members_finished,
-                                 document.members_total, ProgressBar(progress, kBarWidth), 100 * progress,
-                                 FormatDuration(view.elapsed_seconds));
-  if (view.seconds_left) text += fmt::format(", about {} left", FormatDuration(*view.seconds_left));
-  return Paint(view.colour, Ink::kBold, Shorten(text, view.width));
-}
-
-std::string LiveLine(const MemberDocument& member, size_t name_width, const LiveView& view) {
-  const std::string name = member.name + std::string(name_width - DisplayWidth(member.name), ' ');
-  std::string line = fmt::format("  {}  {:8}", name, member.state);
-  if (member.state == "running") line += " " + ProgressBar(member.Progress(), kBarWidth / 2);
-  for (const std::string& part : {Epochs(member), Loss(member), Accuracy(member), Remark(member)}) {
-    if (!part.empty()) line += "  " + part;
+  const std::string members = fmt::format("{} of {} members", document.members_finished, document.members_total);
+  const std::string share = fmt::format("{:.0f} %", 100 * progress);
+  const std::string elapsed = FormatDuration(view.elapsed_seconds);
+  const std::string left = view.seconds_left ? fmt::format("about {} left", FormatDuration(*view.seconds_left)) : "";
+  const std::string time = left.empty() ? elapsed : fmt::format("{}, {}", elapsed, left);
+  std::string text;
+  for (const size_t bar : {kBarWidth, kBarWidth / 2}) {
+    text = fmt::format("{}  {}  {} {}  {}", document.id, members, ProgressBar(progress, bar), share, time);
+    if (DisplayWidth(text) <= view.width) return text;
   }
-  return Paint(view.colour, InkOf(member.state), Shorten(line, view.width));
+  text = fmt::format("{}  {}  {}  {}", document.id, members, share, time);
+  if (DisplayWidth(text) <= view.width) return text;
+  text = fmt::format("{}  {}  {}", document.id, share, left.empty() ? elapsed : left);
+  return Shorten(text, view.width);
 }
 
-// Running ones first, then the failed, the finished from the last on, the others; within each as written.
+// ---- the members, one a line ----
+
+enum Column : size_t { kName, kState, kProgress, kEpoch, kLoss, kAccuracy, kSpeed, kColumns };
+using Cells = std::array<std::string, kColumns>;
+
+constexpr std::array<std::string_view, kColumns> kHeadings{"member",    "state",    "progress", "epoch",
+                                                           "val. loss", "accuracy", "images/s"};
+// What a narrow terminal goes without, the first first.
+constexpr std::array kDispensable{kSpeed, kLoss, kEpoch, kProgress, kAccuracy};
+constexpr std::string_view kGap = "  ";
+// So that columns do not jump whenever a member gets on: as wide as they may become.
+constexpr size_t kStateWidth = 8;
+
+std::string EpochsSoFar(double epoch, const MemberDocument& member) {
+  return member.epochs > 0 ? fmt::format("{:.1f}/{:.3g}", epoch, member.epochs) : "";
+}
+
+Cells CellsOf(const MemberDocument& member) {
+  Cells cells;
+  cells[kName] = member.name;
+  cells[kState] = member.state;
+  if (member.state != "running" && member.state != "finished") return cells;  // its reason stands there instead
+  if (member.state == "running") cells[kProgress] = ProgressBar(member.Progress(), kBarWidth / 2);
+  cells[kEpoch] = EpochsSoFar(member.epoch, member);
+  if (member.validation_loss) cells[kLoss] = FormatLoss(*member.validation_loss);
+  if (member.validation_accuracy) cells[kAccuracy] = FormatPercent(*member.validation_accuracy);
+  if (member.images_per_second && member.state == "running") {
+    cells[kSpeed] = FormatCount(static_cast<int64_t>(*member.images_per_second));
+  }
+  return cells;
+}
+
+class MemberLines {
+ public:
+  MemberLines(const std::vector<const MemberDocument*>& members, size_t width) : width_(width) {
+    for (size_t column = 0; column < kColumns; ++column) widths_[column] = kHeadings[column].size();
+    widths_[kState] = kStateWidth;
+    widths_[kProgress] = kBarWidth / 2;
+    for (const MemberDocument* member : members) {
+      Cells cells = CellsOf(*member);
+      cells[kEpoch] = EpochsSoFar(member->epochs, *member);
+      for (size_t column = 0; column < kColumns; ++column) {
+        widths_[column] = std::max(widths_[column], DisplayWidth(cells[column]));
+      }
+    }
+    for (const Column column : kDispensable) {
+      if (Total() <= width_) break;
+      widths_[column] = 0;
+    }
+  }
+
+  std::string Heading() const {
+    Cells cells;
+    for (size_t column = 0; column < kColumns; ++column) cells[column] = kHeadings[column];
+    return Line(cells, "");
+  }
+  std::string Of(const MemberDocument& member) const {
+    const bool measured = member.state == "running" || member.state == "finished";
+    return Line(CellsOf(member), measured ? "" : Remark(member));
+  }
+
+ private:
+  size_t Total() const {
+    size_t total = 0;
+    for (const size_t width : widths_) total += width == 0 ? 0 : kGap.size() + width;
+    return total;
+  }
+
+  std::string Line(const Cells& cells, const std::string& remark) const {
+    std::string line;
+    for (size_t column = 0; column < kColumns; ++column) {
+      if (widths_[column] == 0) continue;
+      const std::string blanks(widths_[column] - DisplayWidth(cells[column]), ' ');
+      const bool number = column >= kEpoch;
+      line += fmt::format("{}{}{}{}", kGap, number ? blanks : "", cells[column], number ? "" : blanks);
+      if (column == kState && !remark.empty()) {
+        line += fmt::format("{}{}", kGap, remark);
+        break;
+      }
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    return Shorten(line, width_);
+  }
+
+  size_t width_;
+  std::array<size_t, kColumns> widths_{};  // 0: left out
+};
+
+// Where not all can be shown: running ones first, then the failed, the finished, the others; within each as written.
 int Rank(const MemberDocument& member) {
   if (member.state == "running") return 0;
   if (EndedUnfinished(member)) return 1;
   return member.state == "finished" ? 2 : 3;
 }
 
-std::vector<const MemberDocument*> ByInterest(const EnsembleDocument& document) {
+std::vector<const MemberDocument*> AsWritten(const EnsembleDocument& document) {
   std::vector<const MemberDocument*> members;
   for (const MemberDocument& member : document.members) members.push_back(&member);
-  std::stable_sort(members.begin(), members.end(), [](auto* a, auto* b) { return Rank(*a) < Rank(*b); });
   return members;
 }
 
@@ -103,7 +179,7 @@ std::string StateLine(const MemberDocument& member) {
   if (member.state == "running") {
     if (member.attempts > 1) line += fmt::format(", attempt {}", member.attempts);
     if (!member.gang.empty()) line += fmt::format(" on {}", fmt::join(member.gang, ", "));
-    return line;
+    return member.reason.empty() ? line : fmt::format("{}: {}", line, member.reason);
   }
   if (member.state == "finished") {
     if (member.train_seconds > 0) line += fmt::format(" after {}", FormatDuration(member.train_seconds));
@@ -130,16 +206,21 @@ std::optional<double> TimeLeft::Seconds(double progress, double elapsed_seconds)
 }
 
 std::vector<std::string> RenderLive(const EnsembleDocument& document, const LiveView& view) {
-  const std::vector<const MemberDocument*> members = ByInterest(document);
-  // The last line of a terminal stays free for the cursor, the one before it for the count of the others.
-  const size_t room = view.height > 4 ? view.height - 3 : 1;
-  const size_t shown = members.size() <= room ? members.size() : room - 1;
-  size_t name_width = 0;
-  for (size_t i = 0; i < shown; ++i) name_width = std::max(name_width, DisplayWidth(members[i]->name));
+  std::vector<const MemberDocument*> members = AsWritten(document);
+  // The last line of a terminal stays free for the cursor.
+  const size_t fixed = view.height >= kHeightForHeadings ? 3 : 2;
+  const size_t room = view.height > fixed + 1 ? view.height - fixed : 1;
+  const bool all = members.size() <= room;
+  if (!all) std::stable_sort(members.begin(), members.end(), [](auto* a, auto* b) { return Rank(*a) < Rank(*b); });
+  const size_t shown = all ? members.size() : room - 1;
 
-  std::vector<std::string> lines{Headline(document, view)};
-  for (size_t i = 0; i < shown; ++i) lines.push_back(LiveLine(*members[i], name_width, view));
-  if (shown < members.size()) lines.push_back(Shorten(OthersLine(members, shown), view.width));
+  const MemberLines columns({members.begin(), members.begin() + static_cast<std::ptrdiff_t>(shown)}, view.width);
+  std::vector<std::string> lines{Paint(view.colour, Ink::kBold, Headline(document, view))};
+  if (fixed == 3) lines.push_back(Paint(view.colour, Ink::kDim, columns.Heading()));
+  for (size_t i = 0; i < shown; ++i) {
+    lines.push_back(Paint(view.colour, InkOf(members[i]->state), columns.Of(*members[i])));
+  }
+  if (!all) lines.push_back(Shorten(OthersLine(members, shown), view.width));
   return lines;
 }
 
@@ -148,8 +229,8 @@ std::string RenderMembers(const EnsembleDocument& document, Colour colour) {
   Table table({kLeft, kLeft, kRight, kRight, kRight, kRight, kLeft});
   table.Add({"member", "state", "epoch", "val. loss", "accuracy", "trained", "remark"}, Ink::kBold);
   for (const MemberDocument& member : document.members) {
-    table.Add({member.name, member.state, fmt::format("{:.3g}/{:.3g}", member.epoch, member.epochs),
-               FormatLoss(member.validation_loss), FormatPercent(member.validation_accuracy),
+    table.Add({member.name, member.state, Epochs(member), FormatLoss(member.validation_loss),
+               FormatPercent(member.validation_accuracy),
                member.train_seconds > 0 ? FormatDuration(member.train_seconds) : "",
                member.state == "finished" ? "" : Remark(member)},
               InkOf(member.state));

@@ -36,8 +36,8 @@ struct LiveView {
   std::optional<double> seconds_left;
   Colour colour = Colour::kOff;
 };
-// Lines that fit the terminal, without newlines: a headline, the members that run, those that ended last, a count of
-// the others.
+// Lines that fit the terminal, without newlines: a headline, and the members as written. Where they are too many: those
+// that run, the failed, the finished, and a count of the others.
 std::vector<std::string> RenderLive(const EnsembleDocument& document, const LiveView& view);
 
 // The members as `tutti show` lists them.

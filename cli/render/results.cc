@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace tutti::cli {
 namespace {
@@ -81,21 +82,22 @@ std::vector<MetricHeading> ComparedMetrics(const SplitReport& split) {
 }
 
 std::string DifferencesTable(const EnsembleReport& report, const SplitReport& split, Colour colour) {
-  const std::vector<MetricHeading> metrics = ComparedMetrics(split);
-  std::vector<Table::Align> columns(metrics.size() + 1, Table::Align::kRight);
+  std::vector<std::pair<std::string, Difference::Versus>> others;
+  if (report.best_member) others.emplace_back("best on validation", Difference::Versus::kBestMember);
+  others.emplace_back("mean of members", Difference::Versus::kMembersMean);
+
+  // A line a metric, so that it fits a terminal of 80 columns.
+  std::vector<Table::Align> columns(others.size() + 1, Table::Align::kRight);
   columns.front() = Table::Align::kLeft;
   Table table(std::move(columns));
   std::vector<std::string> headings{fmt::format("{} against", report.combiner)};
-  for (const MetricHeading& metric : metrics) headings.emplace_back(metric.heading);
+  for (const auto& [heading, versus] : others) headings.push_back(heading);
   table.Add(std::move(headings), Ink::kBold);
-
-  const auto add = [&](std::string label, Difference::Versus versus) {
-    std::vector<std::string> row{std::move(label)};
-    for (const MetricHeading& metric : metrics) row.push_back(FindDifference(split, versus, metric.metric));
+  for (const MetricHeading& metric : ComparedMetrics(split)) {
+    std::vector<std::string> row{std::string(metric.heading)};
+    for (const auto& [heading, versus] : others) row.push_back(FindDifference(split, versus, metric.metric));
     table.Add(std::move(row));
-  };
-  if (report.best_member) add("best on validation", Difference::Versus::kBestMember);
-  add("mean of members", Difference::Versus::kMembersMean);
+  }
   return table.Render(colour);
 }
 
@@ -133,8 +135,8 @@ std::string RenderReport(const EnsembleReport& report, Colour colour) {
   if (!split->differences.empty()) {
     text += "\n" + DifferencesTable(report, *split, colour);
     text += Paint(colour, Ink::kDim,
-                  "In brackets 95 % intervals of the difference, by a paired bootstrap over the samples. For NLL and "
-                  "Brier less is better.") +
+                  "In brackets 95 % intervals, by a paired bootstrap over the samples.\n"
+                  "For NLL and Brier less is better.") +
             "\n";
   }
   return text;

@@ -26,6 +26,8 @@ std::string FormatPercent(const std::optional<double>& share);
 
 // Columns that a terminal takes: characters of UTF-8 text, each counted as one.
 size_t DisplayWidth(std::string_view text);
+// Control characters, which errors of other programs may hold, become blanks.
+std::string OneLine(std::string_view text);
 // At most `width` columns; a longer text ends in "…".
 std::string Shorten(std::string_view text, size_t width);
 

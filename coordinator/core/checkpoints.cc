@@ -1,6 +1,7 @@
 #include "coordinator/core/checkpoints.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <limits>
@@ -48,6 +49,27 @@ void EnsureAttempt(State& state, Turn& turn, const AttemptId& id) {
   attempt.record.error = "found on disk without a record";
   turn.Touch(attempt);
   state.attempts.emplace(id, std::move(attempt));
+}
+
+// They are records of nothing: the folders are left alone, and what is whole is gone on from.
+void DropUnreadable(State& state, Turn& turn, Job& job, const std::vector<FoldersInspected::Unreadable>& unreadable) {
+  std::vector<int64_t> dropped;
+  for (const auto& [key, error] : unreadable) {
+    const auto found = state.checkpoints.find(key);
+    const bool counts = found != state.checkpoints.end() && found->second.state == CheckpointState::kCommitted;
+    if (!counts || key.attempt.job != job.record.id) continue;
+    state.checkpoints.erase(found);
+    turn.Erased(key);
+    dropped.push_back(key.step);
+    Announce(turn, job.record.id.ensemble,
+             fmt::format("step {} of {} cannot be read any more, and its folder is left alone: {}", key.step,
+                         key.attempt.str(), error));
+  }
+  if (dropped.empty()) return;
+  const auto newest = NewestCheckpoint(state, job.record.id);
+  job.setback =
+      fmt::format("step{} {} cannot be read any more, {}", dropped.size() == 1 ? "" : "s", fmt::join(dropped, ", "),
+                  newest ? fmt::format("goes on from step {}", newest->step) : "begins anew");
 }
 
 }  // namespace
@@ -108,6 +130,12 @@ void OnFoldersInspected(State& state, Turn& turn, const FoldersInspected& event)
   // An attempt that was taken up again tells of its checkpoints itself.
   job.folders = job.record.state == JobState::kWaiting ? Folders::kKnown : Folders::kUnlooked;
   if (job.record.state != JobState::kWaiting) return;
+  if (!event.error.empty()) {
+    job.folders = Folders::kUnlooked;
+    return Wait(state, turn, job, fmt::format("its earlier attempts' folders cannot be read: {}", event.error),
+                turn.now + Backoff(state.settings, ++job.failed_looks));
+  }
+  job.failed_looks = 0;
   int highest = std::max(job.record.attempts, event.highest_attempt);
   for (const CheckpointRecord& record : event.adopted) {
     if (record.attempt.job != event.job || state.checkpoints.contains(KeyOf(record))) continue;
@@ -116,6 +144,7 @@ void OnFoldersInspected(State& state, Turn& turn, const FoldersInspected& event)
     RecordCheckpoint(state, turn, job, record);
   }
   if (std::exchange(job.record.attempts, highest) != highest) turn.Touch(job);
+  DropUnreadable(state, turn, job, event.unreadable);
   state.schedule_needed = true;
 }
 

@@ -32,6 +32,7 @@ struct Handler {
   void operator()(const CombinationDone& event) const { OnCombinationDone(state, turn, event); }
   void operator()(const FoldersInspected& event) const { OnFoldersInspected(state, turn, event); }
   void operator()(const CheckpointRemoved& event) const { OnCheckpointRemoved(state, turn, event); }
+  void operator()(const EnsembleFolderRemoved& event) const { OnFolderRemoved(state, turn, event); }
   void operator()(const Tick&) const {
     ExpireWorkers(state, turn);
     WakeSleepers(state, turn.now);
@@ -137,6 +138,10 @@ std::vector<Core::WorkerView> Core::workers() const {
 std::string Core::Why(const JobId& job) const {
   const auto found = state_->jobs.find(job);
   return found == state_->jobs.end() ? "there is no such job" : WhyNot(*state_, found->second);
+}
+
+std::map<JobId, std::string> Core::WhyWaiting(const EnsembleId& ensemble) const {
+  return ReasonsToWait(*state_, ensemble);
 }
 
 const protocol::Progress* Core::progress(const JobId& job) const {

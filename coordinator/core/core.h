@@ -10,6 +10,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,12 +18,22 @@
 
 #include "common/clock.h"
 #include "common/records.h"
+#include "common/spec/jobs.h"
 #include "coordinator/core/effects.h"
 #include "coordinator/core/events.h"
 
 namespace tutti::core {
 
-inline constexpr const char* kInspectJob = ".inspect";  // its position is 0, those of the members begin with 1
+using spec::kInspectJob;
+
+// Why an ensemble stopped, as its note and its jobs' reasons say it.
+inline constexpr const char* kOnRequest = "on request";
+inline constexpr const char* kProcessGone = "its process is gone";
+
+// What becomes of ensembles that a coordinator finds running at its start: the one that trained them was lost.
+// kGoOn: they go on by themselves, as people expect of a service. kStop: they stop, and EnsembleResumed goes on with
+// one, as people expect of a command that names the one that it is about.
+enum class Interrupted { kGoOn, kStop };
 
 struct Settings {
   Duration disconnect_grace = std::chrono::seconds(10);  // a worker whose connection broke
@@ -33,6 +44,7 @@ struct Settings {
   int maximum_interruptions = 10;
   Duration first_backoff = std::chrono::seconds(1);  // doubled with each failure
   Duration longest_backoff = std::chrono::minutes(1);
+  Interrupted interrupted = Interrupted::kGoOn;
 };
 
 struct State;  // state.h, internal
@@ -70,6 +82,8 @@ class Core {
   };
   std::vector<WorkerView> workers() const;  // those that are not given up
   std::string Why(const JobId& job) const;
+  // The same of an ensemble's waiting jobs in a few words: "3rd in line for a slot".
+  std::map<JobId, std::string> WhyWaiting(const EnsembleId& ensemble) const;
   // The last Progress of a running job; never persisted.
   const protocol::Progress* progress(const JobId& job) const;
   // True once StopRequested was handled and no attempt lives.

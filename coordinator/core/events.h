@@ -55,23 +55,35 @@ struct SplitDrawn {
 };
 struct CombinationDone {
   EnsembleId id;
-  std::string error;  // empty: done
+  std::string error;             // empty: done
+  std::vector<JobId> lost = {};  // members whose predictions are gone or damaged
 };
-// Folders found on disk that have no record, handed over before a replacement is granted (see InspectFolders).
+// What a job's folders hold, told before a replacement is granted (see InspectFolders).
 struct FoldersInspected {
+  struct Unreadable {
+    CheckpointKey key;
+    std::string error;
+  };
   JobId job;
-  std::vector<CheckpointRecord> adopted;
-  int highest_attempt = 0;  // that has a folder
+  std::vector<CheckpointRecord> adopted;    // had no record
+  int highest_attempt = 0;                  // that has a folder
+  std::vector<Unreadable> unreadable = {};  // have a record, are newer than all that can be read, and cannot be
+  std::string error = {};                   // the folders cannot be read now: nothing of the above is known
 };
 struct CheckpointRemoved {
   CheckpointKey key;
   std::string error;
 };
 
+struct EnsembleFolderRemoved {
+  EnsembleId id;
+  std::string error;  // empty: nothing has its name any more
+};
+
 struct Tick {};  // time passed
 
 using Event = std::variant<EnsembleSubmitted, EnsembleCancelled, EnsembleResumed, EnsembleRemoved, StopRequested,
                            WorkerJoined, WorkerDisconnected, WorkerSaid, SplitDrawn, CombinationDone, FoldersInspected,
-                           CheckpointRemoved, Tick>;
+                           CheckpointRemoved, EnsembleFolderRemoved, Tick>;
 
 }  // namespace tutti::core

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace tutti::core {
@@ -40,6 +41,13 @@ void Move(State& state, Turn& turn, Job& job, JobState to, std::string reason) {
     --ensemble.Count(from);
     ++ensemble.Count(to);
   }
+  if (from == JobState::kFinished && to != JobState::kFinished) {
+    for (const JobId& id : job.dependents) {
+      Job& dependent = state.jobs.at(id);
+      Dequeue(state, dependent);
+      ++dependent.unmet;
+    }
+  }
   turn.Touch(job);
   if (from != to) Announce(turn, job.record.id.ensemble, Sentence(job));
 }
@@ -62,6 +70,12 @@ void Wait(State& state, Turn& turn, Job& job, std::string reason, std::optional<
   job.record.not_before = not_before;
   Move(state, turn, job, JobState::kWaiting, std::move(reason));
   Enqueue(state, job, turn.now);
+}
+
+Duration Backoff(const Settings& settings, int failures) {
+  Duration backoff = settings.first_backoff;
+  for (int i = 1; i < failures && backoff < settings.longest_backoff; ++i) backoff *= 2;
+  return std::min(backoff, settings.longest_backoff);
 }
 
 void Enqueue(State& state, Job& job, TimePoint now) {
@@ -96,13 +110,19 @@ QueueKey QueueKeyOf(const State& state, const Job& job) {
 
 JobId JobIn(const QueueKey& key) { return {std::get<EnsembleId>(key), std::get<std::string>(key)}; }
 
+std::string WaitsFor(const std::vector<std::string>& jobs) {
+  std::vector<std::string> names;
+  for (const std::string& job : jobs) names.push_back(job == kInspectJob ? "the inspection of the data" : job);
+  return names.empty() ? "" : fmt::format("waits for {}", fmt::join(names, ", "));
+}
+
 std::string ReasonToWait(const State& state, const Job& job) {
   std::vector<std::string> unmet;
   for (const std::string& name : job.record.after) {
     const auto other = state.jobs.find(JobId{job.record.id.ensemble, name});
     if (other == state.jobs.end() || other->second.record.state != JobState::kFinished) unmet.push_back(name);
   }
-  return unmet.empty() ? "" : fmt::format("waits for {}", fmt::join(unmet, ", "));
+  return WaitsFor(unmet);
 }
 
 }  // namespace tutti::core

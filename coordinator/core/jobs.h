@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "coordinator/core/state.h"
 
@@ -15,6 +16,9 @@ void SetJobState(State& state, Turn& turn, Job& job, JobState to, std::string re
 // The job waits (again), from `not_before` on for slots.
 void Wait(State& state, Turn& turn, Job& job, std::string reason, std::optional<TimePoint> not_before = std::nullopt);
 
+// How long to wait after the nth failure in a row.
+Duration Backoff(const Settings& settings, int failures);
+
 // Puts a waiting job where it belongs: the queue, the sleepers, or nowhere while it lacks something.
 void Enqueue(State& state, Job& job, TimePoint now);
 void Dequeue(State& state, const Job& job);
@@ -25,7 +29,8 @@ void WakeSleepers(State& state, TimePoint now);
 QueueKey QueueKeyOf(const State& state, const Job& job);
 JobId JobIn(const QueueKey& key);
 
-// "waits for .inspect", or nothing.
+// "waits for the inspection of the data", or nothing when there is nothing to wait for.
+std::string WaitsFor(const std::vector<std::string>& jobs);
 std::string ReasonToWait(const State& state, const Job& job);
 
 }  // namespace tutti::core

@@ -39,19 +39,22 @@ bool Placer::exhausted() const {
   return std::ranges::all_of(domains_, [](const Domain& domain) { return domain.available() == 0; });
 }
 
-tl::expected<std::vector<SlotId>, std::string> Placer::Place(const Waiting& job) {
-  const auto refuse = [](std::string reason) { return tl::unexpected<std::string>(std::move(reason)); };
-  if (domains_.empty()) return refuse("no worker has joined");
+tl::expected<std::vector<SlotId>, Refusal> Placer::Place(const Waiting& job) {
+  const auto refuse = [](Refusal::Kind kind, std::string reason) {
+    return tl::unexpected<Refusal>(Refusal{kind, std::move(reason)});
+  };
+  if (domains_.empty()) return refuse(Refusal::Kind::kUnfit, "no worker has joined");
   const int most = std::ranges::max(domains_, {}, &Domain::total).total;
   if (job.minimum_slots > most) {
-    return refuse(
-        fmt::format("needs {}, but no group of workers has more than {}", SlotsAtOnce(job.minimum_slots), most));
+    return refuse(Refusal::Kind::kUnfit, fmt::format("needs {}, but no group of workers has more than {}",
+                                                     SlotsAtOnce(job.minimum_slots), most));
   }
   Domain* widest = WidestFor(job.minimum_slots);
-  if (widest == nullptr) return refuse(WhyKept(job));
+  if (widest == nullptr) return refuse(Refusal::Kind::kInLine, WhyKept(job));
   if (widest->free < job.minimum_slots) {
     widest->kept_for = job.job;
-    return refuse(fmt::format("needs {}, {}", SlotsAtOnce(job.minimum_slots), AreFree(widest->free)));
+    return refuse(Refusal::Kind::kInLine,
+                  fmt::format("needs {}, {}", SlotsAtOnce(job.minimum_slots), AreFree(widest->free)));
   }
   return Take(std::min(job.maximum_slots, widest->free));
 }
@@ -109,8 +112,7 @@ std::string Placer::WhyKept(const Waiting& job) const {
     if (kept == nullptr || domain.free > kept->free) kept = &domain;
   }
   TUTTI_CHECK(kept != nullptr);
-  return fmt::format("needs {}; the next that are free are kept for {}, which is served first",
-                     SlotsAtOnce(job.minimum_slots), kept->kept_for.str());
+  return fmt::format("needs {}; what comes free first is for {}", SlotsAtOnce(job.minimum_slots), kept->kept_for.str());
 }
 
 Schedule PlaceJobs(const std::vector<Waiting>& waiting, const std::vector<FreeSlots>& cluster) {
@@ -121,7 +123,7 @@ Schedule PlaceJobs(const std::vector<Waiting>& waiting, const std::vector<FreeSl
     if (gang) {
       schedule.placements.push_back({job.job, std::move(*gang)});
     } else {
-      schedule.held.push_back({job.job, std::move(gang.error())});
+      schedule.held.push_back({job.job, std::move(gang.error().reason)});
     }
   }
   return schedule;

@@ -27,7 +27,13 @@ struct Placement {
   std::vector<SlotId> gang;  // in the order of ranks, one worker's slots side by side
 };
 
-// A job that does not start, and why: "needs 4 slots at once, 3 are free", "no worker has joined".
+// Why a job does not start: "needs 4 slots at once, 3 are free", "no worker has joined".
+struct Refusal {
+  enum class Kind { kInLine, kUnfit };  // kUnfit: no slot that comes free helps
+  Kind kind = Kind::kInLine;
+  std::string reason;
+};
+
 struct Held {
   JobId job;
   std::string reason;
@@ -50,7 +56,7 @@ class Placer {
   explicit Placer(const std::vector<FreeSlots>& cluster);
 
   // The job's gang, taken from what is left; or why it gets none, and then what it waits for is kept for it.
-  tl::expected<std::vector<SlotId>, std::string> Place(const Waiting& job);
+  tl::expected<std::vector<SlotId>, Refusal> Place(const Waiting& job);
 
   // No job behind can get anything.
   bool exhausted() const;

@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <functional>
+#include <optional>
+#include <utility>
+
 #include "coordinator/core/attempts.h"
 #include "coordinator/core/jobs.h"
 
@@ -42,27 +46,86 @@ Pass PassOverQueue(State& state, Turn& turn) {
   return pass;
 }
 
-std::string WhyInQueue(const State& state, const Job& job) {
-  Placer placer(FreeCluster(state));
-  for (const QueueKey& key : state.ready) {
-    const Job& earlier = state.jobs.at(JobIn(key));
-    const auto gang = placer.Place(WaitingOf(earlier));
-    if (&earlier != &job) continue;
-    if (!gang) return gang.error();
+// "next", "2nd", "3rd", "11th"
+std::string Ordinal(int place) {
+  if (place == 1) return "next";
+  const bool teen = place / 10 % 10 == 1;
+  const int last = teen ? 0 : place % 10;
+  return fmt::format("{}{}", place, last == 1 ? "st" : last == 2 ? "nd" : last == 3 ? "rd" : "th");
+}
+
+// Where a job of the queue stands, as the scheduler sees it now.
+struct Standing {
+  std::optional<Refusal> refusal;  // none: it has its slots
+  int place = 0;                   // among those that wait for slots to come free, from 1
+
+  std::string InFull(const Job& job) const {
+    if (!refusal) return AboutToStart(job);
+    return refusal->kind == Refusal::Kind::kUnfit ? refusal->reason
+                                                  : fmt::format("{}; {} in line", refusal->reason, Ordinal(place));
+  }
+  std::string InShort(const Job& job) const {
+    if (!refusal) return AboutToStart(job);
+    if (refusal->kind == Refusal::Kind::kUnfit) return refusal->reason;
+    const int slots = job.record.minimum_slots;
+    return fmt::format("{} in line for {}", Ordinal(place),
+                       slots == 1 ? "a slot" : fmt::format("{} slots at once", slots));
+  }
+  static std::string AboutToStart(const Job& job) {
     return job.folders == Folders::kLooking ? "starts once its earlier attempts' folders were looked at"
                                             : "is about to start";
   }
-  return "waits";
+};
+
+void ForEachInQueue(const State& state, const std::function<void(const Job&, const Standing&)>& see) {
+  Placer placer(FreeCluster(state));
+  int in_line = 0;
+  for (const QueueKey& key : state.ready) {
+    const Job& job = state.jobs.at(JobIn(key));
+    Standing standing;
+    if (auto gang = placer.Place(WaitingOf(job)); !gang) {
+      if (gang.error().kind == Refusal::Kind::kInLine) standing.place = ++in_line;
+      standing.refusal = std::move(gang.error());
+    }
+    see(job, standing);
+  }
 }
 
-std::string WhyWaiting(const State& state, const Job& job) {
+std::string WithPast(const Job& job, std::string standing) {
+  return job.record.reason.empty() ? standing : fmt::format("{} (before: {})", standing, job.record.reason);
+}
+
+// Of a job that lacks more than slots, which the queue therefore does not hold.
+std::string WhyNotInQueue(const State& state, const Job& job) {
   if (state.stopping) return "the coordinator is stopping";
   if (job.unmet > 0) return ReasonToWait(state, job);
   if (job.record.not_before && state.sleeping.contains({*job.record.not_before, job.record.id})) {
     return fmt::format("{}; tries again at {}", job.record.reason, FormatTime(*job.record.not_before));
   }
-  const std::string slots = WhyInQueue(state, job);
-  return job.record.reason.empty() ? slots : fmt::format("{} (before: {})", slots, job.record.reason);
+  return "waits";
+}
+
+std::string WhyWaiting(const State& state, const Job& job) {
+  std::string why = WhyNotInQueue(state, job);
+  ForEachInQueue(state, [&](const Job& one, const Standing& standing) {
+    if (&one == &job) why = WithPast(job, standing.InFull(job));
+  });
+  return why;
+}
+
+std::string_view Doing(AttemptState state) {
+  switch (state) {
+    case AttemptState::kGranted:
+      return "is starting";
+    case AttemptState::kUnknown:
+      return "ran when the coordinator was lost; waits for its worker to join again";
+    case AttemptState::kStopping:
+      return "was told to stop";
+    case AttemptState::kRunning:
+    case AttemptState::kEnded:
+      break;
+  }
+  return "is running";
 }
 
 std::string WhyRunning(const State& state, const Job& job) {
@@ -70,19 +133,9 @@ std::string WhyRunning(const State& state, const Job& job) {
   if (attempt == nullptr) return job.record.reason;
   std::vector<std::string> slots;
   for (const SlotId& slot : attempt->record.gang) slots.push_back(slot.str());
-  const std::string where = fmt::format("attempt {} on {}", attempt->record.id.number, fmt::join(slots, ", "));
-  switch (attempt->record.state) {
-    case AttemptState::kGranted:
-      return where + " is starting";
-    case AttemptState::kUnknown:
-      return where + " ran when the coordinator was lost; waits for its worker to join again";
-    case AttemptState::kStopping:
-      return where + " was told to stop";
-    case AttemptState::kRunning:
-    case AttemptState::kEnded:
-      break;
-  }
-  return where + " is running";
+  const std::string what = fmt::format("attempt {} on {} {}", attempt->record.id.number, fmt::join(slots, ", "),
+                                       Doing(attempt->record.state));
+  return job.record.reason.empty() ? what : fmt::format("{}; {}", what, job.record.reason);
 }
 
 }  // namespace
@@ -108,6 +161,19 @@ void ScheduleReady(State& state, Turn& turn) {
   // moved it: then another fits perhaps.
   for (Pass pass = PassOverQueue(state, turn); pass.moves > 0 && pass.looking > 0;) pass = PassOverQueue(state, turn);
   state.schedule_needed = false;
+}
+
+std::map<JobId, std::string> ReasonsToWait(const State& state, const EnsembleId& ensemble) {
+  std::map<JobId, std::string> reasons;
+  for (auto next = state.jobs.lower_bound(FirstJobOf(ensemble));
+       next != state.jobs.end() && next->first.ensemble == ensemble; ++next) {
+    const Job& job = next->second;
+    if (job.record.state == JobState::kWaiting) reasons[job.record.id] = WhyNotInQueue(state, job);
+  }
+  ForEachInQueue(state, [&](const Job& job, const Standing& standing) {
+    if (job.record.id.ensemble == ensemble) reasons[job.record.id] = WithPast(job, standing.InShort(job));
+  });
+  return reasons;
 }
 
 std::string WhyNot(const State& state, const Job& job) {

@@ -1,6 +1,7 @@
 // The queue meets the cluster. Internal.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,5 +20,7 @@ Waiting WaitingOf(const Job& job);
 
 // Why a job is not running (or where it runs), for people.
 std::string WhyNot(const State& state, const Job& job);
+// The same of an ensemble's waiting jobs, in a few words each.
+std::map<JobId, std::string> ReasonsToWait(const State& state, const EnsembleId& ensemble);
 
 }  // namespace tutti::core

@@ -29,6 +29,7 @@ struct Ensemble {
   bool combining = false;      // a Combine is on its way
   bool combine_again = false;  // more may have finished since it was asked for
   bool drawing = false;        // a DrawSplit is on its way
+  bool removing = false;       // a RemoveEnsembleFolder is on its way
   std::string draw_error;      // it failed, and the inspection's process still runs
 
   int& Count(JobState job_state) { return train[static_cast<size_t>(job_state)]; }
@@ -43,7 +44,9 @@ struct Job {
   int unmet = 0;                  // of `after`, not finished yet
   std::vector<JobId> dependents;  // that name this one in `after`
   Folders folders = Folders::kKnown;
+  int failed_looks = 0;   // at its folders, in a row
   int interruptions = 0;  // ends in a row that were not its fault and brought no checkpoint
+  std::string setback;    // checkpoints that its next attempt has to do without
   std::optional<protocol::Progress> progress;
 };
 
@@ -59,6 +62,7 @@ struct Worker {
   WorkerId id;
   Incarnation incarnation;
   std::string launch_domain;
+  bool joined = false;  // this coordinator; else it is only awaited, for what it held under the former one
   bool connected = false;
   bool gone = false;  // given up; what it held is remembered for its return
   TimePoint last_heard;

@@ -16,9 +16,14 @@ TEST(RenderListing, HasALineForEachEnsemble) {
   finished.state = "finished";
   finished.members_finished = 3;
   finished.ended_at = "2026-03-01T12:09:12.000Z";
-  EXPECT_EQ(RenderListing({Running(), finished}, "/runs", Colour::kOff),
-            "ensemble          state     members  submitted (UTC)         took\n"
+  EnsembleDocument left = Running();
+  left.state = "stopped";
+  left.note = "its process is gone";
+  EXPECT_EQ(RenderListing({Running(), left, finished}, "/runs", Colour::kOff),
+            "ensemble          state     members  submitted (UTC)         took  remark\n"
             "small-1           running    1 of 3  2026-03-01 12:00\n"
+            "small-1           stopped    1 of 3  2026-03-01 12:00              its process is gone; tutti resume "
+            "small-1\n"
             "fashion-mnist-12  finished   3 of 3  2026-03-01 12:00  9 min 12 s\n");
 }
 
@@ -33,29 +38,27 @@ TEST(ReadEnsembles, RefusesWhatIsNoList) {
 }
 
 TEST(RenderShow, OfARunningOneSaysHowFarItIs) {
-  const std::string text = RenderShow(Running(), Known::kFromCoordinator, "/runs", Colour::kOff);
+  const std::string text = RenderShow(Running(), "/runs", Colour::kOff);
   EXPECT_THAT(text, HasSubstr("small-1: running, 1 of 3 members finished\n"));
   EXPECT_THAT(text, HasSubstr("lenet5-s1  running"));
   EXPECT_THAT(text, Not(HasSubstr("resume")));
 }
 
-TEST(RenderShow, OfAnInterruptedOneSaysHowToGoOn) {
-  EXPECT_THAT(RenderShow(Running(), Known::kFromCatalog, "/runs", Colour::kOff),
-              HasSubstr("No coordinator runs. Go on with: tutti resume small-1\n"));
-}
-
-TEST(RenderShow, OfAStoppedOneSaysHowToGoOn) {
+TEST(RenderShow, OfAStoppedOneSaysWhyAndHowToGoOn) {
   EnsembleDocument document = Running();
   document.state = "stopped";
-  EXPECT_THAT(RenderShow(document, Known::kFromCoordinator, "/runs", Colour::kOff),
-              HasSubstr("\nGo on with: tutti resume small-1\n"));
+  document.note = "its process is gone";
+  const std::string text = RenderShow(document, "/runs", Colour::kOff);
+  EXPECT_THAT(text, HasSubstr("small-1: stopped, its process is gone; 1 of 3 members finished\n"));
+  EXPECT_THAT(text, HasSubstr("\nGo on with: tutti resume small-1\n"));
 }
 
 TEST(RenderShow, OfAnEndedOneHasItsFigures) {
   EnsembleDocument document = Running();
   document.state = "finished";
+  document.ended_at = "2026-03-01T12:09:12.000Z";
   document.results = TenMembers();
-  EXPECT_THAT(RenderShow(document, Known::kFromCatalog, "/runs", Colour::kOff), HasSubstr("ensemble: mean"));
+  EXPECT_THAT(RenderShow(document, "/runs", Colour::kOff), HasSubstr("ensemble: mean"));
 }
 
 }  // namespace

@@ -20,13 +20,31 @@ LiveView Wide() {
   return view;
 }
 
-TEST(RenderLive, ShowsWhatRunsFirst) {
-  EXPECT_THAT(
-      RenderLive(Running(), Wide()),
-      ElementsAre("small-1  1 of 3 members  ██████████░░░░░░░░░░ 50 %  3 min 12 s, about 4 min 30 s left",
-                  "  lenet5-s1  running  █████░░░░░  epoch 1/2  validation loss 0.4100  84.90 %  10,234 images/s",
-                  "  lenet5-s0  finished  epoch 2/2  validation loss 0.2500  91.20 %  55 s",
-                  "  mlp-s0     waiting   epoch 0/2  needs 1 slot, none is free"));
+TEST(RenderLive, ShowsTheMembersAsWrittenInColumns) {
+  EXPECT_THAT(RenderLive(Running(), Wide()),
+              ElementsAre("small-1  1 of 3 members  ██████████░░░░░░░░░░ 50 %  3 min 12 s, about 4 min 30 s left",
+                          "  member     state     progress    epoch  val. loss  accuracy  images/s",
+                          "  lenet5-s0  finished              2.0/2     0.2500   91.20 %",
+                          "  lenet5-s1  running   █████░░░░░  1.0/2     0.4100   84.90 %    10,234",
+                          "  mlp-s0     waiting   needs 1 slot, none is free"));
+}
+
+TEST(RenderLive, GoesWithoutColumnsAndWithoutTheBarWhereTheyDoNotFit) {
+  LiveView view = Wide();
+  view.width = 49;
+  EXPECT_THAT(RenderLive(Running(), view),
+              ElementsAre("small-1  50 %  about 4 min 30 s left", "  member     state     progress    accuracy",
+                          "  lenet5-s0  finished               91.20 %", "  lenet5-s1  running   █████░░░░░   84.90 %",
+                          "  mlp-s0     waiting   needs 1 slot, none is free"));
+}
+
+TEST(RenderLive, ShowsWhatRunsFirstWhereNotAllFit) {
+  EnsembleDocument document = Running();
+  for (int i = 0; i < 9; ++i) document.members.push_back(document.members[2]);
+  LiveView view = Wide();
+  view.height = 6;  // too low for headings
+  EXPECT_THAT(RenderLive(document, view), ElementsAre(HasSubstr("1 of 3 members"), HasSubstr("lenet5-s1"),
+                                                      HasSubstr("lenet5-s0"), HasSubstr("mlp-s0"), "  and 9 waiting"));
 }
 
 TEST(RenderLive, FitsTheTerminal) {
@@ -39,13 +57,16 @@ TEST(RenderLive, FitsTheTerminal) {
   EXPECT_LT(lines.size(), view.height);
   for (const std::string& line : lines) EXPECT_LE(DisplayWidth(line), view.width) << line;
   EXPECT_EQ(lines.back(), "  and 47 waiting");
+  for (view.height = 1; view.height < 60; ++view.height) {
+    EXPECT_LT(RenderLive(document, view).size(), std::max<size_t>(view.height, 4)) << view.height;
+  }
 }
 
 TEST(RenderLive, AnErrorTakesOneLine) {
   EnsembleDocument document = Running();
   document.members[1].state = "failed";
   document.members[1].last_error = "loss is not finite at step 12";
-  EXPECT_THAT(RenderLive(document, Wide())[1], HasSubstr("loss is not finite at step 12"));
+  EXPECT_EQ(RenderLive(document, Wide())[3], "  lenet5-s1  failed    loss is not finite at step 12");
 }
 
 TEST(OverallProgress, CountsWhatFailedAsDone) {
@@ -101,6 +122,17 @@ TEST(ChangeTeller, TellsAFailureWithItsErrorAndTheNextAttempt) {
   document.members[1].state = "running";
   document.members[1].attempts = 2;
   EXPECT_THAT(teller.Tell(document), ElementsAre("lenet5-s1: running, attempt 2 on host:1"));
+}
+
+TEST(ChangeTeller, TellsWhatAnAttemptHadToGoBackTo) {
+  ChangeTeller teller;
+  EnsembleDocument document = Running();
+  teller.Tell(document);
+  document.members[1].attempts = 2;
+  document.members[1].reason = "step 20 cannot be read any more, goes on from step 10";
+  EXPECT_THAT(teller.Tell(document), ElementsAre("lenet5-s1: running, attempt 2 on host:1: step 20 cannot be read any "
+                                                 "more, goes on from step 10"));
+  EXPECT_THAT(RenderMembers(document, Colour::kOff), HasSubstr("10,234 images/s; step 20 cannot be read"));
 }
 
 TEST(ChangeTeller, TellsAnAttemptThatWasReplacedBetweenTwoLooks) {

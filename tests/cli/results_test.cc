@@ -32,11 +32,12 @@ TEST(RenderReport, ShowsMembersBestMemberAndEnsemblesWithNllFirst) {
             "ensemble: mean        0.2190   92.00 %  0.1180  0.0095  answers\n"
             "ensemble: vote             -   92.01 %       -       -\n"
             "\n"
-            "mean against                               NLL                accuracy                       Brier\n"
-            "best on validation  -0.0361 [-0.0412, -0.0310]  +0.98 % [+0.70, +1.26]  -0.0136 [-0.0155, -0.0117]\n"
-            "mean of members     -0.0400 [-0.0430, -0.0370]  +1.20 % [+1.01, +1.39]  -0.0163 [-0.0176, -0.0150]\n"
-            "In brackets 95 % intervals of the difference, by a paired bootstrap over the samples. For NLL and Brier "
-            "less is better.\n");
+            "mean against          best on validation             mean of members\n"
+            "NLL           -0.0361 [-0.0412, -0.0310]  -0.0400 [-0.0430, -0.0370]\n"
+            "accuracy          +0.98 % [+0.70, +1.26]      +1.20 % [+1.01, +1.39]\n"
+            "Brier         -0.0136 [-0.0155, -0.0117]  -0.0163 [-0.0176, -0.0150]\n"
+            "In brackets 95 % intervals, by a paired bootstrap over the samples.\n"
+            "For NLL and Brier less is better.\n");
 }
 
 TEST(RenderReport, OfOneMemberHasNoDeviation) {
@@ -65,8 +66,9 @@ TEST(RenderReport, AnAnsweringVoteIsComparedByAccuracyAlone) {
   report.combiner = "vote";
   auto& differences = report.splits[0].differences;
   std::erase_if(differences, [](const auto& difference) { return difference.metric != "accuracy"; });
-  EXPECT_THAT(RenderReport(report, Colour::kOff), HasSubstr("vote against                      accuracy\n"
-                                                            "best on validation  +0.98 % [+0.70, +1.26]\n"));
+  EXPECT_THAT(RenderReport(report, Colour::kOff),
+              HasSubstr("vote against      best on validation         mean of members\n"
+                        "accuracy      +0.98 % [+0.70, +1.26]  +1.20 % [+1.01, +1.39]\n"));
 }
 
 TEST(RenderReport, CountsSamplesThatMembersDidNotAnswer) {

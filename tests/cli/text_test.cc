@@ -38,6 +38,8 @@ TEST(FormatLoss, ShowsADashForWhatIsNotKnown) {
   EXPECT_EQ(FormatLoss(1234567), "1.2e+06");
 }
 
+TEST(OneLine, LeavesNothingThatWouldMoveTheCursor) { EXPECT_EQ(OneLine("one\ntwo\x1b[2J\x7f é"), "one two [2J  é"); }
+
 TEST(Shorten, CutsAtColumnsNotAtBytes) {
   EXPECT_EQ(Shorten("äöü", 3), "äöü");
   EXPECT_EQ(Shorten("äöüß", 3), "äö…");

@@ -34,6 +34,16 @@ TEST(HomeLock, RefusesASecondAndNamesTheProcessAndWhatToDo) {
   EXPECT_THAT(second.error().Text(), HasSubstr("tutti list"));
 }
 
+TEST(HomeLock, DoesNotAdviseToKillAHolderThatIsNotKnown) {
+  const testing::TemporaryFolder home;
+  const auto lock = HomeLock::Acquire(home.path());
+  std::filesystem::resize_file(home / "lock", 0);  // as when the disk was full
+  const auto second = HomeLock::Acquire(home.path());
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::kConflict);
+  EXPECT_THAT(second.error().Text(), ::testing::Not(HasSubstr("kill")));
+}
+
 TEST(HomeLock, EndsWithItsHolderHoweverThatEnds) {
   const testing::TemporaryFolder home;
   testing::ChildProcess holder([&](int pipe) {
@@ -44,6 +54,17 @@ TEST(HomeLock, EndsWithItsHolderHoweverThatEnds) {
   });
   ASSERT_EQ(holder.ReadByte(), 'x');
   holder.Kill();
+  EXPECT_TRUE(HomeLock::Acquire(home.path()));
+}
+
+TEST(HomeLock, CanBeLookedAtWithoutTakingIt) {
+  const testing::TemporaryFolder home;
+  EXPECT_FALSE(HomeLock::IsHeld(home.path()));
+  {
+    const auto lock = HomeLock::Acquire(home.path());
+    EXPECT_TRUE(HomeLock::IsHeld(home.path()));
+  }
+  EXPECT_FALSE(HomeLock::IsHeld(home.path()));
   EXPECT_TRUE(HomeLock::Acquire(home.path()));
 }
 

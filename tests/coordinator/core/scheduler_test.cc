@@ -62,7 +62,7 @@ TEST(PlaceJobs, PrefersOneWorkerAndTheTightestFit) {
 TEST(PlaceJobs, WideGangIsNotStarvedByNarrowOnes) {
   const Schedule schedule = PlaceJobs({Gang("wide", 2), Gang("narrow", 1)}, {WorkerWith("n1", 2, {0})});
   EXPECT_THAT(schedule.placements, IsEmpty());
-  EXPECT_THAT(schedule.held.at(1).reason, HasSubstr("kept for e-1/wide"));
+  EXPECT_THAT(schedule.held.at(1).reason, HasSubstr("what comes free first is for e-1/wide"));
 }
 
 TEST(PlaceJobs, AWaitingGangHoldsBackItsOwnDomainAlone) {

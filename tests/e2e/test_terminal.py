@@ -1,0 +1,93 @@
+"""What a user sees on a terminal: progress that is drawn over, and then the table alone."""
+
+import pytest
+from conftest import DEADLINE_S
+from terminal import Screen, Terminal
+
+MEMBERS = "[{model: lenet5, seeds: 2}, {model: {name: mlp, hidden: [32]}, seeds: 10}]"
+
+
+@pytest.fixture
+def terminal(tutti):
+    opened = []
+
+    def open_terminal(*arguments, columns=80, rows=24, colour=True):
+        environment = dict(tutti.environment, TERM="xterm-256color")
+        if colour:
+            del environment["NO_COLOR"]
+        opened.append(Terminal([tutti.program, *map(str, arguments)], columns, rows, environment, tutti.folder))
+        return opened[-1]
+
+    yield open_terminal
+    for one in opened:
+        one.close()
+
+
+def test_screen_stands_in_for_a_terminal():
+    screen = Screen(5, 3)
+    screen.feed("ab\r\ncd\r\n\x1b[2A\rx\x1b[K\r\n\x1b[32my\x1b[0m\x1b[J")
+    assert screen.text() == "x\ny" and screen.coloured and not screen.wrapped
+    screen.feed("123456")
+    assert screen.text() == "x\ny1234\n56" and screen.wrapped == ["y1234"]
+
+
+@pytest.mark.parametrize("columns, rows", [(80, 24), (120, 40), (50, 15)])
+def test_progress_is_drawn_over_and_the_table_stands_at_the_end(terminal, experiment, columns, rows):
+    shown = terminal("run", experiment(members=MEMBERS, epochs=2), "--slots", 2, columns=columns, rows=rows)
+    assert shown.watch(lambda text: "running" in text and "░" in text, DEADLINE_S), shown.screen.text()
+    lines = shown.screen.text().splitlines()
+    headline = next(line for line in lines if line.startswith("small-1  "))
+    assert "%" in headline
+    assert any("lenet5-s0" in line for line in lines)
+    assert len(lines) <= rows
+    assert shown.finish(DEADLINE_S) == 0
+    too_wide = [line for line in shown.screen.wrapped if not line.startswith("Files: ")]
+    if columns < 80:  # the table is not cut: who has so narrow a terminal scrolls
+        too_wide = [line for line in too_wide if any(sign in line for sign in ("░", "waiting", "running", "member "))]
+    assert not too_wide
+    assert all(frame.count("small-1  ") <= 1 for frame in shown.frames), "a block that was not drawn over"
+    final = shown.screen.text()
+    assert "small-1: finished, 12 members" in final and "ensemble: mean" in final
+    assert "░" not in final and "running" not in final, "what was left of the progress"
+    assert shown.screen.cursor_shown and shown.screen.coloured
+
+
+def test_no_color_is_obeyed(terminal, experiment):
+    shown = terminal("run", experiment(members="[{model: {name: mlp, hidden: [8]}, seeds: 1}]"), colour=False)
+    assert shown.finish(DEADLINE_S) == 0
+    assert "ensemble: mean" in shown.screen.text()
+    assert not shown.screen.coloured
+
+
+def test_a_terminal_that_is_resized_is_drawn_to_its_new_size(terminal, experiment):
+    shown = terminal("run", experiment(members=MEMBERS, epochs=4), "--slots", 2, columns=120, rows=40)
+    assert shown.watch(lambda text: "images/s" in text and "░" in text, DEADLINE_S)
+    shown.resize(46, 10)
+    assert shown.watch(lambda text: "waiting" in text and "running" in text, DEADLINE_S)
+    assert not shown.screen.wrapped
+    assert len(shown.screen.text().splitlines()) <= 10
+    assert "images/s" not in shown.screen.text()
+    shown.type("\x03")
+    assert shown.finish(DEADLINE_S) == 130
+
+
+def test_ctrl_c_says_what_happens_and_how_to_go_on(terminal, experiment):
+    shown = terminal("run", experiment(members=MEMBERS, epochs=20), "--slots", 2)
+    assert shown.watch(lambda text: "running" in text and "/20" in text, DEADLINE_S)
+    shown.type("\x03")
+    assert shown.watch(lambda text: "stopping; members write their checkpoints" in text, DEADLINE_S)
+    assert shown.finish(DEADLINE_S) == 130
+    lines = shown.screen.text().splitlines()
+    assert sum("stopping;" in line for line in lines) == 1
+    assert lines[-1] == "Go on with: tutti resume small-1"
+    assert not any("░" in line for line in lines), "what was left of the progress"
+    assert shown.screen.cursor_shown
+
+
+def test_ctrl_c_twice_ends_at_once(terminal, experiment):
+    shown = terminal("run", experiment(members=MEMBERS, epochs=20), "--slots", 2)
+    assert shown.watch(lambda text: "running" in text and "/20" in text, DEADLINE_S)
+    shown.type("\x03\x03")
+    assert shown.finish(30) == 130
+    assert "Go on with: tutti resume small-1" in shown.screen.text()
+    assert shown.screen.cursor_shown
