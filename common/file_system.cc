@@ -10,25 +10,12 @@
 #include <cstdio>
 #include <system_error>
 
+#include "common/owned_descriptor.h"
+
 namespace tutti {
 namespace {
 
 namespace fs = std::filesystem;
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  int get() const { return number_; }
-  int Release() { return std::exchange(number_, -1); }
-
- private:
-  int number_;
-};
 
 tl::unexpected<Error> FailPath(std::string_view what, const fs::path& path) {
   return FailErrno(errno, fmt::format("{} {}", what, path.string()));
@@ -36,7 +23,8 @@ tl::unexpected<Error> FailPath(std::string_view what, const fs::path& path) {
 
 class PosixWritableFile : public WritableFile {
  public:
-  PosixWritableFile(Descriptor descriptor, fs::path path) : descriptor_(std::move(descriptor)), path_(std::move(path)) {}
+  PosixWritableFile(OwnedDescriptor descriptor, fs::path path)
+      : descriptor_(std::move(descriptor)), path_(std::move(path)) {}
 
   Result<void> Append(std::span<const std::byte> bytes) override {
     while (!bytes.empty()) {
@@ -61,14 +49,14 @@ class PosixWritableFile : public WritableFile {
   }
 
  private:
-  Descriptor descriptor_;
+  OwnedDescriptor descriptor_;
   fs::path path_;
 };
 
-Result<Descriptor> OpenPath(const fs::path& path, int flags, std::string_view what) {
+Result<OwnedDescriptor> OpenPath(const fs::path& path, int flags, std::string_view what) {
   while (true) {
     const int number = ::open(path.c_str(), flags | O_CLOEXEC, 0644);
-    if (number >= 0) return Descriptor(number);
+    if (number >= 0) return OwnedDescriptor(number);
     if (errno != EINTR) return FailPath(what, path);
   }
 }
@@ -86,7 +74,7 @@ class Posix : public FileSystem {
   Result<std::string> Read(const fs::path& path) const override { return ReadRange(path, 0, UINT64_MAX); }
 
   Result<std::string> ReadRange(const fs::path& path, uint64_t offset, uint64_t length) const override {
-    TUTTI_ASSIGN_OR_RETURN(Descriptor descriptor, OpenPath(path, O_RDONLY, "cannot open"));
+    TUTTI_ASSIGN_OR_RETURN(OwnedDescriptor descriptor, OpenPath(path, O_RDONLY, "cannot open"));
     struct stat status;
     if (::fstat(descriptor.get(), &status) != 0) return FailPath("cannot read", path);
     if (S_ISDIR(status.st_mode)) return Fail(ErrorCode::kIo, "cannot read {}: it is a directory", path.string());
@@ -95,8 +83,8 @@ class Posix : public FileSystem {
     std::string contents(wanted, '\0');
     size_t filled = 0;
     while (filled < wanted) {
-      const ssize_t count = ::pread(descriptor.get(), contents.data() + filled, wanted - filled,
-                                    static_cast<off_t>(offset + filled));
+      const ssize_t count =
+          ::pread(descriptor.get(), contents.data() + filled, wanted - filled, static_cast<off_t>(offset + filled));
       if (count < 0 && errno == EINTR) continue;
       if (count < 0) return FailPath("cannot read", path);
       if (count == 0) break;
@@ -155,14 +143,14 @@ class Posix : public FileSystem {
   }
 
   Result<void> SyncDirectory(const fs::path& path) override {
-    TUTTI_ASSIGN_OR_RETURN(Descriptor descriptor, OpenPath(path, O_RDONLY | O_DIRECTORY, "cannot open"));
+    TUTTI_ASSIGN_OR_RETURN(OwnedDescriptor descriptor, OpenPath(path, O_RDONLY | O_DIRECTORY, "cannot open"));
     if (::fsync(descriptor.get()) != 0) return FailPath("cannot sync", path);
     return {};
   }
 
  private:
   static Result<std::unique_ptr<WritableFile>> OpenWritable(const fs::path& path, int flags, std::string_view what) {
-    TUTTI_ASSIGN_OR_RETURN(Descriptor descriptor, OpenPath(path, flags, what));
+    TUTTI_ASSIGN_OR_RETURN(OwnedDescriptor descriptor, OpenPath(path, flags, what));
     return std::make_unique<PosixWritableFile>(std::move(descriptor), path);
   }
 };
