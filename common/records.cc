@@ -21,6 +21,7 @@ constexpr auto kNames<EnsembleState> = std::to_array<Named<EnsembleState>>({
     {EnsembleState::kFailed, "failed"},
     {EnsembleState::kCancelled, "cancelled"},
     {EnsembleState::kStopped, "stopped"},
+    {EnsembleState::kRemoving, "removing"},
 });
 template <>
 constexpr auto kNames<JobKind> = std::to_array<Named<JobKind>>({

@@ -13,7 +13,8 @@
 
 namespace tutti {
 
-enum class EnsembleState { kRunning, kFinished, kIncomplete, kFailed, kCancelled, kStopped };
+// kRemoving: it is to go; its records stay until its folder has.
+enum class EnsembleState { kRunning, kFinished, kIncomplete, kFailed, kCancelled, kStopped, kRemoving };
 enum class JobKind { kInspect, kTrain, kPredict, kEvaluate };
 // kWaiting covers back-off and dependencies; `reason` says which. kStopped: asked to stop, resumable.
 enum class JobState { kWaiting, kRunning, kFinished, kFailed, kCancelled, kStopped };
@@ -47,7 +48,7 @@ struct JobRecord {
   int attempts = 0;              // granted so far
   int failures = 0;              // attempts that failed and count towards giving up
   std::optional<TimePoint> not_before;  // back-off
-  std::string reason;            // why it waits, or how it ended
+  std::string reason;            // why it waits, how it ended, or what it lost before it went on
   bool operator==(const JobRecord&) const = default;
 };
 

@@ -152,8 +152,19 @@ Result<Json> ParseMessage(std::string_view text) {
   return json;
 }
 
+// Of a Hello: what another version means by its other keys is not known here.
+Result<void> CheckVersion(const Json& json) {
+  if (json.value("type", Json()) != kWord<Hello>) return {};
+  TUTTI_ASSIGN_OR_RETURN(const int version, ReadNumber<int>(json, "version"));
+  if (version == kChannelVersion) return {};
+  return Fail(ErrorCode::kInvalid,
+              "it speaks version {} of the channel, this coordinator {}: install the same release on both", version,
+              kChannelVersion);
+}
+
 Result<FromWorkerMessage> FromWorkerFromText(std::string_view text) {
   TUTTI_ASSIGN_OR_RETURN(const Json json, ParseMessage(text));
+  TUTTI_RETURN_IF_ERROR(CheckVersion(json));
   FromWorkerMessage message;
   TUTTI_ASSIGN_OR_RETURN(message.generation, ReadNumber<Generation>(json, "generation"));
   TUTTI_ASSIGN_OR_RETURN(message.incarnation, ReadNumber<Incarnation>(json, "incarnation"));

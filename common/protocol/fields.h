@@ -31,7 +31,17 @@ struct Field {
 template <typename Class, typename Member>
 Field(const char*, Member Class::*) -> Field<Class, Member>;
 
-// Specialised for each struct: its fields as a tuple of Field.
+// A field that the first format of a file did not have: what was written before reads as `absent`.
+template <typename Class, typename Member>
+struct LaterField {
+  const char* key;
+  Member Class::*member;
+  Member absent;
+};
+template <typename Class, typename Member>
+LaterField(const char*, Member Class::*, Member) -> LaterField<Class, Member>;
+
+// Specialised for each struct: its fields as a tuple of Field and LaterField.
 template <typename T>
 inline constexpr std::nullptr_t kFields = nullptr;
 template <typename T>
@@ -225,6 +235,13 @@ Result<void> ReadField(const Json& json, const Field<Class, Member>& field, Clas
   auto read = ReadValue<Member>(*found);
   if (!read) return Fail(ErrorCode::kInvalid, "'{}': {}", field.key, read.error().Text());
   value.*field.member = std::move(*read);
+  return {};
+}
+
+template <typename Class, typename Member>
+Result<void> ReadField(const Json& json, const LaterField<Class, Member>& field, Class& value) {
+  if (json.contains(field.key)) return ReadField(json, Field{field.key, field.member}, value);
+  value.*field.member = field.absent;
   return {};
 }
 

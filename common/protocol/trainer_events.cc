@@ -9,7 +9,8 @@ inline constexpr auto kFields<Started> = std::tuple(Field{"step", &Started::step
                                                     Field{"total_steps", &Started::total_steps},
                                                     Field{"steps_per_epoch", &Started::steps_per_epoch},
                                                     Field{"world_size", &Started::world_size},
-                                                    Field{"provenance", &Started::provenance});
+                                                    Field{"provenance", &Started::provenance},
+                                                    LaterField{"version", &Started::version, 1});
 template <>
 inline constexpr auto kFields<Progress> = std::tuple(Field{"step", &Progress::step}, Field{"epoch", &Progress::epoch},
                                                      Field{"train_loss", &Progress::train_loss},
@@ -42,7 +43,7 @@ inline constexpr auto kFields<Failed> = std::tuple(Field{"error", &Failed::error
 template <>
 inline constexpr auto kFields<Finished> = std::tuple(Field{"step", &Finished::step},
                                                      Field{"train_seconds", &Finished::train_seconds},
-                                                     Field{"seconds", &Finished::seconds});
+                                                     LaterField{"seconds", &Finished::seconds, 0.0});
 template <>
 inline constexpr auto kFields<StoppedEarly> = std::tuple(Field{"step", &StoppedEarly::step});
 

@@ -12,6 +12,9 @@
 
 namespace tutti::protocol {
 
+// Fields that came later than the first format may be missing in events.jsonl of earlier builds: see kFields.
+inline constexpr int kTrainerEventsVersion = 2;
+
 // {"event": "started", ...}
 struct Started {
   int64_t step = 0;              // 0, or that of the checkpoint it goes on from
@@ -19,6 +22,7 @@ struct Started {
   int64_t steps_per_epoch = 0;
   int world_size = 1;
   Json provenance = Json::object();  // libtorch, threads, device, host, every `auto` that was decided
+  int version = kTrainerEventsVersion;  // of the lines that follow; the first format, 1, did not say it
 };
 // A few times a second at most; never durable.
 struct Progress {
@@ -63,7 +67,8 @@ struct Inspected {
   std::string data_hash;
   std::string file;
 };
-// The last line of an attempt that did not finish, in words for people. `permanent`: would end the same again.
+// The last line of an attempt that did not finish, in words for people. Its exit code says whether it would end the
+// same again (IsPermanent).
 struct Failed {
   std::string error;
 };

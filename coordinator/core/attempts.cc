@@ -41,32 +41,15 @@ void EndAttempt(State& state, Turn& turn, Attempt& attempt, std::optional<int> e
   ReleaseFollowers(state, turn, attempt);
 }
 
-Duration Backoff(const Settings& settings, int failures) {
-  Duration backoff = settings.first_backoff;
-  for (int i = 1; i < failures && backoff < settings.longest_backoff; ++i) backoff *= 2;
-  return std::min(backoff, settings.longest_backoff);
-}
-
 void StandDown(State& state, Turn& turn, Job& job) {
   switch (EnsembleOf(state, job.record.id).record.state) {
     case EnsembleState::kCancelled:
       return SetJobState(state, turn, job, JobState::kCancelled, "cancelled");
     case EnsembleState::kStopped:
-      return SetJobState(state, turn, job, JobState::kStopped, "stopped on request");
+      return SetJobState(state, turn, job, JobState::kStopped, EnsembleOf(state, job.record.id).record.note);
     default:  // resumed while it was stopping
       return Wait(state, turn, job, "");
   }
-}
-
-void CountFailure(State& state, Turn& turn, Job& job, const std::string& error) {
-  const int failures = ++job.record.failures;
-  if (failures >= state.settings.maximum_failures) {
-    return SetJobState(
-        state, turn, job, JobState::kFailed,
-        fmt::format("given up after {} failures without a new checkpoint between them: {}", failures, error));
-  }
-  Wait(state, turn, job, fmt::format("attempt {} failed: {}", job.record.attempts, error),
-       turn.now + Backoff(state.settings, failures));
 }
 
 void CountInterruption(State& state, Turn& turn, Job& job, const std::string& error) {
@@ -233,6 +216,17 @@ void TellWorker(const State& state, Turn& turn, const WorkerId& worker, protocol
   turn.Do(Tell{worker, std::move(message), found->second.incarnation});
 }
 
+void CountFailure(State& state, Turn& turn, Job& job, const std::string& error) {
+  const int failures = ++job.record.failures;
+  if (failures >= state.settings.maximum_failures) {
+    return SetJobState(
+        state, turn, job, JobState::kFailed,
+        fmt::format("given up after {} failures without a new checkpoint between them: {}", failures, error));
+  }
+  Wait(state, turn, job, fmt::format("attempt {} failed: {}", job.record.attempts, error),
+       turn.now + Backoff(state.settings, failures));
+}
+
 void Grant(State& state, Turn& turn, Job& job, std::vector<SlotId> gang) {
   const AttemptId id{job.record.id, job.record.attempts + 1};
   for (const SlotId& slot : gang) {
@@ -247,10 +241,12 @@ void Grant(State& state, Turn& turn, Job& job, std::vector<SlotId> gang) {
   attempt.record.granted_at = turn.now;
   attempt.resumed_from = NewestCheckpoint(state, id.job);
   if (attempt.resumed_from) attempt.record.resumed_from_step = attempt.resumed_from->step;
-  turn.Do(StartAttempt{id, job.record.kind, attempt.record.gang, job.record.maximum_slots, attempt.resumed_from});
+  StartAttempt start{id, job.record.kind, attempt.record.gang, job.record.maximum_slots, attempt.resumed_from};
+  for (const SlotId& slot : start.gang) start.incarnations[slot.worker] = state.workers.at(slot.worker).incarnation;
+  turn.Do(std::move(start));
 
   job.record.attempts = id.number;
-  SetJobState(state, turn, job, JobState::kRunning, "");
+  SetJobState(state, turn, job, JobState::kRunning, std::exchange(job.setback, ""));
   ++EnsembleOf(state, id.job).live;
   state.live.insert(id);
   turn.Touch(attempt);

@@ -18,6 +18,9 @@ void OnFailedToStart(State& state, Turn& turn, const Worker& worker, const proto
 void OnEvent(State& state, Turn& turn, const Worker& worker, const protocol::AttemptEvent& message);
 void OnExited(State& state, Turn& turn, const Worker& worker, const protocol::AttemptExited& message);
 
+// What the job has done is of no use: it waits for another attempt, or is given up.
+void CountFailure(State& state, Turn& turn, Job& job, const std::string& error);
+
 // The attempt ended without its own doing: its worker is gone or knows nothing of it.
 void Lose(State& state, Turn& turn, Attempt& attempt, const std::string& why);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -34,6 +35,7 @@ struct StartAttempt {
   std::vector<SlotId> gang;
   int shards = 1;
   std::optional<CheckpointKey> resume_from;
+  std::map<WorkerId, Incarnation> incarnations = {};  // of the gang's workers: others of these names have no part in it
 };
 // Draws the split from the inspect job's labels and persists it -> SplitDrawn.
 struct DrawSplit {
@@ -55,7 +57,7 @@ struct InspectFolders {
 struct RemoveCheckpoint {
   CheckpointKey key;
 };
-// Deletes an ensemble's folder; its records are erased in the same batch.
+// Takes away the folder of an ensemble whose record is marked -> EnsembleFolderRemoved.
 struct RemoveEnsembleFolder {
   EnsembleId id;
 };

@@ -6,6 +6,7 @@
 #include <functional>
 #include <utility>
 
+#include "common/spec/jobs.h"
 #include "coordinator/core/attempts.h"
 #include "coordinator/core/checkpoints.h"
 #include "coordinator/core/jobs.h"
@@ -75,24 +76,6 @@ std::string FirstFailure(State& state, const EnsembleId& id) {
   return first == nullptr ? "" : fmt::format("; {}: {}", first->record.id.name, first->record.reason);
 }
 
-JobRecord InspectJob(const EnsembleId& id) {
-  JobRecord record;
-  record.id = InspectJobOf(id);
-  record.kind = JobKind::kInspect;
-  return record;
-}
-
-JobRecord TrainJob(const EnsembleId& id, const spec::MemberSpec& member, int position) {
-  JobRecord record;
-  record.id = {id, member.name};
-  record.position = position;
-  record.minimum_slots = member.slots.min;
-  record.maximum_slots = member.slots.max;
-  record.after = {kInspectJob};
-  record.reason = fmt::format("waits for {}", kInspectJob);
-  return record;
-}
-
 void LinkDependencies(State& state, Job& job) {
   for (const std::string& name : job.record.after) {
     const auto other = state.jobs.find(JobId{job.record.id.ensemble, name});
@@ -107,6 +90,18 @@ Ensemble* FindEnsemble(State& state, const EnsembleId& id) {
   return found == state.ensembles.end() ? nullptr : &found->second;
 }
 
+// A member that lost its predictions makes them anew: from its last checkpoint there is nothing left to train.
+bool PredictAgain(State& state, Turn& turn, const std::vector<JobId>& lost) {
+  bool any = false;
+  for (const JobId& id : lost) {
+    const auto found = state.jobs.find(id);
+    if (found == state.jobs.end() || found->second.record.state != JobState::kFinished) continue;
+    CountFailure(state, turn, found->second, "its predictions cannot be read any more");
+    any = true;
+  }
+  return any;
+}
+
 // What the inspection said is durable by what came of it.
 void AcknowledgeInspection(State& state, Turn& turn, const Ensemble& ensemble) {
   const Attempt* live = LiveAttemptOf(state, state.jobs.at(InspectJobOf(ensemble.record.id)));
@@ -119,12 +114,14 @@ void AcknowledgeInspection(State& state, Turn& turn, const Ensemble& ensemble) {
 
 }  // namespace
 
-std::vector<JobRecord> JobsOf(const EnsembleId& id, const spec::EnsembleSpec& spec) {
-  std::vector<JobRecord> jobs{InspectJob(id)};
-  for (const spec::MemberSpec& member : spec.members) {
-    jobs.push_back(TrainJob(id, member, static_cast<int>(jobs.size())));
+void AddMissingJobs(State& state, Turn& turn, const EnsembleId& id, const spec::EnsembleSpec& spec) {
+  for (JobRecord& record : spec::JobsOf(id, spec)) {
+    if (state.jobs.contains(record.id)) continue;
+    Job& job = state.jobs[record.id];
+    job.record = std::move(record);
+    job.record.reason = WaitsFor(job.record.after);
+    turn.Touch(job);
   }
-  return jobs;
 }
 
 void ApplySpec(State& state, Ensemble& ensemble, const spec::EnsembleSpec& spec) {
@@ -150,17 +147,12 @@ void OnSubmitted(State& state, Turn& turn, const EnsembleSubmitted& event) {
   ensemble.record.spec_hash = event.spec_hash;
   ensemble.record.submitted_at = turn.now;
   turn.Touch(ensemble);
-  for (JobRecord& record : JobsOf(event.id, event.spec)) {
-    const JobId id = record.id;
-    state.jobs[id].record = std::move(record);
-    turn.Touch(state.jobs[id]);
-  }
+  AddMissingJobs(state, turn, event.id, event.spec);
   ApplySpec(state, ensemble, event.spec);
   LinkJobs(state, ensemble);
   Enqueue(state, state.jobs.at(InspectJobOf(event.id)), turn.now);
   Announce(turn, event.id, fmt::format("{} submitted: {} members", event.id, ensemble.Members()));
-  if (state.stopping)
-    BringToStop(state, turn, ensemble, EnsembleState::kStopped, JobState::kStopped, "stopped on request");
+  if (state.stopping) BringToStop(state, turn, ensemble, EnsembleState::kStopped, JobState::kStopped, kOnRequest);
 }
 
 void OnCancelled(State& state, Turn& turn, const EnsembleCancelled& event) {
@@ -176,10 +168,13 @@ void OnCancelled(State& state, Turn& turn, const EnsembleCancelled& event) {
 }
 
 void OnStopRequested(State& state, Turn& turn) {
-  if (std::exchange(state.stopping, true)) return;
+  if (!std::exchange(state.stopping, true)) StopRunning(state, turn, kOnRequest);
+}
+
+void StopRunning(State& state, Turn& turn, const std::string& why) {
   for (auto& [id, ensemble] : state.ensembles) {
     if (ensemble.record.state != EnsembleState::kRunning || ensemble.Open() == 0) continue;
-    BringToStop(state, turn, ensemble, EnsembleState::kStopped, JobState::kStopped, "stopped on request");
+    BringToStop(state, turn, ensemble, EnsembleState::kStopped, JobState::kStopped, why);
   }
 }
 
@@ -187,7 +182,7 @@ void OnResumed(State& state, Turn& turn, const EnsembleResumed& event) {
   Ensemble* ensemble = FindEnsemble(state, event.id);
   if (ensemble == nullptr || state.stopping) return;
   const EnsembleState now = ensemble->record.state;
-  if (now == EnsembleState::kRunning || now == EnsembleState::kFinished) return;
+  if (now == EnsembleState::kRunning || now == EnsembleState::kFinished || now == EnsembleState::kRemoving) return;
   ensemble->record.ended_at.reset();
   ensemble->record.combined = false;
   ensemble->combine_again = ensemble->combining;
@@ -204,9 +199,22 @@ void OnResumed(State& state, Turn& turn, const EnsembleResumed& event) {
 }
 
 void OnRemoved(State& state, Turn& turn, const EnsembleRemoved& event) {
-  const Ensemble* ensemble = FindEnsemble(state, event.id);
+  Ensemble* ensemble = FindEnsemble(state, event.id);
   if (ensemble == nullptr || !ensemble->record.ended_at) return;
   if (ensemble->live > 0 || ensemble->combining || ensemble->drawing) return;  // something still writes there
+  if (std::exchange(ensemble->removing, true)) return;
+  SetEnsembleState(turn, *ensemble, EnsembleState::kRemoving, "");
+  turn.Do(RemoveEnsembleFolder{event.id});
+}
+
+void OnFolderRemoved(State& state, Turn& turn, const EnsembleFolderRemoved& event) {
+  Ensemble* ensemble = FindEnsemble(state, event.id);
+  if (ensemble == nullptr || !std::exchange(ensemble->removing, false)) return;
+  if (!event.error.empty()) {  // it stays marked, and is tried again at the next start or request
+    ensemble->record.note = fmt::format("its files cannot be removed: {}", event.error);
+    turn.Touch(*ensemble);
+    return Announce(turn, event.id, fmt::format("{} {}", event.id, ensemble->record.note));
+  }
   const auto belongs = [&](const EnsembleId& id) { return id == event.id; };
   std::erase_if(state.predictions, [&](const auto& row) { return belongs(row.first.attempt.job.ensemble); });
   std::erase_if(state.checkpoints, [&](const auto& row) { return belongs(row.first.attempt.job.ensemble); });
@@ -215,7 +223,6 @@ void OnRemoved(State& state, Turn& turn, const EnsembleRemoved& event) {
   std::erase_if(state.jobs, [&](const auto& row) { return belongs(row.first.ensemble); });
   state.ensembles.erase(event.id);
   turn.Erased(event.id);
-  turn.Do(RemoveEnsembleFolder{event.id});
 }
 
 Drawing OnInspected(Turn& turn, Ensemble& ensemble, const protocol::Inspected& inspected) {
@@ -270,6 +277,7 @@ void OnCombinationDone(State& state, Turn& turn, const CombinationDone& event) {
   if (ensemble == nullptr || !std::exchange(ensemble->combining, false)) return;
   if (ensemble->record.state != EnsembleState::kRunning || ensemble->Open() > 0) return;  // cancelled meanwhile
   if (std::exchange(ensemble->combine_again, false)) return StartCombining(state, turn, *ensemble);
+  if (PredictAgain(state, turn, event.lost)) return Settle(state, turn, *ensemble);
   if (!event.error.empty()) {
     return End(turn, *ensemble, EnsembleState::kFailed,
                fmt::format("the members' predictions could not be combined: {}", event.error));
@@ -287,7 +295,7 @@ void Settle(State& state, Turn& turn, Ensemble& ensemble) {
   switch (ensemble.record.state) {
     case EnsembleState::kStopped:
       if (ensemble.Count(JobState::kStopped) > 0) {
-        return End(turn, ensemble, EnsembleState::kStopped, "stopped on request");
+        return End(turn, ensemble, EnsembleState::kStopped, std::string(ensemble.record.note));
       }
       SetEnsembleState(turn, ensemble, EnsembleState::kRunning, "");  // everybody was done before the request came
       [[fallthrough]];
@@ -300,6 +308,7 @@ void Settle(State& state, Turn& turn, Ensemble& ensemble) {
     case EnsembleState::kFinished:
     case EnsembleState::kIncomplete:
     case EnsembleState::kFailed:
+    case EnsembleState::kRemoving:
       break;
   }
 }

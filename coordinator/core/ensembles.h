@@ -9,7 +9,10 @@ void OnSubmitted(State& state, Turn& turn, const EnsembleSubmitted& event);
 void OnCancelled(State& state, Turn& turn, const EnsembleCancelled& event);
 void OnResumed(State& state, Turn& turn, const EnsembleResumed& event);
 void OnRemoved(State& state, Turn& turn, const EnsembleRemoved& event);
+void OnFolderRemoved(State& state, Turn& turn, const EnsembleFolderRemoved& event);
 void OnStopRequested(State& state, Turn& turn);
+// Stops every ensemble that has something to train still.
+void StopRunning(State& state, Turn& turn, const std::string& why);
 
 // Whether the event's effect lies in records now.
 enum class Drawing { kDone, kOnItsWay };
@@ -25,8 +28,9 @@ void OnCombinationDone(State& state, Turn& turn, const CombinationDone& event);
 // Looks whether all of its members have ended, and what follows.
 void Settle(State& state, Turn& turn, Ensemble& ensemble);
 
-// The ensemble's jobs as its experiment names them, in its order, the inspect job first.
-std::vector<JobRecord> JobsOf(const EnsembleId& id, const spec::EnsembleSpec& spec);
+// Adds the jobs that the experiment names and the state does not have: of a new ensemble all of them, of a catalog that
+// was made anew from folders perhaps some.
+void AddMissingJobs(State& state, Turn& turn, const EnsembleId& id, const spec::EnsembleSpec& spec);
 // What the experiment says of how to treat the jobs. All of them are in the state.
 void ApplySpec(State& state, Ensemble& ensemble, const spec::EnsembleSpec& spec);
 // Counts the jobs and links each with those that wait for it. Once, when all of them are in the state.

@@ -11,6 +11,7 @@
 #include "coordinator/core/ensembles.h"
 #include "coordinator/core/jobs.h"
 #include "coordinator/core/scheduling.h"
+#include "coordinator/core/workers.h"
 
 namespace tutti::core {
 namespace {
@@ -47,16 +48,6 @@ void LoadRows(State& state, Records records) {
 Result<spec::EnsembleSpec> SpecOf(const EnsembleRecord& record) {
   TUTTI_ASSIGN_OR_RETURN(const Json json, ParseJson(record.spec));
   return spec::EnsembleFromJson(json);
-}
-
-// A catalog that was made anew from folders may lack jobs.
-void AddMissingJobs(State& state, Turn& turn, const EnsembleId& id, const spec::EnsembleSpec& spec) {
-  for (JobRecord& record : JobsOf(id, spec)) {
-    if (state.jobs.contains(record.id)) continue;
-    Job& job = state.jobs[record.id];
-    job.record = std::move(record);
-    turn.Touch(job);
-  }
 }
 
 // An experiment that cannot be read is left alone: nothing of it starts, nothing is deleted.
@@ -152,6 +143,12 @@ int HighestAttempt(const State& state, const JobId& job) {
 void RestoreJobs(State& state, Turn& turn) {
   for (auto& [id, job] : state.jobs) {
     job.folders = Folders::kUnlooked;
+    // A clock that was set back since would make it wait for as long.
+    const TimePoint latest = turn.now + state.settings.longest_backoff;
+    if (job.record.not_before && *job.record.not_before > latest) {
+      job.record.not_before = latest;
+      turn.Touch(job);
+    }
     const int highest = std::max(job.record.attempts, HighestAttempt(state, id));
     if (std::exchange(job.record.attempts, highest) != highest) turn.Touch(job);
     if (job.record.state == JobState::kRunning && LiveAttemptOf(state, job) == nullptr) {
@@ -173,6 +170,11 @@ void RestoreFrom(State& state, Turn& turn, Records records) {
   for (const auto& [key, record] : state.checkpoints) {
     if (record.state == CheckpointState::kDeleting) turn.Do(RemoveCheckpoint{key});
   }
+  for (auto& [id, ensemble] : state.ensembles) {
+    if (ensemble.record.state == EnsembleState::kRemoving) OnRemoved(state, turn, {id});
+  }
+  ExpireWorkers(state, turn);  // with a lease of nothing, nothing stays unknown
+  if (state.settings.interrupted == Interrupted::kStop) StopRunning(state, turn, kProcessGone);
   for (auto& [id, ensemble] : state.ensembles) Settle(state, turn, ensemble);
   ScheduleReady(state, turn);
 }

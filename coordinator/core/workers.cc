@@ -11,6 +11,9 @@
 namespace tutti::core {
 namespace {
 
+// No node has more; each one costs memory.
+constexpr int kMostSlots = 8192;
+
 std::string Seconds(Duration duration) {
   return fmt::format("{} s", std::chrono::duration_cast<std::chrono::seconds>(duration).count());
 }
@@ -36,10 +39,14 @@ std::optional<std::string> ReasonToRefuse(const State& state, const protocol::He
                        hello.worker, hello.obeyed.value, state.generation.value);
   }
   const auto known = state.workers.find(hello.worker);
-  if (known != state.workers.end() && hello.incarnation < known->second.incarnation) {
+  // One that is only awaited has no newer process here: the clock that numbers processes may have been set back.
+  if (known != state.workers.end() && known->second.joined && hello.incarnation < known->second.incarnation) {
     return fmt::format("a newer process of worker {} has joined: this one must end", hello.worker);
   }
   if (hello.slots < 1) return fmt::format("worker {} offers no slots", hello.worker);
+  if (hello.slots > kMostSlots) {
+    return fmt::format("worker {} offers {} slots, at most {} are possible", hello.worker, hello.slots, kMostSlots);
+  }
   return std::nullopt;
 }
 
@@ -221,6 +228,7 @@ void OnJoined(State& state, Turn& turn, const WorkerJoined& event) {
   worker.id = hello.worker;
   worker.incarnation = hello.incarnation;
   worker.launch_domain = hello.launch_domain;
+  worker.joined = true;
   worker.connected = true;
   worker.gone = false;
   worker.last_heard = turn.now;

@@ -1,5 +1,6 @@
 #include "coordinator/server/api.h"
 
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,7 +10,6 @@
 #include <set>
 #include <string_view>
 
-#include "common/hash.h"
 #include "coordinator/server/ensemble_files.h"
 #include "coordinator/server/provenance.h"
 #include "coordinator/server/views.h"
@@ -63,16 +63,6 @@ Result<Submission> ParseSubmission(const std::string& text) {
   return submission;
 }
 
-// The newest ensemble of the same experiment.
-const EnsembleRecord* FindSame(const Records& records, const std::string& spec_hash) {
-  const EnsembleRecord* newest = nullptr;
-  for (const EnsembleRecord& ensemble : records.ensembles) {
-    if (ensemble.spec_hash != spec_hash) continue;
-    if (newest == nullptr || newest->submitted_at <= ensemble.submitted_at) newest = &ensemble;
-  }
-  return newest;
-}
-
 // A whole number of the query that is not negative.
 Result<int64_t> NumberOf(const HttpRequest& request, const std::string& key, int64_t otherwise) {
   const auto found = request.query.find(key);
@@ -84,6 +74,12 @@ Result<int64_t> NumberOf(const HttpRequest& request, const std::string& key, int
     return Fail(ErrorCode::kInvalid, "{}={} is no whole number", key, found->second);
   }
   return number;
+}
+
+HttpResponse BrokenDown(const std::exception& error) {
+  spdlog::error("an answer could not be made: {}", error.what());
+  return ProblemResponse(
+      Error{ErrorCode::kInternal, fmt::format("the answer could not be made: {}", error.what()), nullptr});
 }
 
 Json Outcome(const EnsembleId& id, std::string_view outcome) { return {{"id", id.str()}, {"outcome", outcome}}; }
@@ -140,9 +136,7 @@ void Api::Handle(const HttpRequest& request, const Respond& respond) {
       other_methods.push_back(WordOf(route.method));
       continue;
     }
-    const auto handled = (this->*route.handle)(request, respond);
-    if (!handled) respond(ProblemResponse(handled.error()));
-    return;
+    return HandleRoute(route, request, respond);
   }
   if (other_methods.empty()) {
     return respond(ProblemResponse(Error{ErrorCode::kNotFound, "there is no " + request.path, nullptr}));
@@ -152,13 +146,39 @@ void Api::Handle(const HttpRequest& request, const Respond& respond) {
   respond(ProblemResponse(Error{ErrorCode::kInvalid, title + " only", nullptr}, 405));
 }
 
+// What goes wrong while an answer is made is no reason to end what is trained. (What goes wrong while an event is
+// handled is: the executor sees to that itself.)
+void Api::HandleRoute(const Route& route, const HttpRequest& request, const Respond& respond) {
+  try {
+    const auto handled = (this->*route.handle)(request, respond);
+    if (!handled) respond(ProblemResponse(handled.error()));
+  } catch (const std::exception& error) {
+    respond(BrokenDown(error));
+  }
+}
+
+void Api::AnswerFromDisk(const Respond& respond, std::function<HttpResponse()> make) {
+  here_.disk([respond, make = std::move(make)] {
+    try {
+      respond(make());
+    } catch (const std::exception& error) {
+      respond(BrokenDown(error));
+    }
+  });
+}
+
 Result<void> Api::Health(const HttpRequest&, const Respond& respond) {
   respond(JsonResponse({{"generation", catalog_.generation().value}, {"pid", ::getpid()}, {"version", Version()}}));
   return {};
 }
 
 Result<void> Api::ListEnsembles(const HttpRequest&, const Respond& respond) {
-  respond(JsonResponse(EnsemblesView(executor_.core().records())));
+  // Experiments of thousands of members take their time: they are read elsewhere.
+  const Records& all = executor_.core().records();
+  Records records;
+  records.ensembles = all.ensembles;
+  records.jobs = all.jobs;
+  AnswerFromDisk(respond, [records = std::move(records)] { return JsonResponse(EnsemblesView(records)); });
   return {};
 }
 
@@ -166,27 +186,27 @@ Result<void> Api::ShowEnsemble(const HttpRequest& request, const Respond& respon
   TUTTI_ASSIGN_OR_RETURN(const EnsembleRecord ensemble, FindNamed(request));
   Records records = executor_.core().RecordsOf(ensemble.id);
   Live live = executor_.LiveOf(records);
-  here_.disk([respond, records = std::move(records), live = std::move(live), ensemble, files = here_.files,
-              home = here_.home] {
+  AnswerFromDisk(respond, [records = std::move(records), live = std::move(live), ensemble, files = here_.files,
+                           home = here_.home] {
     std::optional<Json> results;
     if (ensemble.combined) {
       if (auto read = ReadResults(*files, home, ensemble.id)) results = std::move(*read);
     }
     const auto view = EnsembleView(records, ensemble.id, live, results);
-    respond(view ? JsonResponse(*view) : ProblemResponse(view.error()));
+    return view ? JsonResponse(*view) : ProblemResponse(view.error());
   });
   return {};
 }
 
 Result<void> Api::SubmitEnsemble(const HttpRequest& request, const Respond& respond) {
-  TUTTI_RETURN_IF_ERROR(CheckOpen());
   TUTTI_ASSIGN_OR_RETURN(const Submission submission, ParseSubmission(request.body));
-  const std::string spec_hash = HashText(spec::ToJson(submission.spec).dump());
+  const std::string spec_hash = SpecHash(submission.spec);
   executor_.Flush();  // two submissions of one experiment at the same time make one ensemble
+  TUTTI_RETURN_IF_ERROR(CheckOpen());
   if (submission.repeat == Submission::Repeat::kContinue) {
     if (const EnsembleRecord* same = FindSame(executor_.core().records(), spec_hash)) {
       const EnsembleId id = same->id;
-      if (same->state == EnsembleState::kFinished || same->state == EnsembleState::kIncomplete) {
+      if (IsAnswered(same->state)) {
         respond(JsonResponse(Outcome(id, "finished")));
       } else if (same->state == EnsembleState::kRunning) {
         respond(JsonResponse(Outcome(id, "continued")));
@@ -229,14 +249,17 @@ Result<void> Api::CancelEnsemble(const HttpRequest& request, const Respond& resp
 }
 
 Result<void> Api::ResumeEnsemble(const HttpRequest& request, const Respond& respond) {
-  TUTTI_RETURN_IF_ERROR(CheckOpen());
   TUTTI_ASSIGN_OR_RETURN(const EnsembleRecord ensemble, FindNamed(request));
+  TUTTI_RETURN_IF_ERROR(CheckOpen());
   if (ensemble.state == EnsembleState::kRunning) {
     respond(JsonResponse(Outcome(ensemble.id, "running")));
     return {};
   }
   if (ensemble.state == EnsembleState::kFinished) {
     return Fail(ErrorCode::kConflict, "{} is finished: there is nothing to go on with", ensemble.id);
+  }
+  if (ensemble.state == EnsembleState::kRemoving) {
+    return Fail(ErrorCode::kConflict, "{} is being removed: there is nothing to go on with", ensemble.id);
   }
   SubmitAndAnswer(core::EnsembleResumed{ensemble.id}, ensemble.id, "resumed", respond);
   return {};
@@ -248,11 +271,21 @@ Result<void> Api::RemoveEnsemble(const HttpRequest& request, const Respond& resp
     return Fail(ErrorCode::kConflict, "{} is running: `tutti cancel {}` ends it first", ensemble.id, ensemble.id);
   }
   executor_.Submit(core::EnsembleRemoved{ensemble.id}, [this, respond, id = ensemble.id] {
-    if (!FindEnsemble(executor_.core().records(), id.str())) return respond(JsonResponse(Outcome(id, "removed")));
-    respond(ProblemResponse(
-        Error{ErrorCode::kConflict, fmt::format("{} is still being written to: try again in a moment", id), nullptr}));
+    // How it went was queued when the folder was taken from its name: behind that, it is known.
+    executor_.Submit(core::Tick{}, [this, respond, id] { respond(HowItWasRemoved(id)); });
   });
   return {};
+}
+
+HttpResponse Api::HowItWasRemoved(const EnsembleId& id) const {
+  const Records records = executor_.core().RecordsOf(id);
+  if (records.ensembles.empty()) return JsonResponse(Outcome(id, "removed"));
+  const EnsembleRecord& left = records.ensembles.front();
+  if (left.state == EnsembleState::kRemoving) {
+    return ProblemResponse(Error{ErrorCode::kIo, fmt::format("{}: {}", id, left.note), nullptr});
+  }
+  return ProblemResponse(
+      Error{ErrorCode::kConflict, fmt::format("{} is still being written to: try again in a moment", id), nullptr});
 }
 
 Result<void> Api::ShowLog(const HttpRequest& request, const Respond& respond) {
@@ -265,11 +298,11 @@ Result<void> Api::ShowLog(const HttpRequest& request, const Respond& respond) {
   }
   const AttemptId id{job.id, static_cast<int>(attempt)};
   const auto path = here_.home / job.id.ensemble.str() / storage::AttemptFolder(id) / "log.txt";
-  here_.disk([respond, path, offset, files = here_.files] {
+  AnswerFromDisk(respond, [path, offset, files = here_.files] {
     auto text = files->ReadRange(path, static_cast<uint64_t>(offset), kLogBytes);
     // The attempt exists; its trainer has just not said anything.
     if (!text && text.error().code == ErrorCode::kNotFound) text = std::string();
-    respond(text ? HttpResponse{200, "text/plain; charset=utf-8", std::move(*text)} : ProblemResponse(text.error()));
+    return text ? HttpResponse{200, "text/plain; charset=utf-8", std::move(*text)} : ProblemResponse(text.error());
   });
   return {};
 }

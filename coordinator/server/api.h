@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "common/file_system.h"
@@ -30,6 +31,10 @@ class Api {
   struct Route;
   static const Route kRoutes[];
 
+  void HandleRoute(const Route& route, const HttpRequest& request, const Respond& respond);
+  // Makes the answer on a thread that may wait for disks.
+  void AnswerFromDisk(const Respond& respond, std::function<HttpResponse()> make);
+
   // Answers at once, or later through the Respond; an error at once.
   Result<void> Health(const HttpRequest& request, const Respond& respond);
   Result<void> ListEnsembles(const HttpRequest& request, const Respond& respond);
@@ -45,6 +50,7 @@ class Api {
   // The ensemble that the path names, and its member.
   Result<EnsembleRecord> FindNamed(const HttpRequest& request);
   Result<JobRecord> FindMember(const HttpRequest& request);
+  HttpResponse HowItWasRemoved(const EnsembleId& id) const;
   Result<void> CheckOpen() const;  // kUnreachable once the coordinator is ending
   // Submits; then the ensemble and what became of it are the answer.
   void SubmitAndAnswer(core::Event event, const EnsembleId& id, std::string outcome, const Respond& respond);

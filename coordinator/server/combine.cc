@@ -47,13 +47,18 @@ Result<std::map<Split, ensemble::Labels>> ReadLabels(const FileSystem& files, co
   return labels;
 }
 
+Result<ensemble::Predictions> ReadRecorded(const FileSystem& files, const fs::path& folder,
+                                           const PredictionRecord& record) {
+  TUTTI_ASSIGN_OR_RETURN(const fs::path path, FileWithin(folder, record.file));
+  return ReadPredictions(files, path);
+}
+
 Result<ensemble::MemberInput> ReadMember(const FileSystem& files, const fs::path& folder,
                                          const ChosenPredictor& chosen) {
   ensemble::MemberInput member;
   member.name = chosen.name;
   for (const auto& [split, record] : chosen.predictions) {
-    TUTTI_ASSIGN_OR_RETURN(const fs::path path, FileWithin(folder, record.file));
-    auto predictions = ReadPredictions(files, path);
+    auto predictions = ReadRecorded(files, folder, record);
     if (!predictions) {
       return FailBecause(std::move(predictions.error()), "the predictions of {} on {} cannot be used", chosen.name,
                          Name(split));
@@ -127,6 +132,16 @@ Result<ensemble::Predictions> ReadPredictions(const FileSystem& files, const fs:
   predictions.ids.assign(ids.As<int64_t>().begin(), ids.As<int64_t>().end());
   predictions.logits = Eigen::Map<const ensemble::Logits>(logits.As<float>().data(), logits.shape[0], logits.shape[1]);
   return predictions;
+}
+
+std::vector<JobId> FindLost(const FileSystem& files, const CombineRequest& request) {
+  std::set<JobId> lost;
+  for (const PredictionRecord& record : request.predictions) {
+    const auto read = ReadRecorded(files, request.folder, record);
+    const bool gone = !read && (read.error().code == ErrorCode::kNotFound || read.error().code == ErrorCode::kCorrupt);
+    if (gone) lost.insert(record.attempt.job);
+  }
+  return {lost.begin(), lost.end()};
 }
 
 Result<void> CombineMembers(FileSystem& files, const CombineRequest& request) {

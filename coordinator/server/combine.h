@@ -41,4 +41,7 @@ Result<ensemble::Predictions> ReadPredictions(const FileSystem& files, const std
 // same. Errors name the member and the file.
 Result<void> CombineMembers(FileSystem& files, const CombineRequest& request);
 
+// The members of `request` whose predictions are gone or damaged. A disk that does not answer now damages nothing.
+std::vector<JobId> FindLost(const FileSystem& files, const CombineRequest& request);
+
 }  // namespace tutti::server

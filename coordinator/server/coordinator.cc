@@ -13,7 +13,6 @@
 #include <utility>
 
 #include "coordinator/server/api.h"
-#include "coordinator/server/ensemble_files.h"
 #include "coordinator/server/executor.h"
 #include "coordinator/server/http_server.h"
 #include "storage/catalog/catalog.h"
@@ -109,7 +108,6 @@ Executor::Surroundings Coordinator::Impl::ExecutorsSurroundings() {
 }
 
 Result<void> Coordinator::Impl::Begin() {
-  FinishRemovals(*options_.files, options_.home);
   TUTTI_ASSIGN_OR_RETURN(Records records, catalog_.Load());
   std::vector<core::Effect> outstanding;
   core::Core core =

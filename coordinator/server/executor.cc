@@ -26,14 +26,21 @@ std::optional<storage::Change> ChangeOf(const core::Effect& effect) {
 // The words of an outcome: none when it went well.
 std::string TextOf(const Result<void>& outcome) { return outcome ? "" : outcome.error().Text(); }
 
-Result<void> WriteProvenance(FileSystem& files, const fs::path& folder, const Json& provenance) {
-  return WriteFileDurably(files, folder / "provenance.json", WithTrainers(files, folder, provenance).dump(2) + "\n");
+// A record for people: nothing that is trained or answered depends on it.
+void WriteProvenance(FileSystem& files, const fs::path& folder, const Json& provenance) {
+  const fs::path path = folder / "provenance.json";
+  const auto written = WriteFileDurably(files, path, WithTrainers(files, folder, provenance).dump(2) + "\n");
+  if (!written) spdlog::warn("{} cannot be written: {}", path.string(), written.error().Text());
+}
+
+Result<spec::EnsembleSpec> ReadSpec(const std::string& text) {
+  TUTTI_ASSIGN_OR_RETURN(const Json json, ParseJson(text));
+  return spec::EnsembleFromJson(json);
 }
 
 Result<void> DrawAndWriteSplit(FileSystem& files, const fs::path& folder, const std::string& spec_text,
                                const std::string& inspection_file) {
-  TUTTI_ASSIGN_OR_RETURN(const Json json, ParseJson(spec_text));
-  TUTTI_ASSIGN_OR_RETURN(const spec::EnsembleSpec spec, spec::EnsembleFromJson(json));
+  TUTTI_ASSIGN_OR_RETURN(const spec::EnsembleSpec spec, ReadSpec(spec_text));
   TUTTI_ASSIGN_OR_RETURN(const Inspection inspection, ReadInspection(files, folder, inspection_file));
   const protocol::Inspected& found = inspection.report;
   StoredSplit split;
@@ -45,27 +52,37 @@ Result<void> DrawAndWriteSplit(FileSystem& files, const fs::path& folder, const 
 
 Result<void> CombineAndWrite(FileSystem& files, CombineRequest request, const std::string& spec_text,
                              const Json& provenance) {
-  TUTTI_ASSIGN_OR_RETURN(const Json json, ParseJson(spec_text));
-  TUTTI_ASSIGN_OR_RETURN(request.spec, spec::EnsembleFromJson(json));
-  TUTTI_RETURN_IF_ERROR(WriteProvenance(files, request.folder, provenance));
+  TUTTI_ASSIGN_OR_RETURN(request.spec, ReadSpec(spec_text));
+  WriteProvenance(files, request.folder, provenance);
   return CombineMembers(files, request);
+}
+
+// Before a replacement is granted all attempts have ended: what they left half written is garbage.
+void RemoveTemporaryOf(storage::CheckpointStore& store, const JobId& job, int highest_attempt) {
+  for (int number = 1; number <= highest_attempt; ++number) {
+    const auto removed = store.RemoveTemporary({job, number});
+    if (!removed) spdlog::warn("what {} left half written stays: {}", job.str(), removed.error().Text());
+  }
 }
 
 core::FoldersInspected InspectFoldersOf(FileSystem& files, const fs::path& folder, const JobId& job,
                                         const std::vector<CheckpointRecord>& known) {
-  core::FoldersInspected inspected{job, {}, 0};
-  const storage::CheckpointStore store(files, folder);
+  core::FoldersInspected inspected{.job = job, .adopted = {}, .highest_attempt = 0, .unreadable = {}};
+  storage::CheckpointStore store(files, folder);
   auto found = storage::InspectJobFolders(store, job, known);
   if (!found) {
-    // The rows stay as they are: what cannot be read now is not adopted.
-    spdlog::error("the folders of {} cannot be read: {}", job.str(), found.error().Text());
+    inspected.error = found.error().Text();
     return inspected;
   }
   for (const auto& quarantined : found->quarantined) {
     spdlog::warn("left alone and not used: {} ({})", quarantined.folder.string(), quarantined.reason);
   }
+  RemoveTemporaryOf(store, job, found->highest_attempt);
   inspected.adopted = std::move(found->adopted);
   inspected.highest_attempt = found->highest_attempt;
+  for (auto& [row, reason] : found->unreadable) {
+    inspected.unreadable.push_back({{row.attempt, row.step}, std::move(reason)});
+  }
   return inspected;
 }
 
@@ -80,6 +97,7 @@ Executor::Executor(Surroundings surroundings, storage::Catalog& catalog, core::C
 }
 
 Result<void> Executor::Begin(std::vector<core::Effect> outstanding) {
+  DeleteWhatWasSetAside();
   TUTTI_RETURN_IF_ERROR(Apply(std::move(outstanding)));
   if (const auto deadline = core_.NextDeadline()) here_.wake_at(*deadline);
   return {};
@@ -101,6 +119,15 @@ void Executor::Schedule() {
 
 void Executor::Flush() {
   if (failed_ || queue_.empty()) return;
+  try {
+    HandleQueued();
+  } catch (const std::exception& error) {
+    // Memory may be ahead of the disk: whoever asked must not be the one to catch it and go on.
+    Fail(Error{ErrorCode::kInternal, fmt::format("the coordinator broke down: {}", error.what()), nullptr});
+  }
+}
+
+void Executor::HandleQueued() {
   const std::vector<Queued> batch = std::exchange(queue_, {});
   std::vector<core::Effect> effects;
   for (const Queued& queued : batch) {
@@ -156,6 +183,7 @@ void Executor::Remember(const storage::Change& change) {
     if (const auto* ensemble = std::get_if<EnsembleRecord>(record)) ensembles_[ensemble->id] = *ensemble;
   } else if (const auto* id = std::get_if<EnsembleId>(&std::get<Erasure>(change))) {
     ensembles_.erase(*id);
+    specs_.erase(*id);
     classes_.erase(*id);
     std::erase_if(started_, [&](const auto& entry) { return entry.first.ensemble == *id; });
   }
@@ -175,7 +203,9 @@ Live Executor::LiveOf(const Records& ensemble) const {
     if (started != started_.end() && started->second.first.number == job.attempts)
       entry.started = started->second.second;
     if (const auto* progress = core_.progress(job.id)) entry.progress = *progress;
-    if (job.state == JobState::kWaiting) entry.reason = core_.Why(job.id);
+  }
+  for (const EnsembleRecord& one : ensemble.ensembles) {
+    for (auto& [job, reason] : core_.WhyWaiting(one.id)) live[job].reason = std::move(reason);
   }
   return live;
 }
@@ -189,15 +219,21 @@ void Executor::Perform(const core::Tell& effect) { workers_.Tell(effect.worker, 
 void Executor::Perform(const core::StartAttempt& effect) {
   auto task = PrepareTask(effect);
   if (!task) return RefuseStart(effect, task.error());
-  for (const auto& [worker, grant] : GrantsOf(effect.attempt, effect.gang)) workers_.Tell(worker, grant);
-  workers_.Tell(effect.gang.front().worker, protocol::StartAttempt{effect.attempt, std::move(*task), effect.gang});
+  for (const auto& [worker, grant] : GrantsOf(effect.attempt, effect.gang)) {
+    workers_.Tell(worker, effect.incarnations.at(worker), grant);
+  }
+  const WorkerId& leader = effect.gang.front().worker;
+  workers_.Tell(leader, effect.incarnations.at(leader),
+                protocol::StartAttempt{effect.attempt, std::move(*task), effect.gang});
 }
 
 Result<protocol::Task> Executor::PrepareTask(const core::StartAttempt& effect) {
   const auto ensemble = ensembles_.find(effect.attempt.job.ensemble);
   TUTTI_CHECK(ensemble != ensembles_.end());
-  TaskInput input{here_.home, effect, &ensemble->second, "", 0, 1};
-  if (const auto* leader = workers_.Find(effect.gang.front().worker)) input.threads = leader->threads_per_slot;
+  TaskInput input{here_.home, effect, &ensemble->second, nullptr, "", 0, 1};
+  TUTTI_ASSIGN_OR_RETURN(input.spec, SpecOf(ensemble->second));
+  const WorkerId& name = effect.gang.front().worker;
+  if (const auto* leader = workers_.Find(name, effect.incarnations.at(name))) input.threads = leader->threads_per_slot;
   if (effect.kind == JobKind::kTrain) {
     TUTTI_ASSIGN_OR_RETURN(input.classes, ClassesOf(ensemble->first));
   }
@@ -209,6 +245,14 @@ Result<protocol::Task> Executor::PrepareTask(const core::StartAttempt& effect) {
   return task;
 }
 
+Result<const spec::EnsembleSpec*> Executor::SpecOf(const EnsembleRecord& ensemble) {
+  const auto known = specs_.find(ensemble.id);
+  if (known != specs_.end()) return &known->second;
+  auto spec = ReadSpec(ensemble.spec);
+  if (!spec) return FailBecause(std::move(spec.error()), "the stored experiment of {} cannot be read", ensemble.id);
+  return &specs_.emplace(ensemble.id, std::move(*spec)).first->second;
+}
+
 Result<int> Executor::ClassesOf(const EnsembleId& id) {
   const auto known = classes_.find(id);
   if (known != classes_.end()) return known->second;
@@ -218,9 +262,8 @@ Result<int> Executor::ClassesOf(const EnsembleId& id) {
 
 // The workers never heard of the attempt, so what they would say of its end is said here.
 void Executor::RefuseStart(const core::StartAttempt& effect, const Error& error) {
-  const auto say = [this](const WorkerId& worker, protocol::FromWorker message) {
-    const auto* hello = workers_.Find(worker);
-    if (hello != nullptr) Submit(core::WorkerSaid{worker, hello->incarnation, std::move(message)});
+  const auto say = [&](const WorkerId& worker, protocol::FromWorker message) {
+    Submit(core::WorkerSaid{worker, effect.incarnations.at(worker), std::move(message)});
   };
   say(effect.gang.front().worker, protocol::AttemptFailedToStart{effect.attempt, error.Text()});
   for (const auto& [worker, grant] : GrantsOf(effect.attempt, effect.gang)) {
@@ -232,8 +275,8 @@ void Executor::Perform(const core::DrawSplit& effect) {
   const std::string spec = ensembles_.at(effect.id).spec;
   OnDisk([files = here_.files, folder = FolderOf(effect.id), spec, effect,
           provenance = Provenance(core_.RecordsOf(effect.id), effect.id)] {
-    auto drawn = DrawAndWriteSplit(*files, folder, spec, effect.inspection);
-    if (drawn) drawn = WriteProvenance(*files, folder, provenance);
+    const auto drawn = DrawAndWriteSplit(*files, folder, spec, effect.inspection);
+    if (drawn) WriteProvenance(*files, folder, provenance);
     return core::SplitDrawn{effect.id, TextOf(drawn)};
   });
 }
@@ -243,7 +286,9 @@ void Executor::Perform(const core::Combine& effect) {
   CombineRequest request{effect.id, FolderOf(effect.id), {}, effect.predictions};
   OnDisk([files = here_.files, request = std::move(request), spec,
           provenance = Provenance(core_.RecordsOf(effect.id), effect.id)] {
-    return core::CombinationDone{request.id, TextOf(CombineAndWrite(*files, request, spec, provenance))};
+    const auto combined = CombineAndWrite(*files, request, spec, provenance);
+    return core::CombinationDone{request.id, TextOf(combined),
+                                 combined ? std::vector<JobId>() : FindLost(*files, request)};
   });
 }
 
@@ -266,7 +311,11 @@ void Executor::Perform(const core::RemoveCheckpoint& effect) {
 
 void Executor::Perform(const core::RemoveEnsembleFolder& effect) {
   const auto aside = SetEnsembleFolderAside(*here_.files, here_.home, effect.id);
-  if (!aside) return spdlog::warn("the files of {} stay behind: {}", effect.id.str(), aside.error().Text());
+  Submit(core::EnsembleFolderRemoved{effect.id, TextOf(aside)});
+  if (aside) DeleteWhatWasSetAside();
+}
+
+void Executor::DeleteWhatWasSetAside() {
   here_.disk([files = here_.files, home = here_.home] { FinishRemovals(*files, home); });
 }
 

@@ -59,6 +59,8 @@ class Executor {
   };
 
   void Schedule();
+  void HandleQueued();
+  void DeleteWhatWasSetAside();
   void Notice(const core::Event& event);
   Result<void> Apply(std::vector<core::Effect> effects);
   void Remember(const storage::Change& change);
@@ -76,6 +78,7 @@ class Executor {
   void Perform(const core::Notify& effect);
 
   Result<protocol::Task> PrepareTask(const core::StartAttempt& effect);
+  Result<const spec::EnsembleSpec*> SpecOf(const EnsembleRecord& ensemble);
   Result<int> ClassesOf(const EnsembleId& id);
   void RefuseStart(const core::StartAttempt& effect, const Error& error);
   // Runs `work` on a disk's thread; the event that it returns is submitted here.
@@ -92,6 +95,7 @@ class Executor {
   bool stopping_ = false;
   bool told_stopped_ = false;
   std::map<EnsembleId, EnsembleRecord> ensembles_;  // as committed
+  std::map<EnsembleId, spec::EnsembleSpec> specs_;  // of ensembles that something was started of
   std::map<EnsembleId, int> classes_;               // of ensembles whose split was read
   std::map<JobId, std::pair<AttemptId, protocol::Started>> started_;
 };

@@ -49,6 +49,19 @@ struct Session {
   enum class Phase { kReading, kAnswering } phase = Phase::kReading;
 };
 
+// Which file a name stands for.
+struct SocketFile {
+  dev_t device;
+  ino_t number;
+
+  static std::optional<SocketFile> At(const std::filesystem::path& path) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0) return std::nullopt;
+    return SocketFile{status.st_dev, status.st_ino};
+  }
+  bool operator==(const SocketFile&) const = default;
+};
+
 Method MethodOf(http::verb verb) {
   switch (verb) {
     case http::verb::get:
@@ -133,6 +146,7 @@ struct HttpServer::State : std::enable_shared_from_this<State> {
   const std::filesystem::path home;
   const ApiLimits limits;
   const HttpHandler handler;
+  std::optional<SocketFile> socket_file;
   std::set<Session*> sessions;
   bool stopping = false;
   std::function<void()> drained;
@@ -151,6 +165,7 @@ Result<void> HttpServer::State::Open() {
   if (!error) acceptor.bind(stream_protocol::endpoint(address.path()), error);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error) return FailErrno(error.value(), fmt::format("cannot listen on {}", path.string()));
+  socket_file = SocketFile::At(path);
   return {};
 }
 
@@ -254,8 +269,10 @@ void HttpServer::Stop(std::function<void()> drained) {
   if (std::exchange(state_->stopping, true)) return;
   error_code ignored;
   state_->acceptor.close(ignored);
+  // One that has taken over the home listens under the same name.
+  const std::filesystem::path path = state_->home / kSocketName;
   std::error_code removal;
-  std::filesystem::remove(state_->home / kSocketName, removal);
+  if (state_->socket_file && SocketFile::At(path) == state_->socket_file) std::filesystem::remove(path, removal);
   for (Session* session : state_->sessions) {
     if (session->phase == Session::Phase::kReading) session->stream.cancel();
   }

@@ -11,17 +11,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Result<spec::EnsembleSpec> SpecOf(const EnsembleRecord& ensemble) {
-  TUTTI_ASSIGN_OR_RETURN(const Json json, ParseJson(ensemble.spec));
-  auto spec = spec::EnsembleFromJson(json);
-  if (!spec) return FailBecause(std::move(spec.error()), "the stored experiment of {} cannot be read", ensemble.id);
-  return spec;
-}
-
-Result<void> AddMember(protocol::Task& task, const spec::EnsembleSpec& spec, const TaskInput& input) {
-  const auto member = std::find_if(spec.members.begin(), spec.members.end(),
+Result<void> AddMember(protocol::Task& task, const TaskInput& input) {
+  const auto& members = input.spec->members;
+  const auto member = std::find_if(members.begin(), members.end(),
                                    [&](const auto& candidate) { return candidate.name == task.attempt.job.name; });
-  if (member == spec.members.end()) {
+  if (member == members.end()) {
     return Fail(ErrorCode::kInvalid, "{} has no member {}", input.ensemble->id, task.attempt.job.name);
   }
   task.member = *member;
@@ -45,7 +39,6 @@ Result<void> AcceptRepeat(const FileSystem& files, const protocol::Task& task, c
 }  // namespace
 
 Result<protocol::Task> MakeTask(const TaskInput& input) {
-  TUTTI_ASSIGN_OR_RETURN(const spec::EnsembleSpec spec, SpecOf(*input.ensemble));
   protocol::Task task;
   task.attempt = input.start.attempt;
   task.kind = input.start.kind;
@@ -53,9 +46,9 @@ Result<protocol::Task> MakeTask(const TaskInput& input) {
   task.folder = task.ensemble_folder / storage::AttemptFolder(task.attempt);
   task.events = task.folder / "events.jsonl";
   task.cache = input.home / "cache";
-  task.data = spec.data;
+  task.data = input.spec->data;
   task.threads = input.threads;
-  if (task.kind == JobKind::kTrain) TUTTI_RETURN_IF_ERROR(AddMember(task, spec, input));
+  if (task.kind == JobKind::kTrain) TUTTI_RETURN_IF_ERROR(AddMember(task, input));
   return task;
 }
 

@@ -18,11 +18,12 @@ struct TaskInput {
   std::filesystem::path home;  // absolute
   core::StartAttempt start;
   const EnsembleRecord* ensemble = nullptr;
-  std::string resume_folder;  // relative to the ensemble's folder; empty for a fresh start
-  int classes = 0;            // of the data; 0 for an inspection
+  const spec::EnsembleSpec* spec = nullptr;  // the ensemble's
+  std::string resume_folder;                 // relative to the ensemble's folder; empty for a fresh start
+  int classes = 0;                           // of the data; 0 for an inspection
   int threads = 1;
 };
-// Errors: kInvalid when the stored experiment cannot be read or has no such member.
+// Errors: kInvalid when the experiment has no such member.
 Result<protocol::Task> MakeTask(const TaskInput& input);
 
 // Makes the attempt's folder (exclusive) and writes task.json into it, durably. The same task again is no error;

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <vector>
 
-#include "common/spec/ensemble_spec.h"
+#include "common/hash.h"
 
 namespace tutti::server {
 namespace {
@@ -238,6 +239,23 @@ bool IsOlder(const EnsembleRecord* one, const EnsembleRecord* other) {
 
 }  // namespace
 
+Records WithoutProcess(Records records) {
+  std::set<EnsembleId> left;
+  for (EnsembleRecord& ensemble : records.ensembles) {
+    if (ensemble.state != EnsembleState::kRunning) continue;
+    left.insert(ensemble.id);
+    ensemble.state = EnsembleState::kStopped;
+    ensemble.note = core::kProcessGone;
+  }
+  for (JobRecord& job : records.jobs) {
+    const bool open = job.state == JobState::kWaiting || job.state == JobState::kRunning;
+    if (!open || !left.contains(job.id.ensemble)) continue;
+    job.state = JobState::kStopped;
+    job.reason = core::kProcessGone;
+  }
+  return records;
+}
+
 Json EnsemblesView(const Records& records) {
   std::vector<const EnsembleRecord*> newest_first;
   for (const EnsembleRecord& ensemble : records.ensembles) newest_first.push_back(&ensemble);
@@ -308,7 +326,7 @@ int HttpStatus(ErrorCode code) {
 }
 
 Result<EnsembleId> FindEnsemble(const Records& records, std::string_view name) {
-  if (!IsValidName(name)) return Fail(ErrorCode::kInvalid, "'{}' cannot be the name of an ensemble", name);
+  if (!IsValidId(name)) return Fail(ErrorCode::kInvalid, "'{}' cannot be the name of an ensemble", name);
   const EnsembleRecord* found = nullptr;
   for (const EnsembleRecord& ensemble : records.ensembles) {
     const bool newest = name == "last" && (found == nullptr || IsOlder(found, &ensemble));
@@ -317,6 +335,21 @@ Result<EnsembleId> FindEnsemble(const Records& records, std::string_view name) {
   if (found != nullptr) return found->id;
   if (name == "last") return Fail(ErrorCode::kNotFound, "there is no ensemble yet");
   return Fail(ErrorCode::kNotFound, "there is no ensemble {}; `tutti list` shows those that there are", name);
+}
+
+std::string SpecHash(const spec::EnsembleSpec& spec) { return HashText(spec::ToJson(spec).dump()); }
+
+const EnsembleRecord* FindSame(const Records& records, const std::string& spec_hash) {
+  const EnsembleRecord* newest = nullptr;
+  for (const EnsembleRecord& ensemble : records.ensembles) {
+    if (ensemble.spec_hash != spec_hash || ensemble.state == EnsembleState::kRemoving) continue;
+    if (newest == nullptr || newest->submitted_at <= ensemble.submitted_at) newest = &ensemble;
+  }
+  return newest;
+}
+
+bool IsAnswered(EnsembleState state) {
+  return state == EnsembleState::kFinished || state == EnsembleState::kIncomplete;
 }
 
 std::optional<int> ExitCodeOf(EnsembleState state) {
@@ -329,6 +362,8 @@ std::optional<int> ExitCodeOf(EnsembleState state) {
       return 1;
     case EnsembleState::kCancelled:
       return 1;
+    case EnsembleState::kRemoving:
+      return 1;
     case EnsembleState::kRunning:
       return std::nullopt;
     case EnsembleState::kStopped:
@@ -338,7 +373,7 @@ std::optional<int> ExitCodeOf(EnsembleState state) {
 }
 
 Result<Json> ReadResults(const FileSystem& files, const std::filesystem::path& home, const EnsembleId& id) {
-  if (!IsValidName(id.str())) return Fail(ErrorCode::kInvalid, "'{}' cannot be the name of an ensemble", id);
+  if (!IsValidId(id.str())) return Fail(ErrorCode::kInvalid, "'{}' cannot be the name of an ensemble", id);
   TUTTI_ASSIGN_OR_RETURN(const std::string text, files.Read(home / id.str() / "results.json"));
   return ParseJson(text);
 }

@@ -14,6 +14,7 @@
 #include "common/protocol/trainer_events.h"
 #include "common/records.h"
 #include "common/result.h"
+#include "common/spec/ensemble_spec.h"
 #include "coordinator/core/core.h"
 
 namespace tutti::server {
@@ -25,6 +26,9 @@ struct LiveJob {
   std::string reason;                          // why it is not running; replaces the record's
 };
 using Live = std::map<JobId, LiveJob>;
+
+// The records of a home that no process serves: what was running there stopped with its process.
+Records WithoutProcess(Records records);
 
 // {"ensembles": [...]}, newest first, without members.
 Json EnsemblesView(const Records& records);
@@ -41,6 +45,13 @@ int HttpStatus(ErrorCode code);
 // The ensemble that a user names: an id, or `last` for the one that was submitted last. Errors: kInvalid for what no
 // ensemble can be called, kNotFound.
 Result<EnsembleId> FindEnsemble(const Records& records, std::string_view name);
+
+// What tells resolved experiments apart.
+std::string SpecHash(const spec::EnsembleSpec& spec);
+// The newest ensemble of the same experiment; null: there is none.
+const EnsembleRecord* FindSame(const Records& records, const std::string& spec_hash);
+// Whether its members' answer is there, though fewer of them may have finished than were asked for.
+bool IsAnswered(EnsembleState state);
 
 // What `tutti run` ends with: 0 finished, 5 incomplete, 1 failed or cancelled; none while it runs or is stopped.
 std::optional<int> ExitCodeOf(EnsembleState state);

@@ -33,6 +33,10 @@ void WorkerSessions::Hear(int64_t number, const std::string& text) {
 void WorkerSessions::Welcome(int64_t number, const Hello& hello) {
   // Whether it may join, by its version, incarnation and generation, is for the core to say.
   if (hello.worker.empty()) return Refuse(number, "a worker needs a name");
+  const std::optional<Hello>& before = sessions_.at(number).hello;
+  if (before && (before->worker != hello.worker || before->incarnation != hello.incarnation)) {
+    return Refuse(number, fmt::format("a channel is one process's: this one was opened by {}", before->worker));
+  }
   if (const Session* former = SessionOf(hello.worker, hello.incarnation); former != nullptr) {
     // The same process has come back through another channel: the former is dead, whether it knows or not.
     const int64_t former_number = by_worker_[hello.worker][hello.incarnation];
@@ -68,11 +72,11 @@ void WorkerSessions::Lose(int64_t number) {
   sink_(core::WorkerDisconnected{hello->worker, hello->incarnation});
 }
 
-void WorkerSessions::Send(Session& session, const protocol::ToWorker& message) {
+void WorkerSessions::Send(const Session& session, const protocol::ToWorker& message) {
   session.channel->Send(protocol::Encode(protocol::ToWorkerMessage{generation_, message}));
 }
 
-WorkerSessions::Session* WorkerSessions::SessionOf(const WorkerId& worker, Incarnation incarnation) {
+const WorkerSessions::Session* WorkerSessions::SessionOf(const WorkerId& worker, Incarnation incarnation) const {
   const auto known = by_worker_.find(worker);
   if (known == by_worker_.end()) return nullptr;
   const auto number = known->second.find(incarnation);
@@ -80,7 +84,7 @@ WorkerSessions::Session* WorkerSessions::SessionOf(const WorkerId& worker, Incar
 }
 
 void WorkerSessions::Tell(const WorkerId& worker, Incarnation incarnation, const protocol::ToWorker& message) {
-  Session* session = SessionOf(worker, incarnation);
+  const Session* session = SessionOf(worker, incarnation);
   if (session == nullptr) return;
   Send(*session, message);
   if (!std::holds_alternative<protocol::Refused>(message)) return;
@@ -90,14 +94,9 @@ void WorkerSessions::Tell(const WorkerId& worker, Incarnation incarnation, const
   if (incarnations.empty()) by_worker_.erase(worker);
 }
 
-void WorkerSessions::Tell(const WorkerId& worker, const protocol::ToWorker& message) {
-  if (const Hello* hello = Find(worker)) Tell(worker, hello->incarnation, message);
-}
-
-const Hello* WorkerSessions::Find(const WorkerId& worker) const {
-  const auto known = by_worker_.find(worker);
-  if (known == by_worker_.end()) return nullptr;
-  return &*sessions_.at(known->second.rbegin()->second).hello;
+const Hello* WorkerSessions::Find(const WorkerId& worker, Incarnation incarnation) const {
+  const Session* session = SessionOf(worker, incarnation);
+  return session == nullptr ? nullptr : &*session->hello;
 }
 
 void WorkerSessions::LeaveAll() {

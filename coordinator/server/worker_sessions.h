@@ -21,16 +21,15 @@ class WorkerSessions {
   WorkerSessions(Generation generation, Sink sink) : generation_(generation), sink_(std::move(sink)) {}
 
   // Listens to a new peer. Its first message must be Hello; one that begins otherwise, or whose message cannot be read,
-  // is refused and let go. So is one to which the core Tells that it is Refused.
+  // is refused and let go. So is one that says Hello again as somebody else, and one to which the core Tells that it is
+  // Refused.
   void Attach(std::shared_ptr<protocol::Channel> channel);
 
   // Dropped when this incarnation is not connected.
   void Tell(const WorkerId& worker, Incarnation incarnation, const protocol::ToWorker& message);
-  // To the newest incarnation that is connected.
-  void Tell(const WorkerId& worker, const protocol::ToWorker& message);
 
-  // How the worker's newest connected incarnation introduced itself; nullptr when it is not connected.
-  const protocol::Hello* Find(const WorkerId& worker) const;
+  // How this incarnation introduced itself; nullptr when it is not connected.
+  const protocol::Hello* Find(const WorkerId& worker, Incarnation incarnation) const;
 
   // Says goodbye to all.
   void LeaveAll();
@@ -47,8 +46,8 @@ class WorkerSessions {
   void Welcome(int64_t number, const protocol::Hello& hello);
   void Refuse(int64_t number, std::string reason);
   void Lose(int64_t number);
-  void Send(Session& session, const protocol::ToWorker& message);
-  Session* SessionOf(const WorkerId& worker, Incarnation incarnation);
+  void Send(const Session& session, const protocol::ToWorker& message);
+  const Session* SessionOf(const WorkerId& worker, Incarnation incarnation) const;
 
   const Generation generation_;
   const Sink sink_;

@@ -280,6 +280,7 @@ void Simulation::Perform(const core::Effect& effect) {
                  [&](const core::RemoveEnsembleFolder& remove) {
                    std::erase_if(disk_.checkpoints,
                                  [&](const CheckpointKey& key) { return key.attempt.job.ensemble == remove.id; });
+                   Answer([id = remove.id] { return core::EnsembleFolderRemoved{id, ""}; });
                  },
              },
              effect);
@@ -345,17 +346,27 @@ void Simulation::CheckCombination(const core::Combine& effect) const {
   }
 }
 
-core::FoldersInspected Simulation::Look(const JobId& job) const {
-  core::FoldersInspected inspected{job, {}, 0};
+// What storage::InspectJobFolders tells: of the newest attempt alone, and only what has no row.
+core::FoldersInspected Simulation::Look(const JobId& job) {
+  core::FoldersInspected inspected{.job = job, .adopted = {}, .highest_attempt = 0, .unreadable = {}};
+  inspected.error = MaybeAnError();
+  if (!inspected.error.empty()) return inspected;
   if (const auto highest = disk_.highest_attempt.find(job); highest != disk_.highest_attempt.end()) {
     inspected.highest_attempt = highest->second;
   }
+  int newest = inspected.highest_attempt;
+  std::set<CheckpointKey> known;
+  for (const CheckpointRecord& record : core_->RecordsOf(job.ensemble).checkpoints) {
+    if (record.attempt.job != job) continue;
+    known.insert({record.attempt, record.step});
+    newest = std::max(newest, record.attempt.number);
+  }
   for (const CheckpointKey& key : disk_.checkpoints) {
-    if (key.attempt.job != job) continue;
+    if (key.attempt != AttemptId{job, newest} || known.contains(key)) continue;
     CheckpointRecord record;
     record.attempt = key.attempt;
     record.step = key.step;
-    inspected.adopted.push_back(std::move(record));  // known ones, too: the core passes over them
+    inspected.adopted.push_back(std::move(record));
   }
   return inspected;
 }

@@ -72,7 +72,7 @@ class Simulation {
   void Start(core::StartAttempt effect);
   void CheckProgress(const core::StartAttempt& effect) const;
   void CheckCombination(const core::Combine& effect) const;
-  core::FoldersInspected Look(const JobId& job) const;
+  core::FoldersInspected Look(const JobId& job);
   std::string MaybeAnError();
 
   // ---- the network ----

@@ -166,6 +166,21 @@ TEST(TrainerEvents, WrongTypesAndRangesAreRefusedByKey) {
               HasSubstr("'size_bytes'"));
 }
 
+// Catalogs are made anew from the lines that earlier builds wrote.
+TEST(TrainerEvents, LinesOfTheFirstFormatStillRead) {
+  const auto started = TrainerEventFromJson(
+      ParseJson(R"({"event":"started","step":0,"total_steps":10,"steps_per_epoch":5,"world_size":1,"provenance":{}})")
+          .value());
+  ASSERT_TRUE(started) << started.error().Text();
+  EXPECT_EQ(std::get<Started>(*started).version, 1);
+  const auto finished =
+      TrainerEventFromJson(ParseJson(R"({"event":"finished","step":10,"train_seconds":2.5})").value());
+  ASSERT_TRUE(finished) << finished.error().Text();
+  EXPECT_EQ(std::get<Finished>(*finished).train_seconds, 2.5);
+  EXPECT_EQ(std::get<Finished>(*finished).seconds, 0);
+  EXPECT_EQ(ToJson(TrainerEvent(Started{}))["version"], kTrainerEventsVersion);
+}
+
 TEST(TrainerEvents, KeysOfANewerTrainerAreLeftAlone) {
   EXPECT_TRUE(TrainerEventFromJson(Json{{"event", "stopped_early"}, {"step", 1}, {"weather", "fair"}}));
 }
@@ -243,6 +258,12 @@ TEST(Messages, HelloKeepsItsOwnIncarnationAndWhatItRuns) {
 }
 
 // Every key of every message is needed, but for those that stand for an absence.
+TEST(Messages, HelloOfAnotherVersionIsRefusedForThatAndNothingElse) {
+  const auto read = DecodeFromWorker(R"({"type":"hello","version":2,"name":"n1"})");
+  ASSERT_FALSE(read);
+  EXPECT_THAT(read.error().Text(), HasSubstr("it speaks version 2 of the channel, this coordinator 1"));
+}
+
 TEST(Messages, EveryMissingKeyIsNamed) {
   const auto check = [](const std::string& text, const auto& decode) {
     const Json whole = ParseJson(text).value();

@@ -9,6 +9,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -265,6 +266,63 @@ TEST(Retry, AdoptsFoldersOfAttemptsThatHaveNoRowEither) {
   stage.Handle(FoldersInspected{JobNamed("a"), {found}, 3});
   EXPECT_EQ(stage.attempt(AttemptOf("a", 3)).state, AttemptState::kEnded);
   EXPECT_EQ(stage.job("a").attempts, 4);
+}
+
+TEST(Retry, GoesOnFromTheNewestCheckpointThatCanBeReadAndSaysSo) {
+  Stage stage = OneMemberRunning({.name = "a", .keep = 2});
+  stage.Report(kFirst, CheckpointAt(10));
+  stage.Report(kFirst, CheckpointAt(20));
+  stage.Fail(kFirst, "model.safetensors is damaged");
+  stage.Forget();
+  stage.Pass(seconds(1));
+  const CheckpointKey damaged = CheckpointOf("a", 1, 20);
+  const CheckpointKey of_another_job = CheckpointOf("b", 1, 20);
+  stage.Handle(FoldersInspected{JobNamed("a"), {}, 1, {{damaged, "it is damaged"}, {of_another_job, ""}}});
+  ASSERT_THAT(stage.StartedAttempts(), ElementsAre(kSecond));
+  EXPECT_EQ(stage.Asked<StartAttempt>()[0].resume_from, CheckpointOf("a", 1, 10));
+  EXPECT_THAT(stage.committed(), ElementsAre(CheckpointOf("a", 1, 10)));
+  EXPECT_THAT(stage.Asked<RemoveCheckpoint>(), IsEmpty()) << "its folder is left alone";
+  EXPECT_EQ(stage.job("a").reason, "step 20 cannot be read any more, goes on from step 10");
+  EXPECT_THAT(stage.core.Why(JobNamed("a")), HasSubstr("goes on from step 10"));
+  std::vector<std::string> said;
+  for (const Notify& notify : stage.Asked<Notify>()) said.push_back(notify.what);
+  EXPECT_THAT(said, Contains(HasSubstr("left alone: it is damaged")));
+  stage.FinishMember(kSecond);
+  EXPECT_EQ(stage.job("a").reason, "");
+}
+
+TEST(Retry, BeginsAnewWhereNoCheckpointCanBeRead) {
+  Stage stage = OneMemberRunning();
+  stage.Report(kFirst, CheckpointAt(10));
+  stage.End(kFirst, protocol::kExitStopped);
+  stage.Forget();
+  stage.Handle(FoldersInspected{JobNamed("a"), {}, 1, {{CheckpointOf("a", 1, 10), "it is gone"}}});
+  ASSERT_THAT(stage.StartedAttempts(), ElementsAre(kSecond));
+  EXPECT_EQ(stage.Asked<StartAttempt>()[0].resume_from, std::nullopt);
+  EXPECT_EQ(stage.job("a").reason, "step 10 cannot be read any more, begins anew");
+}
+
+// What a disk that does not answer holds may be the newest checkpoint.
+TEST(Retry, WaitsWhileItsFoldersCannotBeReadAndLooksAgain) {
+  Stage stage = OneMemberRunning();
+  stage.Report(kFirst, CheckpointAt(10));
+  stage.End(kFirst, protocol::kExitStopped);
+  FoldersInspected failed;
+  failed.job = JobNamed("a");
+  failed.error = "input/output error";
+  for (const int wait : {1, 2, 4}) {
+    ASSERT_THAT(stage.Asked<InspectFolders>(), SizeIs(1));
+    stage.Forget();
+    stage.Handle(failed);
+    EXPECT_THAT(stage.StartedAttempts(), IsEmpty());
+    EXPECT_THAT(stage.core.Why(JobNamed("a")), HasSubstr("folders cannot be read: input/output error"));
+    stage.Pass(seconds(wait) - std::chrono::milliseconds(1));
+    EXPECT_THAT(stage.Asked<InspectFolders>(), IsEmpty());
+    stage.Pass(std::chrono::milliseconds(1));
+  }
+  stage.LookAtFolders();
+  EXPECT_THAT(stage.StartedAttempts(), ElementsAre(kSecond));
+  EXPECT_EQ(stage.job("a").failures, 0);
 }
 
 TEST(Retry, AnswersNobodyAskedForAreIgnored) {

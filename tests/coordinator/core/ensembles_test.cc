@@ -7,6 +7,7 @@
 namespace tutti::core {
 namespace {
 
+using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -30,7 +31,7 @@ TEST(Ensemble, BecomesAnInspectJobAndOneJobAMember) {
   EXPECT_EQ(stage.job("a").position, 1);
   EXPECT_THAT(stage.job("a").after, ElementsAre(kInspectJob));
   EXPECT_EQ(stage.job("b").maximum_slots, 4);
-  EXPECT_EQ(stage.core.Why(JobNamed("a")), "waits for .inspect");
+  EXPECT_EQ(stage.core.Why(JobNamed("a")), "waits for the inspection of the data");
   EXPECT_EQ(stage.core.Why(JobNamed(kInspectJob)), "no worker has joined");
 }
 
@@ -182,6 +183,44 @@ TEST(Ensemble, FailsWhenItCannotBeCombinedAndCombinesAgainWhenResumed) {
   ASSERT_THAT(stage.Asked<Combine>(), SizeIs(1));
   stage.Handle(CombinationDone{kEnsemble, ""});
   EXPECT_EQ(stage.ensemble().state, EnsembleState::kFinished);
+}
+
+TEST(Ensemble, MembersWhosePredictionsAreLostMakeThemAgainFromTheirLastCheckpoint) {
+  Stage stage = TwoMembersRunning();
+  stage.FinishMember(AttemptOf("a", 1));
+  stage.FinishMember(AttemptOf("b", 1));
+  stage.Forget();
+  stage.Handle(CombinationDone{kEnsemble, "test.safetensors is gone", {JobNamed("b")}});
+  EXPECT_EQ(stage.ensemble().state, EnsembleState::kRunning);
+  EXPECT_THAT(stage.core.Why(JobNamed("b")), HasSubstr("its predictions cannot be read any more"));
+  stage.Pass(seconds(1));
+  stage.LookAtFolders();
+  ASSERT_THAT(stage.StartedAttempts(), ElementsAre(AttemptOf("b", 2)));
+  EXPECT_EQ(stage.Asked<StartAttempt>()[0].resume_from, CheckpointOf("b", 1, 100));
+  stage.Forget();
+  stage.FinishMember(AttemptOf("b", 2));
+  ASSERT_THAT(stage.Asked<Combine>(), SizeIs(1));
+  for (const PredictionRecord& record : stage.Asked<Combine>()[0].predictions) {
+    EXPECT_EQ(record.attempt.number, record.attempt.job.name == "b" ? 2 : 1);
+  }
+}
+
+TEST(Ensemble, AMemberWhosePredictionsAreLostAgainAndAgainIsGivenUp) {
+  Stage stage = TwoMembersRunning();
+  stage.FinishMember(AttemptOf("a", 1));
+  stage.FinishMember(AttemptOf("b", 1));
+  const CombinationDone lost{kEnsemble, "test.safetensors is gone", {JobNamed("b")}};
+  for (const int attempt : {2, 3}) {
+    stage.Handle(lost);
+    stage.Pass(seconds(2));
+    stage.LookAtFolders();
+    stage.FinishMember(AttemptOf("b", attempt));
+  }
+  stage.Forget();
+  stage.Handle(lost);
+  EXPECT_EQ(stage.job("b").state, JobState::kFailed);
+  ASSERT_THAT(stage.Asked<Combine>(), SizeIs(1)) << "what the others predicted is an answer";
+  EXPECT_EQ(stage.Asked<Combine>()[0].finished_members, 1);
 }
 
 TEST(Ensemble, ServesTheEarlierOneFirstAndMembersByPosition) {
@@ -362,15 +401,52 @@ TEST(Resume, OfARunningOrFinishedEnsembleIsIgnored) {
   EXPECT_THAT(stage.effects, IsEmpty());
 }
 
-TEST(Remove, ErasesAnEndedEnsembleWithItsFolder) {
+Stage BothFinished() {
   Stage stage = TwoMembersRunning();
-  stage.Handle(EnsembleRemoved{kEnsemble});
-  EXPECT_THAT(stage.core.records().ensembles, SizeIs(1)) << "it runs";
   stage.FinishMember(AttemptOf("a", 1));
   stage.FinishMember(AttemptOf("b", 1));
   stage.Handle(CombinationDone{kEnsemble, ""});
+  stage.Forget();
+  return stage;
+}
+
+TEST(Remove, OfARunningEnsembleIsIgnored) {
+  Stage stage = TwoMembersRunning();
+  stage.Forget();
   stage.Handle(EnsembleRemoved{kEnsemble});
+  EXPECT_THAT(stage.effects, IsEmpty());
+}
+
+TEST(Remove, ErasesAnEndedEnsembleOnceItsFolderIsGone) {
+  Stage stage = BothFinished();
+  stage.Handle(EnsembleRemoved{kEnsemble});
+  stage.Handle(EnsembleRemoved{kEnsemble});
+  EXPECT_THAT(stage.Asked<RemoveEnsembleFolder>(), SizeIs(1));
+  EXPECT_EQ(stage.ensemble().state, EnsembleState::kRemoving);
+  stage.Handle(EnsembleResumed{kEnsemble});
+  EXPECT_EQ(stage.ensemble().state, EnsembleState::kRemoving) << "its files may be half gone";
+  stage.Handle(EnsembleFolderRemoved{kEnsemble, ""});
   EXPECT_EQ(stage.core.records(), Records{});
+  EXPECT_EQ(stage.ledger.All(), Records{});
+}
+
+TEST(Remove, GoesOnAfterARestartWhetherTheFolderWasGoneOrNot) {
+  Stage stage = BothFinished();
+  stage.Handle(EnsembleRemoved{kEnsemble});
+  stage.Forget();
+  stage.Restart();
+  EXPECT_THAT(stage.Asked<RemoveEnsembleFolder>(), SizeIs(1));
+  stage.Handle(EnsembleFolderRemoved{kEnsemble, ""});
+  EXPECT_EQ(stage.ledger.All(), Records{});
+}
+
+TEST(Remove, ThatFailsSaysWhyAndMayBeAskedForAgain) {
+  Stage stage = BothFinished();
+  stage.Handle(EnsembleRemoved{kEnsemble});
+  stage.Handle(EnsembleFolderRemoved{kEnsemble, "permission denied"});
+  EXPECT_EQ(stage.ensemble().note, "its files cannot be removed: permission denied");
+  stage.Forget();
+  stage.Handle(EnsembleRemoved{kEnsemble});
   EXPECT_THAT(stage.Asked<RemoveEnsembleFolder>(), SizeIs(1));
 }
 
@@ -382,6 +458,7 @@ TEST(Remove, LeavesSlotsWithTheWorkerUntilItFreesThem) {
   stage.Handle(EnsembleCancelled{kEnsemble});
   stage.Exit(AttemptOf("a", 1), 137);
   stage.Handle(EnsembleRemoved{kEnsemble});
+  stage.Handle(EnsembleFolderRemoved{kEnsemble, ""});
   stage.Forget();
   stage.Handle(EnsembleSubmitted{EnsembleId("f-1"), ExperimentOf({{"m"}}), "h"});
   EXPECT_THAT(stage.StartedAttempts(), IsEmpty());

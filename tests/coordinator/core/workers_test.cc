@@ -78,6 +78,8 @@ TEST(Worker, IsRefusedWhenItsVersionOrGenerationOrIncarnationDoesNotFit) {
   hello.obeyed = Generation{0};
   hello.slots = 0;
   EXPECT_THAT(refused(hello), HasSubstr("no slots"));
+  hello.slots = 8193;
+  EXPECT_THAT(refused(hello), HasSubstr("at most 8192"));
   EXPECT_EQ(stage.core.workers().at(0).incarnation, Incarnation{5});
 }
 
@@ -108,9 +110,22 @@ TEST(Worker, WhoseConnectionBreaksFreesOthersFromWaitingForItsSlots) {
   stage.Inspect();
   stage.Exit(AttemptOf("wide", 1), protocol::kExitStopped);
   stage.Say("n2", protocol::SlotsFree{AttemptOf("wide", 1), {0}});
-  EXPECT_THAT(stage.core.Why(JobNamed("narrow")), HasSubstr("kept for e-1/wide"));
+  EXPECT_THAT(stage.core.Why(JobNamed("narrow")), HasSubstr("what comes free first is for e-1/wide; 2nd in line"));
   stage.Disconnect("n1");  // nothing is left that could hold the wide one
   EXPECT_EQ(stage.job("narrow").state, JobState::kRunning);
+}
+
+TEST(Worker, WhatWaitsForItsSlotsIsToldItsPlaceInShort) {
+  Stage stage;
+  stage.Submit({{"a"}, {"b"}, {"wide", 2}, {"huge", 9}, {"c"}});
+  EXPECT_EQ(stage.core.WhyWaiting(kEnsemble).at(JobNamed("c")), "waits for the inspection of the data");
+  stage.Join("n1", 2);
+  stage.Inspect();
+  const std::map<JobId, std::string> reasons = stage.core.WhyWaiting(kEnsemble);
+  EXPECT_THAT(reasons, SizeIs(3)) << "a and b run";
+  EXPECT_EQ(reasons.at(JobNamed("wide")), "next in line for 2 slots at once");
+  EXPECT_EQ(reasons.at(JobNamed("huge")), "needs 9 slots at once, but no group of workers has more than 2");
+  EXPECT_EQ(reasons.at(JobNamed("c")), "2nd in line for a slot");
 }
 
 TEST(Worker, HasAMomentToComeBack) {
@@ -352,14 +367,19 @@ TEST(Restart, ASlotBelongsToTheAttemptItWasGrantedToLast) {
   EXPECT_EQ(stage.attempt(AttemptOf("b", 1)).state, AttemptState::kUnknown);
 }
 
-TEST(Restart, AnOlderProcessThanTheOneThatLedIsRefused) {
+// Its number comes from a clock, which may have been set back since.
+TEST(Restart, AWorkerThatIsOnlyAwaitedMayComeBackWithALowerIncarnation) {
   Stage stage;
   stage.Submit({{"a"}});
   stage.Join("n1", 1, {}, 7);
   stage.Restart();
   stage.Forget();
   stage.Join("n1", 1, {}, 6);
-  EXPECT_THAT(stage.Told<protocol::Refused>("n1"), SizeIs(1));
+  EXPECT_THAT(stage.Told<protocol::Refused>("n1"), IsEmpty());
+  stage.LookAtFolders();
+  EXPECT_THAT(stage.StartedAttempts(), ElementsAre(AttemptOf(kInspectJob, 2)));
+  stage.Join("n1", 1, {}, 5);
+  EXPECT_THAT(stage.Told<protocol::Refused>("n1"), SizeIs(1)) << "the other one has joined here";
 }
 
 TEST(Restart, AGrantThatWasCommittedButNeverSentIsReplaced) {
@@ -421,6 +441,96 @@ TEST(Restart, BackoffGoesOn) {
   EXPECT_THAT(stage.Asked<InspectFolders>(), IsEmpty());
   stage.Pass(milliseconds(1));
   EXPECT_THAT(stage.Asked<InspectFolders>(), SizeIs(1));
+}
+
+TEST(Restart, BackoffIsNeverLongerThanTheLongest) {
+  Stage stage = RunningOnN1();
+  stage.Fail(kFirst, "x");
+  stage.now -= std::chrono::minutes(30);  // the clock was set back while nobody ran
+  stage.Restart();
+  stage.Pass(Settings().longest_backoff);
+  stage.Join("n1", 1, {}, 2);
+  EXPECT_THAT(stage.Asked<InspectFolders>(), SizeIs(1));
+}
+
+Settings StopsWhatItFinds() {
+  Settings settings;
+  settings.interrupted = Interrupted::kStop;
+  return settings;
+}
+
+// As RunningOnN1(), in a process that is killed; the next stops what it finds.
+Stage KilledAndStopped() {
+  Stage stage(StopsWhatItFinds());
+  stage.Submit({{"a"}, {"b"}});
+  stage.Join("n1", 1);
+  stage.Inspect();
+  stage.Start(kFirst);
+  stage.Report(kFirst, CheckpointAt(10));
+  stage.Restart();
+  stage.Forget();
+  return stage;
+}
+
+TEST(RestartThatStops, TrainsNothingThatItWasNotAskedFor) {
+  Stage stage = KilledAndStopped();
+  EXPECT_EQ(stage.ensemble().state, EnsembleState::kStopped);
+  EXPECT_EQ(stage.ensemble().note, "its process is gone");
+  EXPECT_EQ(stage.job("b").state, JobState::kStopped);
+  stage.Join("n1", 1, {}, 2);
+  EXPECT_EQ(stage.job("a").state, JobState::kStopped);
+  EXPECT_EQ(stage.job("a").reason, "its process is gone");
+  EXPECT_TRUE(stage.ensemble().ended_at);
+  EXPECT_THAT(stage.Asked<InspectFolders>(), IsEmpty());
+  EXPECT_THAT(stage.StartedAttempts(), IsEmpty());
+}
+
+TEST(RestartThatStops, GoesOnFromTheCheckpointWithWhatItIsAskedFor) {
+  for (const bool joined_before : {true, false}) {
+    SCOPED_TRACE(joined_before);
+    Stage stage = KilledAndStopped();
+    if (joined_before) stage.Join("n1", 1, {}, 2);
+    stage.Handle(EnsembleResumed{kEnsemble});
+    if (!joined_before) stage.Join("n1", 1, {}, 2);
+    stage.LookAtFolders();
+    EXPECT_THAT(stage.StartedAttempts(), ElementsAre(kSecond));
+    EXPECT_EQ(stage.Asked<StartAttempt>()[0].resume_from, CheckpointOf("a", 1, 10));
+    EXPECT_EQ(stage.ensemble().note, "");
+  }
+}
+
+TEST(RestartThatStops, TellsAnAttemptThatIsStillAtWorkToStop) {
+  Stage stage = KilledAndStopped();
+  stage.Join("n1", 1, {Leads(kFirst)});
+  ASSERT_THAT(stage.Told<protocol::StopAttempt>("n1"), SizeIs(1));
+  EXPECT_EQ(stage.Told<protocol::StopAttempt>("n1")[0].reason, protocol::StopReason::kRequested);
+  stage.End(kFirst, protocol::kExitStopped);
+  EXPECT_EQ(stage.ensemble().note, "its process is gone");
+  EXPECT_TRUE(stage.ensemble().ended_at);
+}
+
+TEST(RestartThatStops, WithoutALeaseHasNothingThatIsUnknown) {
+  Settings settings = StopsWhatItFinds();
+  settings.recovery_lease = Duration(0);
+  Stage stage(settings);
+  stage.Submit({{"a"}});
+  stage.Join("n1", 1);
+  stage.Restart();
+  EXPECT_TRUE(stage.ensemble().ended_at);
+  stage.Handle(EnsembleRemoved{kEnsemble});
+  EXPECT_THAT(stage.Asked<RemoveEnsembleFolder>(), SizeIs(1));
+}
+
+TEST(RestartThatStops, StillAnswersWhereAllMembersHadFinished) {
+  Stage stage(StopsWhatItFinds());
+  stage.Submit({{"a"}});
+  stage.Join("n1", 1);
+  stage.Inspect();
+  stage.FinishMember(kFirst);
+  stage.Forget();
+  stage.Restart();
+  EXPECT_EQ(stage.ensemble().state, EnsembleState::kRunning);
+  EXPECT_THAT(stage.Asked<Combine>(), SizeIs(1));
 }
 
 TEST(Restart, JobsThatACatalogMadeAnewLacksAreThereAgain) {

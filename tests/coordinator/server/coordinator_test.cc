@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <new>
 
 #include "common/tensors/tensor_file.h"
 #include "coordinator/server/ensemble_files.h"
@@ -13,6 +14,7 @@
 #include "experiments.h"
 #include "fake_worker.h"
 #include "storage/catalog/catalog.h"
+#include "tests/support/faulty_file_system.h"
 #include "tests/support/temporary_folder.h"
 #include "unix_client.h"
 
@@ -41,8 +43,9 @@ class CoordinatorTest : public ::testing::Test {
     StartCoordinator();
     StartWorker(slots);
   }
-  void StartCoordinator() {
+  void StartCoordinator(core::Interrupted interrupted = core::Interrupted::kGoOn) {
     CoordinatorOptions options;
+    options.core.interrupted = interrupted;
     options.home = home();
     options.core.first_backoff = std::chrono::milliseconds(1);
     options.core.longest_backoff = std::chrono::milliseconds(1);
@@ -89,6 +92,17 @@ class CoordinatorTest : public ::testing::Test {
     const std::string id = Submit(spec);
     EXPECT_TRUE(Eventually([&] { return StateOf(id) != "running"; }));
     return id;
+  }
+  // The home as it was when the combination was under way.
+  void GoBackToTheCombination(const std::string& id) {
+    auto catalog = storage::Catalog::Open(PosixFileSystem(), home());
+    ASSERT_TRUE(catalog);
+    EnsembleRecord record = catalog->Load().value().ensembles.at(0);
+    record.state = EnsembleState::kRunning;
+    record.combined = false;
+    record.ended_at.reset();
+    ASSERT_TRUE(catalog->Commit(std::vector<storage::Change>{Record(record)}));
+    fs::remove(home() / id / "results.json");
   }
   std::string ReadFile(const fs::path& path) { return PosixFileSystem().Read(path).value_or("(none)"); }
   Json MemberOf(const Json& ensemble, const std::string& name) {
@@ -174,10 +188,32 @@ TEST_F(CoordinatorTest, TaskTellsTheTrainerAllItNeeds) {
   EXPECT_EQ(worker_->start_of(".inspect").value().task.member, std::nullopt);
 }
 
+// The two are threads of their own, but what is sent to them arrives in the order in which it was sent.
 TEST_F(CoordinatorTest, EveryWorkerOfAGangIsGrantedItsSlotsBeforeTheLeaderStarts) {
+  StartCoordinator();
+  FakeWorker one(*coordinator_, 1, Incarnation{1}, "n1", "rack");
+  FakeWorker other(*coordinator_, 1, Incarnation{1}, "n2", "rack");
+  std::vector<int> granted_to_follower;
+  const auto look_at = [&](FakeWorker& follower) {
+    return [&](FakeWorker& leader, const protocol::StartAttempt& start) {
+      granted_to_follower = follower.granted(start.attempt);
+      leader.Checkpoint(start, 100);
+      leader.Predict(start);
+      leader.Say(start, protocol::Finished{100, 1});
+      leader.Exit(start, 0);
+    };
+  };
+  one.Script("mlp-s7", look_at(other));
+  other.Script("mlp-s7", look_at(one));
+  Submit(AnExperiment("  validation: 15\n", "  - {model: mlp, seeds: [7], slots: 2}\n", 1));
+  ASSERT_TRUE(Becomes("finished")) << Ensemble().dump(2);
+  EXPECT_THAT(granted_to_follower, ElementsAre(0));
+  Kill();
+}
+
+TEST_F(CoordinatorTest, AWorkerIsGrantedSlotsBeforeItStartsSomethingThere) {
   StartAll(3);
   RunToTheEnd(AnExperiment("  validation: 15\n", "", 1));
-  EXPECT_THAT(worker_->heard(), Not(Contains("refused")));
   const auto heard = worker_->heard();
   const auto grant = std::find(heard.begin(), heard.end(), "grant_slots");
   const auto start = std::find(heard.begin(), heard.end(), "start_attempt");
@@ -360,6 +396,54 @@ TEST_F(CoordinatorTest, KilledWhileTrainingItGoesOnByItselfAndTrainsNothingAgain
   EXPECT_EQ(Ensemble()["results"]["members"], 3);
 }
 
+// As above, with a coordinator that trains only what it is asked for.
+TEST_F(CoordinatorTest, KilledWhileTrainingItCanWaitUntilItIsAskedToGoOn) {
+  StartAll(1);
+  worker_->Script("mlp-s0", TrainOn);
+  const std::string left = Submit(AnExperiment());
+  ASSERT_TRUE(worker_->WaitForStart("mlp-s0"));
+  ASSERT_TRUE(Eventually([&] { return MemberOf(Ensemble(), "mlp-s0")["checkpoints"].size() == 1; }));
+  Kill();
+
+  StartCoordinator(core::Interrupted::kStop);
+  StartWorker(1);
+  EXPECT_EQ(StateOf(left), "stopped");
+  const std::string other = RunToTheEnd(AnExperiment("  validation: 16\n"));
+  EXPECT_EQ(StateOf(other), "finished");
+  EXPECT_EQ(Ensemble(left)["note"], "its process is gone");
+  EXPECT_FALSE(worker_->start_of("mlp-s0", 2)) << "nobody asked for it";
+  EXPECT_EQ(Post(kEnsembles, Submission(AnExperiment())).json(), Json({{"id", left}, {"outcome", "continued"}}));
+  ASSERT_TRUE(Becomes("finished", left)) << Ensemble(left).dump(2);
+  EXPECT_EQ(worker_->start_of("mlp-s0", 2).value().task.resume_from,
+            home() / left / "members/mlp-s0/attempt-1/step-00000010");
+}
+
+TEST_F(CoordinatorTest, CheckpointThatCannotBeReadAnyMoreIsGoneBackBehind) {
+  StartAll(1);
+  worker_->Script("mlp-s0", [](FakeWorker& worker, const protocol::StartAttempt& start) {
+    worker.Checkpoint(start, 10);
+    worker.Checkpoint(start, 20);
+  });
+  const std::string id = Submit(AnExperiment());
+  ASSERT_TRUE(worker_->WaitForStart("mlp-s0"));
+  ASSERT_TRUE(Eventually([&] { return MemberOf(Ensemble(), "mlp-s0")["checkpoints"].size() == 2; }));
+  Kill();
+  const fs::path folder = home() / id / "members/mlp-s0/attempt-1";
+  std::ofstream(folder / "step-00000020/model.safetensors", std::ios::in) << "W";  // the same size, another byte
+
+  StartCoordinator(core::Interrupted::kStop);
+  StartWorker(1);
+  worker_->Script("mlp-s0", [](FakeWorker&, const protocol::StartAttempt&) {});
+  ASSERT_EQ(Post("/api/v1/ensembles/last/resume").json()["outcome"], "resumed");
+  ASSERT_TRUE(worker_->WaitForStart("mlp-s0", 2));
+  EXPECT_EQ(worker_->start_of("mlp-s0", 2).value().task.resume_from, folder / "step-00000010");
+  const Json member = MemberOf(Ensemble(), "mlp-s0");
+  EXPECT_EQ(member["reason"], "step 20 cannot be read any more, goes on from step 10");
+  EXPECT_EQ(member["failures"], 0);
+  EXPECT_EQ(member["checkpoints"].size(), 1u);
+  EXPECT_TRUE(fs::exists(folder / "step-00000020")) << "never deleted";
+}
+
 // The trainer's rename was the commit; its word of it never arrived.
 TEST_F(CoordinatorTest, CheckpointThatNobodyHeardOfIsAdopted) {
   StartAll(1);
@@ -381,21 +465,25 @@ TEST_F(CoordinatorTest, CheckpointThatNobodyHeardOfIsAdopted) {
   EXPECT_TRUE(Becomes("finished"));
 }
 
+TEST_F(CoordinatorTest, MemberWhosePredictionsAreLostMakesThemAgain) {
+  StartAll();
+  const std::string id = RunToTheEnd(AnExperiment());
+  Kill();
+  GoBackToTheCombination(id);
+  ASSERT_TRUE(fs::remove(home() / id / "members/mlp-s1/attempt-1/predictions/last/test.safetensors"));
+  std::ofstream(home() / id / "members/mlp-s2/attempt-1/predictions/last/test.safetensors") << "other bytes";
+  StartAll();
+  ASSERT_TRUE(Becomes("finished")) << Ensemble().dump(2);
+  EXPECT_THAT(worker_->started(), UnorderedElementsAre("mlp-s1/2", "mlp-s2/2"));
+  EXPECT_EQ(worker_->start_of("mlp-s1", 2).value().task.resume_from,
+            home() / id / "members/mlp-s1/attempt-1/step-00000100");
+}
+
 TEST_F(CoordinatorTest, KilledBetweenTheMembersAndTheAnswerItStillAnswers) {
   StartAll();
   const std::string id = RunToTheEnd(AnExperiment());
   Kill();
-  // The catalog as it was when the combination was under way.
-  {
-    auto catalog = storage::Catalog::Open(PosixFileSystem(), home());
-    ASSERT_TRUE(catalog);
-    EnsembleRecord record = catalog->Load().value().ensembles.at(0);
-    record.state = EnsembleState::kRunning;
-    record.combined = false;
-    record.ended_at.reset();
-    ASSERT_TRUE(catalog->Commit(std::vector<storage::Change>{Record(record)}));
-  }
-  fs::remove(home() / id / "results.json");
+  GoBackToTheCombination(id);
   StartAll();
   ASSERT_TRUE(Becomes("finished"));
   EXPECT_TRUE(fs::exists(home() / id / "results.json"));
@@ -532,7 +620,7 @@ TEST_F(CoordinatorTest, WhyTellsWhatAMemberWaitsFor) {
   EXPECT_THAT(Get("/api/v1/ensembles/last/members/.inspect/why").json()["reason"].get<std::string>(),
               HasSubstr("no worker"));
   EXPECT_THAT(Get("/api/v1/ensembles/last/members/mlp-s0/why").json()["reason"].get<std::string>(),
-              HasSubstr(".inspect"));
+              HasSubstr("the inspection of the data"));
 }
 
 TEST_F(CoordinatorTest, LogIsServedByMemberAttemptAndOffset) {
@@ -604,7 +692,64 @@ TEST_F(CoordinatorTest, DeleteRemovesRowsAndFiles) {
 TEST_F(CoordinatorTest, RemovalThatACrashInterruptedIsFinishedAtTheNextStart) {
   fs::create_directories(home() / ".removing-trial-1/members");
   StartCoordinator();
-  EXPECT_FALSE(fs::exists(home() / ".removing-trial-1"));
+  EXPECT_TRUE(Eventually([&] { return !fs::exists(home() / ".removing-trial-1"); }));
+}
+
+class Removal : public CoordinatorTest {
+ protected:
+  // A finished ensemble whose removal was committed when its process was killed.
+  void KillAfterTheCommit() {
+    StartAll();
+    RunToTheEnd(AnExperiment());
+    Kill();
+    auto catalog = storage::Catalog::Open(PosixFileSystem(), home());
+    ASSERT_TRUE(catalog);
+    EnsembleRecord record = catalog->Load().value().ensembles.at(0);
+    record.state = EnsembleState::kRemoving;
+    ASSERT_TRUE(catalog->Commit(std::vector<storage::Change>{Record(record)}));
+  }
+  void ExpectItGoes() {
+    StartCoordinator();
+    EXPECT_TRUE(Eventually([&] { return Get("/api/v1/ensembles/trial-1").status == 404; }));
+    EXPECT_FALSE(fs::exists(home() / "trial-1"));
+    EXPECT_TRUE(Eventually([&] { return !fs::exists(home() / ".removing-trial-1"); }));
+  }
+};
+
+TEST_F(Removal, ThatWasCommittedIsCarriedOutAtTheNextStart) {
+  KillAfterTheCommit();
+  ExpectItGoes();
+}
+
+TEST_F(Removal, WhoseFolderWasTakenAwayIsRecordedAtTheNextStart) {
+  KillAfterTheCommit();
+  ASSERT_TRUE(SetEnsembleFolderAside(PosixFileSystem(), home(), EnsembleId("trial-1")));
+  ExpectItGoes();
+}
+
+// Memory that runs out, say.
+class ThrowsAtLogs : public testing::FaultyFileSystem {
+ public:
+  using FaultyFileSystem::FaultyFileSystem;
+  Result<std::string> ReadRange(const fs::path& path, uint64_t offset, uint64_t length) const override {
+    if (path.filename() == "log.txt") throw std::bad_alloc();
+    return FaultyFileSystem::ReadRange(path, offset, length);
+  }
+};
+
+TEST_F(CoordinatorTest, AnAnswerThatCannotBeMadeIsA500AndNothingEnds) {
+  ThrowsAtLogs disk(PosixFileSystem());
+  CoordinatorOptions options;
+  options.home = home();
+  options.files = &disk;
+  coordinator_ = Coordinator::Start(options).value();
+  StartWorker();
+  RunToTheEnd(AnExperiment());
+  const Answer answer = Get("/api/v1/ensembles/last/members/mlp-s0/log");
+  EXPECT_EQ(answer.status, 500);
+  EXPECT_THAT(answer.body, HasSubstr("could not be made"));
+  EXPECT_EQ(Get("/healthz").status, 200);
+  Kill();
 }
 
 TEST_F(CoordinatorTest, UnknownThingsAreProblemsWithACode) {

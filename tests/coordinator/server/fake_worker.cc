@@ -30,7 +30,8 @@ std::filesystem::path RelativeTo(const protocol::Task& task, const std::filesyst
 
 }  // namespace
 
-FakeWorker::FakeWorker(server::Coordinator& coordinator, int slots, Incarnation incarnation, std::string name)
+FakeWorker::FakeWorker(server::Coordinator& coordinator, int slots, Incarnation incarnation, std::string name,
+                       std::string launch_domain)
     : id_(std::move(name)), incarnation_(incarnation), generation_(coordinator.generation()) {
   on_stop_ = [](FakeWorker& self, const protocol::StopAttempt& stop) {
     const StartAttempt start = self.starts_.at(stop.attempt);
@@ -48,6 +49,7 @@ FakeWorker::FakeWorker(server::Coordinator& coordinator, int slots, Incarnation 
   hello.worker = id_;
   hello.incarnation = incarnation_;
   hello.host = "here";
+  hello.launch_domain = std::move(launch_domain);
   hello.slots = slots;
   hello.threads_per_slot = 2;
   hello.device = "cpu";
@@ -132,6 +134,14 @@ std::vector<std::string> FakeWorker::heard() {
 std::vector<std::string> FakeWorker::started() {
   std::vector<std::string> copy;
   Do([&] { copy = order_; });
+  return copy;
+}
+
+std::vector<int> FakeWorker::granted(const AttemptId& attempt) {
+  std::vector<int> copy;
+  Do([&] {
+    if (const auto found = slots_.find(attempt); found != slots_.end()) copy = found->second;
+  });
   return copy;
 }
 

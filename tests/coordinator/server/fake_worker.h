@@ -27,7 +27,8 @@ class FakeWorker {
   // What a member's attempt does after it has started, on the worker's thread.
   using Play = std::function<void(FakeWorker&, const protocol::StartAttempt&)>;
 
-  FakeWorker(server::Coordinator& coordinator, int slots, Incarnation incarnation, std::string name = "n1");
+  FakeWorker(server::Coordinator& coordinator, int slots, Incarnation incarnation, std::string name = "n1",
+             std::string launch_domain = "");
   ~FakeWorker();
 
   // By member; others finish at once. To be called before the ensemble is submitted.
@@ -53,8 +54,9 @@ class FakeWorker {
   bool WaitFor(std::function<bool()> condition);
   bool WaitForStart(const std::string& job, int attempt = 1);
   std::optional<protocol::StartAttempt> start_of(const std::string& job, int attempt = 1);
-  std::vector<std::string> heard();    // the kinds of messages, in order: "start_attempt"
-  std::vector<std::string> started();  // "lenet5-s0/1", in order
+  std::vector<std::string> heard();                    // the kinds of messages, in order: "start_attempt"
+  std::vector<std::string> started();                  // "lenet5-s0/1", in order
+  std::vector<int> granted(const AttemptId& attempt);  // slots
   bool closed();
   std::optional<std::string> refusal();
   // Runs something on the worker's thread and waits for it.

@@ -104,12 +104,30 @@ TEST_F(FullDisk, AttemptThatCannotBePreparedFailsInWordsAndFreesItsSlots) {
   EXPECT_THAT(view["members"][1]["last_error"].get<std::string>(), HasSubstr("no space left"));
 }
 
+TEST_F(FullDisk, WhatAnEarlierAttemptLeftHalfWrittenIsRemovedBeforeTheNext) {
+  StartFullFor("mlp-s1/");
+  ASSERT_EQ(Submit().status, 200);
+  ASSERT_EQ(EnsembleOnceEnded()["state"], "incomplete");
+  const fs::path half = home() / "trial-1/members/mlp-s1/attempt-1/.step-00000007.1";
+  fs::create_directories(half);
+  files_->MakeRoom();
+  ASSERT_EQ(testing::Request(home(), "POST", "/api/v1/ensembles/last/resume").status, 200);
+  EXPECT_EQ(EnsembleOnceEnded()["state"], "finished");
+  EXPECT_FALSE(fs::exists(half)) << "it would keep the disk full";
+}
+
 TEST_F(FullDisk, SplitThatCannotBeWrittenFailsTheEnsembleInWords) {
   StartFullFor("split.safetensors");
   ASSERT_EQ(Submit().status, 200);
   const Json view = EnsembleOnceEnded();
   EXPECT_EQ(view["state"], "failed");
   EXPECT_THAT(view["note"].get<std::string>(), HasSubstr("no space left"));
+}
+
+TEST_F(FullDisk, ProvenanceThatCannotBeWrittenFailsNothing) {
+  StartFullFor("provenance.json");
+  ASSERT_EQ(Submit().status, 200);
+  EXPECT_EQ(EnsembleOnceEnded()["state"], "finished");
 }
 
 TEST_F(FullDisk, AnswerThatCannotBeWrittenIsMadeWhenThereIsRoomAgain) {

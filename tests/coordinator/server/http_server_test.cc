@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <fstream>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "coordinator/server/home_socket.h"
@@ -277,6 +278,14 @@ TEST_F(Http, ReplacesAStaleSocket) {
 }
 
 // A socket's path may have 107 bytes; a home's may have more.
+// Two coordinators on two hosts share a home's folder: the older one finds out when it next writes.
+TEST_F(Http, StopLeavesTheSocketOfTheOneThatHasTakenOver) {
+  std::optional<Echo> older(home());
+  const Echo newer(home());
+  older.reset();
+  EXPECT_EQ(testing::Request(home(), "GET", "/a").status, 200);
+}
+
 TEST_F(Http, WorksInADeepHome) {
   const auto deep = home() / std::string(100, 'a') / std::string(100, 'b');
   std::filesystem::create_directories(deep);

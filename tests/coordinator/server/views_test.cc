@@ -205,6 +205,30 @@ TEST(EnsemblesView, NewestFirstWithoutMembers) {
   EXPECT_FALSE(view["ensembles"][1].contains("members"));
 }
 
+TEST(WithoutProcess, WhatRanIsStoppedAndWhatEndedStays) {
+  Records records;
+  for (const EnsembleState state : {EnsembleState::kRunning, EnsembleState::kFinished}) {
+    EnsembleRecord ensemble;
+    ensemble.id = EnsembleId(fmt::format("e-{}", records.ensembles.size()));
+    ensemble.state = state;
+    records.ensembles.push_back(ensemble);
+    for (const JobState job_state : {JobState::kFinished, JobState::kRunning, JobState::kWaiting}) {
+      JobRecord job;
+      job.id = {ensemble.id, std::string(Name(job_state))};
+      job.state = job_state;
+      records.jobs.push_back(job);
+    }
+  }
+  const Records left = WithoutProcess(records);
+  EXPECT_EQ(left.ensembles[0].state, EnsembleState::kStopped);
+  EXPECT_EQ(left.ensembles[0].note, "its process is gone");
+  EXPECT_EQ(left.ensembles[1], records.ensembles[1]);
+  EXPECT_EQ(left.jobs[0], records.jobs[0]);
+  EXPECT_EQ(left.jobs[1].state, JobState::kStopped);
+  EXPECT_EQ(left.jobs[2].state, JobState::kStopped);
+  EXPECT_EQ(left.jobs[4], records.jobs[4]) << "of an ensemble that has ended";
+}
+
 TEST(ExitCodes, AreThoseOfTuttiRun) {
   EXPECT_EQ(ExitCodeOf(EnsembleState::kFinished), 0);
   EXPECT_EQ(ExitCodeOf(EnsembleState::kIncomplete), 5);
