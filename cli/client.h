@@ -22,7 +22,7 @@ class Client {
   Result<Json> Ensembles() const;
   Result<Json> Ensemble(const std::string& id) const;  // or "last"
   Result<std::string> Why(const std::string& id, const std::string& member) const;
-  // From byte `offset` on.
+  // From byte `offset` on: as much as one answer holds. Empty: there is no more.
   Result<std::string> Log(const std::string& id, const std::string& member, uint64_t offset) const;
 
   struct Submitted {

@@ -1,7 +1,6 @@
 #include "cli/command_line.h"
 
 #include <CLI/CLI.hpp>
-#include <array>
 #include <cstdlib>
 #include <sstream>
 
@@ -14,15 +13,16 @@ namespace tutti::cli {
 namespace {
 
 // In the order in which the help lists them.
-constexpr std::array<AddCommand, 13> kCommands{
+constexpr AddCommand kCommands[]{
     AddRun,    AddResume,    AddValidate,        AddList, AddShow, AddWatch, AddLogs, AddWhy, AddCancel,
     AddRemove, AddDiskUsage, AddFileSystemCheck, AddRank,
 };
 
 constexpr const char* kFooter =
     "ID is an ensemble's id, like fashion-mnist-1, or `last`.\n"
-    "Exit codes: 0 done, 1 failed, 2 wrong usage or experiment, 3 no coordinator answers, 5 answered with fewer\n"
-    "members than asked for, 6 no such thing, 70 our own fault, 124 timed out, 130 and 143 stopped: resumable.";
+    "Exit codes: 0 done, 1 failed, 2 wrong usage or experiment, 3 no coordinator answers, 4 not authorised,\n"
+    "5 answered with fewer members than asked for, 6 no such thing, 70 our own fault, 124 timed out,\n"
+    "130 and 143 stopped: resumable.";
 
 int Explain(const CLI::App& program, const CLI::ParseError& error) {
   std::ostringstream output, errors;
@@ -78,7 +78,7 @@ void SlotOptions::AddTo(CLI::App& command) {
       ->type_name("N");
   command.add_option("--threads-per-slot", threads_per_slot, "CPU threads of a slot")
       ->check(Positive())
-      ->capture_default_str()
+      ->default_str("1")
       ->type_name("N");
 }
 

@@ -52,8 +52,9 @@ struct OutputOption {
 // The slots of the worker in this process.
 struct SlotOptions {
   std::optional<int> slots;
-  int threads_per_slot = 1;
+  std::optional<int> threads_per_slot;
   void AddTo(CLI::App& command);
+  bool given() const { return slots || threads_per_slot; }
 };
 
 }  // namespace tutti::cli

@@ -2,6 +2,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <memory>
+#include <mutex>
+#include <optional>
+
 #include "cli/client.h"
 #include "cli/exit_codes.h"
 #include "cli/reader.h"
@@ -14,27 +19,31 @@ namespace {
 constexpr Duration kPoll{250};
 // A worker gives its trainers a minute to checkpoint, then kills them.
 constexpr Duration kStopDeadline = std::chrono::seconds(75);
+constexpr const char* kStopping =
+    "tutti: stopping; members write their checkpoints.\nA second signal ends them at once.\n";
+constexpr const char* kStartingStops = "tutti: stopping before training begins. A second signal ends this at once.\n";
+constexpr const char* kNothingBegan = "tutti: stopped before training began; the same command begins it.\n";
 // For a coordinator that has no trainers any more.
 constexpr Duration kEndDeadline = std::chrono::seconds(10);
 
-std::string HowToGoOn(const std::string& id) { return fmt::format("Go on with: tutti resume {}\n", id); }
+std::string HowToGoOn(const std::string& id) {
+  return id.empty() ? kNothingBegan : fmt::format("Go on with: tutti resume {}\n", id);
+}
 
 class Follower {
  public:
-  Follower(LocalCluster& cluster, const std::filesystem::path& home, const std::string& id, Output output)
-      : cluster_(cluster),
-        home_(home),
-        id_(id),
-        output_(output),
-        client_(home),
-        display_(output),
-        signals_([this](int signal, int count) { OnSignal(signal, count); }) {}
+  Follower(const std::filesystem::path& home, Output output)
+      : home_(home), output_(output), client_(home), display_(output), signals_([this](int signal, int count) {
+          OnSignal(signal, count);
+        }) {}
 
-  int Run() {
-    Watch();
-    const bool ended_in_time = TakeDown();
+  int Run(const worker::Inventory& inventory, const AskForEnsemble& ask) {
+    const auto begun = Begin(inventory, ask);
+    if (begun) Watch();
+    const bool ended_in_time = !cluster_ || TakeDown();
     display_.Close();
-    if (const auto failure = cluster_.failure()) return Failed(*failure);
+    if (!begun) return NotBegun(begun.error());
+    if (const auto failure = cluster_->failure()) return Failed(*failure);
     if (!ended_in_time) return TooLate();
     return Conclude();
   }
@@ -42,24 +51,52 @@ class Follower {
  private:
   // On the signals' thread, so that it works whatever the main thread waits for.
   void OnSignal(int signal, int count) {
+    // Once it is there, the cluster stays until this thread has ended.
+    LocalCluster* cluster = nullptr;
+    std::string id;
+    {
+      const std::lock_guard lock(mutex_);
+      cluster = cluster_.get();
+      id = id_;
+    }
     if (count == 1) {
-      PrintToError("tutti: stopping; members write their checkpoints. A second signal ends them at once.\n");
-      cluster_.RequestStop();
+      if (cluster != nullptr) cluster->RequestStop();
+      display_.Interject(id.empty() ? kStartingStops : kStopping);
       return;
     }
-    cluster_.KillAll();
-    PrintToError(HowToGoOn(id_));
+    if (cluster != nullptr) cluster->KillAll();
+    display_.Interject(HowToGoOn(id));
     _exit(ExitCodeOfSignal(signal));
   }
 
-  void Watch() {
-    std::optional<std::chrono::steady_clock::time_point> stop_asked;
-    while (!cluster_.WaitStopped(Duration(0))) {
-      if (Refresh() && document_.ended()) return;
-      signals_.Wait(kPoll);
-      if (signals_.first() != 0 && !stop_asked) stop_asked = std::chrono::steady_clock::now();
-      if (stop_asked && std::chrono::steady_clock::now() - *stop_asked > kStopDeadline) return;
+  // A signal that came before the cluster was there is seen here, a later one by OnSignal.
+  Result<void> Begin(const worker::Inventory& inventory, const AskForEnsemble& ask) {
+    TUTTI_ASSIGN_OR_RETURN(auto cluster, LocalCluster::Start(home_, inventory));
+    {
+      const std::lock_guard lock(mutex_);
+      cluster_ = std::move(cluster);
     }
+    if (signals_.first() != 0) return Fail(ErrorCode::kCancelled, "stopped");
+    TUTTI_ASSIGN_OR_RETURN(std::string id, ask(client_));
+    const std::lock_guard lock(mutex_);
+    id_ = std::move(id);
+    return {};
+  }
+
+  void Watch() {
+    while (!cluster_->WaitStopped(Duration(0))) {
+      if (Refresh() && document_.ended()) return;
+      if (cluster_->failure()) return;
+      signals_.Wait(kPoll);
+      if (signals_.first() != 0 && TimeToStop() == Duration(0)) return;
+    }
+  }
+
+  // What is left of the time to stop, which begins with the first call.
+  Duration TimeToStop() {
+    const auto now = std::chrono::steady_clock::now();
+    if (!stop_by_) stop_by_ = now + kStopDeadline;
+    return std::max(Duration(0), std::chrono::duration_cast<Duration>(*stop_by_ - now));
   }
 
   // False when the coordinator did not answer this time: it may be busy, or ending.
@@ -75,18 +112,30 @@ class Follower {
   }
 
   bool TakeDown() {
-    cluster_.RequestStop();
-    // Others of the home's ensembles may have to checkpoint still, unless they were asked to before.
-    if (cluster_.WaitStopped(signals_.first() == 0 ? kStopDeadline : kEndDeadline)) return true;
-    cluster_.KillAll();
-    return cluster_.WaitStopped(kEndDeadline);
+    cluster_->RequestStop();
+    // Others that were resumed from elsewhere may have to checkpoint still.
+    if (cluster_->WaitStopped(TimeToStop())) return true;
+    cluster_->KillAll();
+    return cluster_->WaitStopped(kEndDeadline);
+  }
+
+  int NotBegun(const Error& error) {
+    if (signals_.first() != 0) {
+      PrintToError(kNothingBegan);
+      return ExitCodeOfSignal(signals_.first());
+    }
+    const Error why = cluster_ ? cluster_->failure().value_or(error) : error;
+    Complain(why);
+    return why.code == ErrorCode::kInternal ? kExitInternal : kExitFailed;
   }
 
   int Failed(const Error& failure) {
     Complain(failure);
     if (failure.code == ErrorCode::kNoSpace) {
       PrintToError(
-          fmt::format("There is no space left for {}; `tutti du` and `tutti rm` help to make some.\n", home_.string()));
+          fmt::format("There is no space left for {0}; {0}/cache is safe to delete, `tutti du` and `tutti rm` help to "
+                      "make more.\n",
+                      home_.string()));
     }
     PrintToError(HowToGoOn(id_));
     return kExitFailed;
@@ -103,10 +152,9 @@ class Follower {
     auto json = Reader(home_).Ensemble(id_);
     auto document = json ? ReadEnsemble(*json) : Result<EnsembleDocument>(tl::unexpected(json.error()));
     if (!document) return Failed(document.error());
+    if (document->state != "stopped" && document->ended()) return PrintEnd(*json, *document, home_, output_);
     if (output_ == Output::kJson) Print(json->dump(2) + "\n");
-    if (document->state == "stopped" || !document->ended()) return Stopped(*document);
-    if (output_ == Output::kText) Print(RenderEnd(*document, home_, OutputColour()));
-    return document->exit_code.value_or(kExitFailed);
+    return Stopped(*document);
   }
 
   int Stopped(const EnsembleDocument& document) {
@@ -120,21 +168,30 @@ class Follower {
     return signals_.first() != 0 ? ExitCodeOfSignal(signals_.first()) : kExitFailed;
   }
 
-  LocalCluster& cluster_;
   const std::filesystem::path& home_;
-  const std::string& id_;
   Output output_;
   Client client_;
   ProgressDisplay display_;
   Json json_;
   EnsembleDocument document_;
+  std::optional<std::chrono::steady_clock::time_point> stop_by_;
+  std::mutex mutex_;  // of the two that follow, for the signals' thread
+  std::unique_ptr<LocalCluster> cluster_;
+  std::string id_;
   StopSignals signals_;  // last: its thread uses what stands above
 };
 
 }  // namespace
 
-int FollowHere(LocalCluster& cluster, const std::filesystem::path& home, const std::string& id, Output output) {
-  return Follower(cluster, home, id, output).Run();
+int TrainHere(const std::filesystem::path& home, const worker::Inventory& inventory, Output output,
+              const AskForEnsemble& ask) {
+  return Follower(home, output).Run(inventory, ask);
+}
+
+int PrintEnd(const Json& json, const EnsembleDocument& document, const std::filesystem::path& home, Output output) {
+  if (output == Output::kJson) Print(json.dump(2) + "\n");
+  if (output == Output::kText) Print(RenderEnd(document, home, OutputColour()));
+  return document.exit_code.value_or(kExitFailed);
 }
 
 }  // namespace tutti::cli

@@ -1,16 +1,26 @@
-// Stays with an ensemble that trains in this process until it ends or the user stops it.
+// Trains an ensemble in this process and stays with it until it ends or the user stops it.
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
+#include "cli/client.h"
 #include "cli/local_cluster.h"
 #include "cli/progress_display.h"
 
 namespace tutti::cli {
 
-// Shows progress, then how the ensemble ended, and takes the cluster down. One SIGINT, SIGTERM or SIGUSR1 makes members
-// checkpoint and stop, and prints how to go on; a second one ends the process at once. Returns the exit code.
-int FollowHere(LocalCluster& cluster, const std::filesystem::path& home, const std::string& id, Output output);
+// Asks a coordinator that has just started for an ensemble, says so to the user, and returns the ensemble's id.
+using AskForEnsemble = std::function<Result<std::string>(const Client& client)>;
+
+// Starts a cluster on `home`, asks it for an ensemble, shows progress, then how the ensemble ended, and takes the
+// cluster down. One SIGINT, SIGTERM or SIGUSR1 makes members checkpoint and stop, and prints how to go on; before there
+// is anything to stop it ends the start. A second one ends the process at once. Returns the exit code.
+int TrainHere(const std::filesystem::path& home, const worker::Inventory& inventory, Output output,
+              const AskForEnsemble& ask);
+
+// Prints how an ensemble ended; `json` is what `document` was read from. Returns the exit code of `tutti run`.
+int PrintEnd(const Json& json, const EnsembleDocument& document, const std::filesystem::path& home, Output output);
 
 }  // namespace tutti::cli

@@ -4,7 +4,7 @@ namespace tutti::cli {
 
 Result<worker::Inventory> TakeLocalInventory(const SlotOptions& options) {
   return worker::TakeInventory(worker::ReadCpuLimits(),
-                               {.slots = options.slots, .threads_per_slot = options.threads_per_slot});
+                               {.slots = options.slots, .threads_per_slot = options.threads_per_slot.value_or(1)});
 }
 
 Result<void> CheckGangsFit(const spec::EnsembleSpec& spec, const worker::Inventory& inventory) {

@@ -30,11 +30,15 @@ bool Reader::IsServed() const {
 }
 
 Result<Records> Reader::ReadCatalog() const {
+  // A coordinator that starts or ends does not answer either. Looked at first: once nobody has the home, nothing in it
+  // changes.
+  const bool held = storage::HomeLock::IsHeld(client_.home());
   auto records = storage::Catalog::ReadNewest(PosixFileSystem(), client_.home());
   if (!records && records.error().code == ErrorCode::kNotFound) {
     return Fail(ErrorCode::kNotFound, "there is no ensemble in {}; --home or TUTTI_HOME names another home",
                 client_.home().string());
   }
+  if (records && !held) return server::WithoutProcess(std::move(*records));
   return records;
 }
 
@@ -61,6 +65,22 @@ Result<Json> Reader::Ensemble(const std::string& name) const {
   return server::EnsembleView(records, id, {}, results);
 }
 
+Result<spec::EnsembleSpec> Reader::Experiment(const std::string& id) const {
+  TUTTI_ASSIGN_OR_RETURN(const Records records, ReadCatalog());
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleId found, Find(records, id));
+  const auto record = std::find_if(records.ensembles.begin(), records.ensembles.end(),
+                                   [&](const EnsembleRecord& ensemble) { return ensemble.id == found; });
+  TUTTI_ASSIGN_OR_RETURN(const Json json, ParseJson(record->spec));
+  return spec::EnsembleFromJson(json);
+}
+
+Result<std::optional<std::string>> Reader::FindAnswered(const spec::EnsembleSpec& spec) const {
+  TUTTI_ASSIGN_OR_RETURN(const Records records, ReadCatalog());
+  const EnsembleRecord* same = server::FindSame(records, server::SpecHash(spec));
+  if (same == nullptr || !server::IsAnswered(same->state)) return std::nullopt;
+  return same->id.str();
+}
+
 Result<const JobRecord*> Reader::FindJob(const Records& records, const JobId& job) const {
   TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, Find(records, job.ensemble.str()));
   const JobId wanted{id, job.name};
@@ -77,10 +97,10 @@ Result<std::string> Reader::Why(const JobId& job) const {
   if (answer || !NobodyAnswers(answer.error())) return answer;
   TUTTI_ASSIGN_OR_RETURN(const Records records, ReadCatalog());
   TUTTI_ASSIGN_OR_RETURN(const JobRecord* record, FindJob(records, job));
-  if (record->state == JobState::kWaiting || record->state == JobState::kRunning) {
-    return fmt::format("no coordinator runs; `tutti resume {}` goes on with it", record->id.ensemble.str());
-  }
-  return record->reason.empty() ? std::string(Name(record->state)) : record->reason;
+  const std::string why = record->reason.empty() ? std::string(Name(record->state))
+                                                 : fmt::format("{}: {}", Name(record->state), record->reason);
+  if (record->state != JobState::kStopped) return why;
+  return fmt::format("{}; `tutti resume {}` goes on with it", why, record->id.ensemble.str());
 }
 
 Result<std::string> Reader::Log(const JobId& job, uint64_t offset) const {
@@ -92,8 +112,10 @@ Result<std::string> Reader::Log(const JobId& job, uint64_t offset) const {
   const auto folder =
       client_.home() / record->id.ensemble.str() / storage::AttemptFolder({record->id, record->attempts});
   FileSystem& files = PosixFileSystem();
-  TUTTI_ASSIGN_OR_RETURN(const FileInfo info, files.Stat(folder / "log.txt"));
-  return files.ReadRange(folder / "log.txt", offset, info.size_bytes - std::min(offset, info.size_bytes));
+  const auto info = files.Stat(folder / "log.txt");
+  if (!info && info.error().code == ErrorCode::kNotFound) return std::string();  // its trainer has said nothing
+  if (!info) return tl::unexpected<Error>(info.error());
+  return files.ReadRange(folder / "log.txt", offset, info->size_bytes - std::min(offset, info->size_bytes));
 }
 
 }  // namespace tutti::cli

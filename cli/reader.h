@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "cli/client.h"
@@ -9,6 +10,7 @@
 #include "common/json.h"
 #include "common/records.h"
 #include "common/result.h"
+#include "common/spec/ensemble_spec.h"
 
 namespace tutti::cli {
 
@@ -19,8 +21,12 @@ class Reader {
 
   Result<Json> Ensembles() const;                        // an empty list where there is no home
   Result<Json> Ensemble(const std::string& name) const;  // an id, or "last"
+  // The resolved experiment of an ensemble, by its id. kInvalid when it cannot be read.
+  Result<spec::EnsembleSpec> Experiment(const std::string& id) const;
+  // The ensemble of this experiment that has an answer already.
+  Result<std::optional<std::string>> FindAnswered(const spec::EnsembleSpec& spec) const;
   Result<std::string> Why(const JobId& job) const;
-  // Of the newest attempt, from byte `offset` on.
+  // Of the newest attempt, from byte `offset` on: not always up to the end. Empty: there is no more.
   Result<std::string> Log(const JobId& job, uint64_t offset) const;
 
   // True while a coordinator answers.

@@ -15,17 +15,23 @@ struct Options {
   HomeOption home;
 };
 
-Result<void> CancelAndWait(const Client& client, const std::string& id) {
-  TUTTI_RETURN_IF_ERROR(client.Cancel(id));
+Result<EnsembleDocument> Look(const Client& client, const std::string& name) {
+  TUTTI_ASSIGN_OR_RETURN(const Json json, client.Ensemble(name));
+  return ReadEnsemble(json);
+}
+
+Result<void> CancelAndWait(const Client& client, const std::string& name) {
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleDocument named, Look(client, name));
+  TUTTI_RETURN_IF_ERROR(client.Cancel(named.id));
   const auto has_ended = [&]() -> Result<bool> {
-    TUTTI_ASSIGN_OR_RETURN(const Json json, client.Ensemble(id));
-    TUTTI_ASSIGN_OR_RETURN(const EnsembleDocument document, ReadEnsemble(json));
+    TUTTI_ASSIGN_OR_RETURN(const EnsembleDocument document, Look(client, named.id));
     return document.ended();
   };
-  auto ended = WaitUntil(has_ended, kDeadline, id + " has not ended yet");
+  const auto ended = WaitUntil(has_ended, kDeadline, named.id + " has not ended yet");
   // Its coordinator may have had nothing else to do, and be gone.
-  if (!ended && ended.error().code == ErrorCode::kUnreachable) return {};
-  return ended;
+  if (!ended && ended.error().code != ErrorCode::kUnreachable) return ended;
+  Print(fmt::format("{} is cancelled; `tutti resume {}` would go on with it.\n", named.id, named.id));
+  return {};
 }
 
 int Cancel(const Options& options) {
@@ -35,7 +41,6 @@ int Cancel(const Options& options) {
     Complain(cancelled.error());
     return ExitCodeOf(cancelled.error().code);
   }
-  Print(fmt::format("{} is cancelled; `tutti resume {}` would go on with it.\n", options.id, options.id));
   return kExitDone;
 }
 

@@ -21,8 +21,20 @@ void PrintProblems(const std::vector<storage::Problem>& problems) {
 }
 
 Result<int> CheckHome(const std::filesystem::path& home) {
-  TUTTI_ASSIGN_OR_RETURN(const Records records, storage::Catalog::ReadNewest(PosixFileSystem(), home));
-  TUTTI_ASSIGN_OR_RETURN(const storage::CheckReport report, storage::Check(PosixFileSystem(), home, records));
+  if (!PosixFileSystem().Exists(home / "catalog")) {
+    return Fail(ErrorCode::kNotFound, "there is no catalog in {}; `tutti fsck --rebuild` makes one of what is there",
+                home.string());
+  }
+  // While somebody trains, rows and folders differ for moments, which would look like losses. A home that cannot be
+  // written to is checked without the lock.
+  const auto lock = storage::HomeLock::Acquire(home);
+  if (!lock && lock.error().code == ErrorCode::kConflict) return tl::unexpected<Error>(lock.error());
+  std::vector<std::string> damaged;
+  TUTTI_ASSIGN_OR_RETURN(const Records records, storage::Catalog::ReadNewest(PosixFileSystem(), home, &damaged));
+  TUTTI_ASSIGN_OR_RETURN(storage::CheckReport report, storage::Check(PosixFileSystem(), home, records));
+  for (std::string& generation : damaged) {
+    report.problems.push_back({storage::ProblemKind::kDamaged, home / "catalog", std::move(generation)});
+  }
   PrintProblems(report.problems);
   Print(fmt::format("ensembles: {}, checkpoints: {}, read: {}; {}\n", report.ensembles, report.checkpoints,
                     FormatBytes(report.bytes),

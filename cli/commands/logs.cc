@@ -28,18 +28,23 @@ Result<bool> HasEnded(const Reader& reader, const JobId& job) {
   return member != document.members.end() && member->state != "waiting" && member->state != "running";
 }
 
+// Prints what there is from `offset` on, answer by answer, and moves `offset` behind it.
+Result<void> PrintRest(const Reader& reader, const JobId& job, uint64_t& offset) {
+  while (true) {
+    TUTTI_ASSIGN_OR_RETURN(const std::string text, reader.Log(job, offset));
+    if (text.empty()) return {};
+    Print(text);
+    offset += text.size();
+  }
+}
+
 Result<void> PrintLog(const Reader& reader, const JobId& job, bool follow) {
   uint64_t offset = 0;
   while (true) {
     // Asked before the text is read, so that nothing written before the end is missed.
     TUTTI_ASSIGN_OR_RETURN(const bool ended, follow ? HasEnded(reader, job) : Result<bool>(true));
-    const auto text = reader.Log(job, offset);
-    if (text) {
-      Print(*text);
-      offset += text->size();
-    } else if (ended || text.error().code != ErrorCode::kNotFound) {
-      return tl::unexpected<Error>(text.error());
-    }
+    const auto printed = PrintRest(reader, job, offset);
+    if (!printed && (ended || printed.error().code != ErrorCode::kNotFound)) return printed;
     if (ended) return {};
     std::this_thread::sleep_for(kPoll);
   }

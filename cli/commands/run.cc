@@ -5,6 +5,7 @@
 #include "cli/experiment.h"
 #include "cli/follow.h"
 #include "cli/gangs.h"
+#include "cli/reader.h"
 
 namespace tutti::cli {
 namespace {
@@ -35,22 +36,37 @@ int Fails(const Error& error) {
   return error.code == ErrorCode::kInternal ? kExitInternal : kExitFailed;
 }
 
+// Needs no coordinator, whether one serves the home or not.
+int ShowAnswered(const std::filesystem::path& home, const std::string& id, Output output) {
+  const auto json = Reader(home).Ensemble(id);
+  const auto document = json ? ReadEnsemble(*json) : Result<EnsembleDocument>(tl::unexpected(json.error()));
+  if (!document) return Fails(document.error());
+  Announce({id, "finished"}, output);
+  return PrintEnd(*json, *document, home, output);
+}
+
 int Run(const Options& options) {
   const auto experiment = ReadExperiment(options.file, options.overrides);
   if (!experiment) return kExitUsage;
+  const std::filesystem::path home = options.home.Find();
+  const Output output = options.output.Choose();
+  if (!options.start_another) {
+    // What is wrong with the catalog is told by those who start on it.
+    const auto answered = Reader(home).FindAnswered(experiment->spec);
+    if (answered && *answered) return ShowAnswered(home, **answered, output);
+  }
   const auto inventory = TakeLocalInventory(options.slots);
   if (!inventory) return Fails(inventory.error());
   const auto fits = CheckGangsFit(experiment->spec, *inventory);
   if (!fits) return Fails(fits.error());
 
-  const std::filesystem::path home = options.home.Find();
-  const auto cluster = LocalCluster::Start(home, *inventory);
-  if (!cluster) return Fails(cluster.error());
   const auto again = options.start_another ? Client::Again::kStartAnother : Client::Again::kContinue;
-  const auto submitted = Client(home).Submit(spec::ToJson(experiment->spec), experiment->source, again);
-  if (!submitted) return Fails((*cluster)->failure().value_or(submitted.error()));
-  Announce(*submitted, options.output.Choose());
-  return FollowHere(**cluster, home, submitted->id, options.output.Choose());
+  return TrainHere(home, *inventory, output, [&](const Client& client) -> Result<std::string> {
+    TUTTI_ASSIGN_OR_RETURN(const Client::Submitted submitted,
+                           client.Submit(spec::ToJson(experiment->spec), experiment->source, again));
+    Announce(submitted, output);
+    return submitted.id;
+  });
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ struct EnsembleDocument {
   std::string id;
   std::string state;  // running, finished, incomplete, failed, cancelled, stopped
   std::string submitted_at;
-  std::string ended_at;  // empty: not yet
+  std::string ended_at;  // empty: not yet, whatever its state: members may still write their checkpoints
   std::string note;
   int members_total = 0;
   int members_finished = 0;
@@ -56,7 +56,7 @@ struct EnsembleDocument {
   std::vector<MemberDocument> members;
   std::optional<ensemble::EnsembleReport> results;
 
-  bool ended() const { return state != "running"; }
+  bool ended() const { return !ended_at.empty(); }
   // From submission to end; none while it runs.
   std::optional<double> DurationSeconds() const;
 };

@@ -51,6 +51,16 @@ TEST(EnsembleDocument, KnowsHowLongItTookOnceItHasEnded) {
   EXPECT_THAT(document.DurationSeconds(), Optional(86401.5));
 }
 
+TEST(EnsembleDocument, HasNotEndedWhileItsMembersAreStillStopping) {
+  EnsembleDocument document = Running();
+  for (const char* state : {"running", "stopped", "cancelled"}) {
+    document.state = state;
+    EXPECT_FALSE(document.ended()) << state;
+  }
+  document.ended_at = "2026-03-02T12:00:01.500Z";
+  EXPECT_TRUE(document.ended());
+}
+
 TEST(MemberDocument, ProgressGoesBySteps) {
   const EnsembleDocument document = Running();
   EXPECT_EQ(document.members[0].Progress(), 1);

@@ -177,6 +177,22 @@ def test_one_signal_checkpoints_and_says_how_to_go_on(tutti, long_experiment, un
     assert_same_weights(expected, tutti.member_weights("small-1"))
 
 
+def test_slow_checkpoint_is_waited_for_after_a_signal(tutti, long_experiment):
+    process = tutti.start("run", long_experiment, "--slots", 2)
+    wait_for(lambda: any(member["step"] for member in (tutti.try_show("small-1") or {}).get("members", [])), "no step")
+    pid = wait_for(lambda: [pid for pid, text in trainers(tutti) if "lenet5-s0" in text], "no trainer runs")[0]
+    os.kill(pid, signal.SIGSTOP)
+    process.send_signal(signal.SIGINT)
+    time.sleep(12)  # as long as a large checkpoint on a slow disk may take
+    assert process.poll() is None, process.output()
+    os.kill(pid, signal.SIGCONT)
+    assert process.wait(timeout=60) == 130, process.output()
+    assert "Go on with: tutti resume small-1" in process.output()
+    assert tutti.show("small-1")["state"] == "stopped"
+    events = next((tutti.home / "small-1/members/lenet5-s0").glob("attempt-*/events.jsonl")).read_text()
+    assert '"stopped_early"' in events.splitlines()[-1], "it was killed"
+
+
 def test_two_signals_end_at_once(tutti, long_experiment):
     process = tutti.start("run", long_experiment, "--slots", 2)
     pid, _ = wait_for(lambda: trainers(tutti), "no trainer runs")[0]
