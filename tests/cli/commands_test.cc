@@ -1,0 +1,180 @@
+// Commands on a home that holds an ensemble, with a coordinator that serves it and without.
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "cli/client.h"
+#include "common/spec/parse.h"
+#include "coordinator/server/coordinator.h"
+#include "storage/catalog/catalog.h"
+#include "storage/checkpoints/checkpoint_store.h"
+#include "tests/cli/testing.h"
+
+namespace tutti::cli {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+class CommandsTest : public testing::Test {
+ protected:
+  void Serve() {
+    server::CoordinatorOptions options;
+    options.home = folder_.path();
+    coordinator_ = server::Coordinator::Start(std::move(options)).value();
+  }
+  // "small-1", which nobody trains.
+  void Submit() {
+    Serve();
+    spec::ParseInput input;
+    input.text = experiment_;
+    input.file_name = "a.yaml";
+    input.base_folder = folder_.path();
+    const Json experiment = spec::ToJson(spec::Parse(input).value());
+    const auto submitted = Client(folder_.path()).Submit(experiment, "", Client::Again::kContinue);
+    ASSERT_TRUE(submitted) << submitted.error().Text();
+  }
+  void Leave() { coordinator_.reset(); }
+
+  // As if the ensemble's members had been tried once, and the ensemble had ended so.
+  void EndAs(EnsembleState state, JobState jobs) {
+    Submit();
+    Leave();
+    storage::Catalog catalog = storage::Catalog::Open(PosixFileSystem(), folder_.path()).value();
+    Records records = catalog.Load().value();
+    std::vector<storage::Change> changes;
+    for (EnsembleRecord& ensemble : records.ensembles) {
+      ensemble.state = state;
+      ensemble.ended_at = ensemble.submitted_at;
+      ensemble.split_drawn = true;
+      changes.emplace_back(Record(ensemble));
+    }
+    for (JobRecord& job : records.jobs) {
+      job.state = jobs;
+      job.attempts = 1;
+      changes.emplace_back(Record(job));
+    }
+    ASSERT_TRUE(catalog.Commit(changes));
+  }
+
+  std::string WriteExperiment() { return folder_.Write("a.yaml", experiment_).string(); }
+
+  void WriteLog(const std::string& text) {
+    const std::filesystem::path folder =
+        folder_.path() / "small-1" / storage::AttemptFolder({{EnsembleId("small-1"), "lenet5-s0"}, 1});
+    std::filesystem::create_directories(folder);
+    std::ofstream(folder / "log.txt") << text;
+  }
+
+  Outcome Run(const std::string& command) {
+    return RunProgram(fmt::format("{} --home {} 2>&1", command, folder_.path().string()));
+  }
+
+  int Generations() const {
+    return static_cast<int>(std::distance(std::filesystem::directory_iterator(folder_.path() / "catalog"),
+                                          std::filesystem::directory_iterator()));
+  }
+
+  TemporaryFolder folder_;
+  std::string experiment_ = kExperiment;
+  std::unique_ptr<server::Coordinator> coordinator_;
+};
+
+TEST_F(CommandsTest, LogsPrintsALongLogToItsEndWhoeverKnowsIt) {
+  EndAs(EnsembleState::kCancelled, JobState::kCancelled);
+  std::string text;
+  for (int line = 0; text.size() < 5 * 512 * 1024; ++line) text += fmt::format("line {}\n", line);
+  WriteLog(text);
+  EXPECT_TRUE(Run("logs small-1/lenet5-s0").output == text);
+  Serve();
+  EXPECT_TRUE(Run("logs small-1/lenet5-s0").output == text);
+  EXPECT_TRUE(Run("logs -f small-1/lenet5-s0").output == text);
+}
+
+TEST_F(CommandsTest, LogsOfATrainerThatSaidNothingAreEmpty) {
+  EndAs(EnsembleState::kCancelled, JobState::kCancelled);
+  for (const char* by : {"catalog", "coordinator"}) {
+    const Outcome outcome = Run("logs small-1/lenet5-s0");
+    EXPECT_EQ(outcome.exit_code, 0) << by;
+    EXPECT_THAT(outcome.output, IsEmpty()) << by;
+    if (!coordinator_) Serve();
+  }
+}
+
+TEST_F(CommandsTest, CancelSaysWhichEnsembleWasTheLast) {
+  Submit();
+  const Outcome outcome = Run("cancel last");
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.output, "small-1 is cancelled; `tutti resume small-1` would go on with it.\n");
+}
+
+TEST_F(CommandsTest, FsckLeavesAHomeAloneInWhichSomebodyTrains) {
+  Submit();
+  const Outcome outcome = Run("fsck");
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.output, HasSubstr(fmt::format("process {}", getpid())));
+  Leave();
+  EXPECT_EQ(Run("fsck").exit_code, 0);
+}
+
+TEST_F(CommandsTest, WhatHasFinishedIsShownWithoutACoordinatorOfItsOwn) {
+  EndAs(EnsembleState::kFinished, JobState::kFinished);
+  const std::string file = WriteExperiment();
+  const int generations = Generations();
+  for (const char* by : {"catalog", "coordinator"}) {
+    SCOPED_TRACE(by);
+    const Outcome resumed = Run("resume small-1");
+    EXPECT_EQ(resumed.exit_code, 0);
+    EXPECT_THAT(resumed.output, HasSubstr("small-1 has finished already.\nsmall-1: finished"));
+    EXPECT_THAT(resumed.output, Not(HasSubstr("goes on")));
+    EXPECT_EQ(Run("resume small-1 --slots 1 -q").output, "small-1\n");
+    const Outcome run = Run("run " + file);
+    EXPECT_EQ(run.exit_code, 0);
+    EXPECT_THAT(run.output, HasSubstr("small-1 has trained this experiment already"));
+    EXPECT_TRUE(ParseJson(Run("run -o json " + file).output));
+    if (coordinator_) break;
+    EXPECT_EQ(Generations(), generations);
+    Serve();
+  }
+}
+
+TEST_F(CommandsTest, ResumeInAServedHomeHonoursHowToAnswerAndRefusesSlots) {
+  Submit();
+  EXPECT_THAT(Run("resume small-1").output, HasSubstr("small-1 goes on in the coordinator that serves"));
+  EXPECT_EQ(Run("resume small-1 -q").output, "small-1\n");
+  const auto json = ParseJson(Run("resume small-1 -o json").output);
+  ASSERT_TRUE(json);
+  EXPECT_EQ((*json)["state"], "running");
+  for (const char* option : {"--slots 1", "--threads-per-slot 1"}) {
+    const Outcome refused = Run(std::string("resume small-1 ") + option);
+    EXPECT_EQ(refused.exit_code, 2);
+    EXPECT_THAT(refused.output, HasSubstr("--slots"));
+  }
+}
+
+TEST_F(CommandsTest, ResumeRefusesAGangThatCanNeverFit) {
+  experiment_.replace(experiment_.find("seeds: 2"), 8, "seeds: 1, slots: 64");
+  Submit();
+  Leave();
+  const Outcome outcome = Run("resume small-1 --slots 2");
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.output, HasSubstr("lenet5-s0 needs 64 slots at once and this machine lends 2"));
+}
+
+TEST(Run, WithoutATrainerIsRefusedBeforeAnythingIsWritten) {
+  const TemporaryFolder folder;
+  const auto program = folder.path() / "tutti";
+  std::filesystem::copy_file(TUTTI_PROGRAM, program);
+  const auto file = folder.Write("a.yaml", kExperiment);
+  const auto home = folder.path() / "runs";
+  const Outcome outcome = RunProgram(
+      fmt::format("--version >/dev/null && {} run {} --home {} 2>&1", program.string(), file.string(), home.string()));
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.output, HasSubstr("tutti-trainer is missing"));
+  EXPECT_FALSE(std::filesystem::exists(home));
+}
+
+}  // namespace
+}  // namespace tutti::cli

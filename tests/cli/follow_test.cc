@@ -1,0 +1,57 @@
+#include "cli/follow.h"
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+
+#include "cli/borrowed_coordinator.h"
+#include "tests/cli/testing.h"
+
+namespace tutti::cli {
+namespace {
+
+using testing::HasSubstr;
+
+class TrainHereTest : public testing::Test {
+ protected:
+  TrainHereTest() { setenv("TUTTI_TRAINER", "/bin/true", 1); }
+  ~TrainHereTest() override { unsetenv("TUTTI_TRAINER"); }
+
+  static worker::Inventory OneSlot() {
+    worker::Inventory inventory;
+    inventory.slots = 1;
+    return inventory;
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(TrainHereTest, ASignalBeforeAnythingWasSubmittedStopsAndSaysSo) {
+  testing::internal::CaptureStderr();
+  const int exit_code =
+      TrainHere(folder_.path(), OneSlot(), Output::kText, [](const Client& client) -> Result<std::string> {
+        kill(getpid(), SIGTERM);
+        const auto is_gone = [&]() -> Result<bool> {
+          const auto answer = client.Ensembles();
+          return !answer && answer.error().code == ErrorCode::kUnreachable;
+        };
+        TUTTI_RETURN_IF_ERROR(WaitUntil(is_gone, std::chrono::seconds(30), "the coordinator still answers"));
+        return Fail(ErrorCode::kUnreachable, "nobody answers");
+      });
+  EXPECT_EQ(exit_code, 143);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("the same command begins it"));
+}
+
+TEST_F(TrainHereTest, ARefusedEnsembleIsAFailureWithItsReason) {
+  testing::internal::CaptureStderr();
+  const int exit_code = TrainHere(folder_.path(), OneSlot(), Output::kText, [](const Client&) -> Result<std::string> {
+    return Fail(ErrorCode::kInvalid, "no such thing");
+  });
+  EXPECT_EQ(exit_code, 1);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "tutti: no such thing\n");
+}
+
+}  // namespace
+}  // namespace tutti::cli
