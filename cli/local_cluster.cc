@@ -1,22 +1,13 @@
 #include "cli/local_cluster.h"
 
-#include <unistd.h>
-
-#include <array>
-
 #include "cli/logging.h"
+#include "common/host_name.h"
 #include "common/protocol/channel.h"
 
 namespace tutti::cli {
 namespace {
 
 constexpr Duration kKillDeadline = std::chrono::seconds(10);
-
-std::string HostName() {
-  std::array<char, 256> name{};
-  if (gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "localhost";
-  return name.data();
-}
 
 }  // namespace
 
@@ -26,6 +17,8 @@ Result<std::unique_ptr<LocalCluster>> LocalCluster::Start(const std::filesystem:
   TUTTI_ASSIGN_OR_RETURN(const std::filesystem::path trainer, worker::FindTrainer());
   server::CoordinatorOptions coordinator_options;
   coordinator_options.home = home;
+  // Who asks for one ensemble does not ask for whatever else a killed process left unfinished here.
+  coordinator_options.core.interrupted = core::Interrupted::kStop;
   TUTTI_ASSIGN_OR_RETURN(auto coordinator, server::Coordinator::Start(std::move(coordinator_options)));
 
   LogToHome(home);
@@ -43,6 +36,11 @@ Result<std::unique_ptr<LocalCluster>> LocalCluster::Start(const std::filesystem:
   coordinator->AttachWorker(std::move(coordinators_end));
   agent->Attach(std::move(workers_end));
   return std::unique_ptr<LocalCluster>(new LocalCluster(std::move(coordinator), std::move(agent)));
+}
+
+std::optional<Error> LocalCluster::failure() const {
+  if (auto failure = coordinator_->failure()) return failure;
+  return agent_->failure();
 }
 
 void LocalCluster::KillAll() {

@@ -15,6 +15,7 @@ namespace tutti::cli {
 // Thread-safe.
 class LocalCluster {
  public:
+  // Trains what it is asked for through the API, and nothing else that the home may hold.
   // Errors: those of Coordinator::Start (kConflict: another serves the home) and Agent::Start (kNotFound: no trainer).
   static Result<std::unique_ptr<LocalCluster>> Start(const std::filesystem::path& home,
                                                      const worker::Inventory& inventory);
@@ -25,8 +26,8 @@ class LocalCluster {
   void KillAll();
   // True once the coordinator has ended; false when `deadline` passed before.
   bool WaitStopped(Duration deadline) { return coordinator_->WaitStopped(deadline); }
-  // Why the coordinator ended by itself.
-  std::optional<Error> failure() const { return coordinator_->failure(); }
+  // Why nothing will be trained any more: the coordinator or the worker ended by itself, or the one refused the other.
+  std::optional<Error> failure() const;
 
  private:
   LocalCluster(std::unique_ptr<server::Coordinator> coordinator, std::unique_ptr<worker::Agent> agent)

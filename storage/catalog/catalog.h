@@ -32,6 +32,8 @@ class HomeLock {
   // kConflict with the holder's process id and what to do. Makes the home when it is not there. On a file system
   // without locks it is acquired all the same: the generations still keep two coordinators apart.
   static Result<HomeLock> Acquire(const std::filesystem::path& home);
+  // Whether a process has it now. Changes nothing. False where that cannot be told.
+  static bool IsHeld(const std::filesystem::path& home);
   HomeLock(HomeLock&&) noexcept;
   HomeLock& operator=(HomeLock&&) noexcept;
   ~HomeLock();
@@ -49,11 +51,13 @@ class Catalog {
   // catalog from folders). kInvalid: the newest was written by a newer version of this program. Of the older
   // generations the two newest stay.
   static Result<Catalog> Open(FileSystem& files, const std::filesystem::path& home);
-  // Starts a generation that holds `records` and nothing of the generations before it. A crash leaves either the whole
-  // of it or what was there.
+  // Starts a generation that holds `records` and nothing of the generations before it but the numbers that they gave,
+  // where one of them can be read (see HighestNumber). A crash leaves either the whole of it or what was there.
   static Result<Catalog> Replace(FileSystem& files, const std::filesystem::path& home, const Records& records);
   // A copy of the newest generation for reading, while no coordinator answers. kNotFound: nothing there.
-  static Result<Records> ReadNewest(FileSystem& files, const std::filesystem::path& home);
+  // Newer ones that are damaged are passed over, and told of in `warnings` where there is one.
+  static Result<Records> ReadNewest(FileSystem& files, const std::filesystem::path& home,
+                                    std::vector<std::string>* warnings = nullptr);
 
   Catalog(Catalog&&) noexcept;
   Catalog& operator=(Catalog&&) noexcept;

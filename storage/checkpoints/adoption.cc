@@ -1,6 +1,8 @@
 #include "storage/checkpoints/adoption.h"
 
 #include <algorithm>
+#include <functional>
+#include <map>
 
 namespace tutti::storage {
 namespace {
@@ -15,6 +17,54 @@ bool HasRow(const FoundCheckpoint& checkpoint, std::span<const CheckpointRecord>
   return std::any_of(known.begin(), known.end(), [&](const CheckpointRecord& row) {
     return row.attempt == checkpoint.manifest.attempt && row.step == checkpoint.manifest.step;
   });
+}
+
+Result<void> VerifyRow(const CheckpointStore& store, const CheckpointRecord& row) {
+  TUTTI_ASSIGN_OR_RETURN(const FoundCheckpoint found, store.Find(row.attempt, row.step));
+  if (found.manifest_hash != row.manifest_hash) {
+    return Fail(ErrorCode::kCorrupt, "{} is not the one that was recorded", (found.folder / "manifest.json").string());
+  }
+  return store.Verify(found);
+}
+
+// Of the job's rows, the newest first, those that the next attempt would go on from and cannot.
+Result<std::vector<UnreadableCheckpoint>> FindUnreadable(const CheckpointStore& store, const JobId& job,
+                                                         std::span<const CheckpointRecord> known,
+                                                         std::span<const CheckpointRecord> adopted) {
+  const auto key = [](const CheckpointRecord& row) { return CheckpointKey{row.attempt, row.step}; };
+  std::map<CheckpointKey, const CheckpointRecord*, std::greater<>> newest_first;
+  for (const CheckpointRecord& row : known) {
+    if (row.attempt.job == job && row.state == CheckpointState::kCommitted) newest_first[key(row)] = &row;
+  }
+  std::vector<UnreadableCheckpoint> unreadable;
+  for (const auto& [id, row] : newest_first) {
+    if (!adopted.empty() && key(adopted.back()) > id) break;  // verified just now
+    const auto whole = VerifyRow(store, *row);
+    if (whole) break;
+    const ErrorCode code = whole.error().code;
+    if (code != ErrorCode::kCorrupt && code != ErrorCode::kNotFound) return tl::unexpected(whole.error());
+    unreadable.push_back({*row, whole.error().Text()});
+  }
+  return unreadable;
+}
+
+// Takes in what the attempt's folder holds without a row.
+Result<void> AdoptFrom(const CheckpointStore& store, const AttemptId& newest, std::span<const CheckpointRecord> known,
+                       JobFolders& folders) {
+  TUTTI_ASSIGN_OR_RETURN(AttemptContents contents, store.Inspect(newest));
+  TUTTI_RETURN_IF_ERROR(store.SyncFolders(newest));
+  folders.quarantined = std::move(contents.quarantined);
+  for (const FoundCheckpoint& checkpoint : contents.checkpoints) {
+    if (HasRow(checkpoint, known)) continue;
+    if (auto whole = store.Verify(checkpoint); whole) {
+      folders.adopted.push_back(RecordOf(checkpoint));
+    } else if (whole.error().code == ErrorCode::kCorrupt) {
+      folders.quarantined.push_back({checkpoint.folder, whole.error().Text()});
+    } else {
+      return tl::unexpected(std::move(whole.error()));
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -32,15 +82,6 @@ CheckpointRecord RecordOf(const FoundCheckpoint& checkpoint) {
           .validation_loss = loss == manifest.metrics.end() ? std::nullopt : std::optional(loss->second)};
 }
 
-std::vector<CheckpointRecord> ChooseForAdoption(const AttemptId& newest, std::span<const FoundCheckpoint> found,
-                                                std::span<const CheckpointRecord> known) {
-  std::vector<CheckpointRecord> adopted;
-  for (const FoundCheckpoint& checkpoint : found) {
-    if (checkpoint.manifest.attempt == newest && !HasRow(checkpoint, known)) adopted.push_back(RecordOf(checkpoint));
-  }
-  return adopted;
-}
-
 Result<JobFolders> InspectJobFolders(const CheckpointStore& store, const JobId& job,
                                      std::span<const CheckpointRecord> known) {
   JobFolders folders;
@@ -52,21 +93,11 @@ Result<JobFolders> InspectJobFolders(const CheckpointStore& store, const JobId& 
   for (const CheckpointRecord& row : known) {
     if (row.attempt.job == job) newest.number = std::max(newest.number, row.attempt.number);
   }
-  if (newest.number > folders.highest_attempt || newest.number == 0) return folders;
-
-  TUTTI_ASSIGN_OR_RETURN(AttemptContents contents, store.Inspect(newest));
-  folders.temporary = std::move(contents.temporary);
-  folders.quarantined = std::move(contents.quarantined);
-  for (const FoundCheckpoint& checkpoint : contents.checkpoints) {
-    if (HasRow(checkpoint, known)) continue;
-    if (auto whole = store.Verify(checkpoint); whole) {
-      folders.adopted.push_back(RecordOf(checkpoint));
-    } else if (whole.error().code == ErrorCode::kCorrupt) {
-      folders.quarantined.push_back({checkpoint.folder, whole.error().Text()});
-    } else {
-      return tl::unexpected(std::move(whole.error()));
-    }
+  if (attempts.empty()) return folders;  // nothing at all is there: that says nothing of single checkpoints
+  if (newest.number == folders.highest_attempt && newest.number > 0) {
+    TUTTI_RETURN_IF_ERROR(AdoptFrom(store, newest, known, folders));
   }
+  TUTTI_ASSIGN_OR_RETURN(folders.unreadable, FindUnreadable(store, job, known, folders.adopted));
   return folders;
 }
 

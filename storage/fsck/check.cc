@@ -69,7 +69,9 @@ class EnsembleCheck {
     }
     auto verified = store_.Verify(checkpoint);
     if (!verified && verified.error().code != ErrorCode::kCorrupt) return verified;
-    if (!verified) {
+    if (!verified && row == nullptr) {
+      ReportQuarantined(checkpoint.folder, verified.error().Text());
+    } else if (!verified) {
       Report(ProblemKind::kDamaged, checkpoint.folder, verified.error().Text());
     } else if (row == nullptr) {
       ReportUnrecorded(checkpoint);
@@ -81,7 +83,7 @@ class EnsembleCheck {
     const AttemptId& attempt = checkpoint.manifest.attempt;
     const bool newest = newest_.at(attempt.job) == attempt.number;
     Report(ProblemKind::kFolderWithoutRow, checkpoint.folder,
-           newest ? "whole, and not recorded: the next start of tutti takes it in"
+           newest ? "whole, and not recorded: it is taken in before the member's next attempt, or by a rebuild"
                   : "whole, not recorded, and of an attempt that was replaced: only a rebuild takes it in");
   }
 
@@ -93,13 +95,18 @@ class EnsembleCheck {
       if (row.state == CheckpointState::kDeleting) return ReportMarked(row);
       return Report(ProblemKind::kDamaged, folder.folder, folder.reason);
     }
-    Report(ProblemKind::kQuarantined, folder.folder,
-           folder.reason + ": it is left alone; delete it when you know that it is not needed");
+    ReportQuarantined(folder.folder, folder.reason);
+  }
+
+  void ReportQuarantined(const fs::path& folder, const std::string& reason) {
+    Report(ProblemKind::kQuarantined, folder,
+           reason + ": it is left alone; delete it when you know that it is not needed");
   }
 
   void CheckTemporary(const AttemptId& attempt, const fs::path& folder) {
     if (live_.contains(attempt)) return;  // it may be writing
-    Report(ProblemKind::kTemporary, folder, "left half written by an attempt that ended: safe to delete");
+    Report(ProblemKind::kTemporary, folder,
+           "left half written by an attempt that ended: safe to delete, and removed before the member's next attempt");
   }
 
   void ReportLost(const CheckpointRecord& row) {
@@ -147,6 +154,14 @@ std::set<EnsembleId> RecordedEnsembles(const Records& records) {
   return ids;
 }
 
+std::set<EnsembleId> RemovedEnsembles(const Records& records) {
+  std::set<EnsembleId> ids;
+  for (const EnsembleRecord& row : records.ensembles) {
+    if (row.state == EnsembleState::kRemoving) ids.insert(row.id);
+  }
+  return ids;
+}
+
 }  // namespace
 
 std::string_view Name(ProblemKind kind) {
@@ -178,11 +193,17 @@ Result<CheckReport> Check(FileSystem& files, const fs::path& home, const Records
   CheckReport report;
   TUTTI_ASSIGN_OR_RETURN(const std::set<EnsembleId> found, EnsembleFolders(files, home));
   const std::set<EnsembleId> recorded = RecordedEnsembles(records);
+  const std::set<EnsembleId> removing = RemovedEnsembles(records);
   std::set<EnsembleId> all = recorded;
   all.insert(found.begin(), found.end());
   report.ensembles = static_cast<int>(all.size());
   for (const EnsembleId& id : all) {
     const fs::path folder = home / id.str();
+    if (removing.contains(id)) {
+      report.problems.push_back({ProblemKind::kMarked, folder,
+                                 "the ensemble is being removed: the next `tutti run` or `tutti rm` ends that"});
+      continue;
+    }
     if (!recorded.contains(id)) {
       report.problems.push_back({ProblemKind::kFolderWithoutRow, folder,
                                  "an ensemble that is not recorded: `tutti fsck --rebuild` takes it in"});

@@ -6,6 +6,7 @@
 #include "cli/borrowed_coordinator.h"
 #include "common/spec/parse.h"
 #include "coordinator/server/coordinator.h"
+#include "storage/catalog/catalog.h"
 #include "tests/cli/testing.h"
 
 namespace tutti::cli {
@@ -34,8 +35,9 @@ class ReaderTest : public testing::Test {
   const JobId member_{EnsembleId("small-1"), "lenet5-s0"};
 };
 
-TEST_F(ReaderTest, TellsTheSameOfARunningCoordinatorAndOfItsCatalog) {
+TEST_F(ReaderTest, TellsTheSameOfACoordinatorAndOfItsCatalogAfterwards) {
   ASSERT_TRUE(reader_.IsServed());
+  ASSERT_TRUE(Client(folder_.path()).Cancel("small-1"));
   const Json served_list = reader_.Ensembles().value();
   const Json served = reader_.Ensemble("last").value();
   coordinator_.reset();
@@ -46,9 +48,27 @@ TEST_F(ReaderTest, TellsTheSameOfARunningCoordinatorAndOfItsCatalog) {
   EXPECT_EQ(stored["members"].size(), served["members"].size());
 }
 
-TEST_F(ReaderTest, WithoutACoordinatorAWaitingMemberWaitsForOne) {
+TEST_F(ReaderTest, WhatAGoneProcessLeftRunningIsStopped) {
+  EXPECT_EQ(reader_.Ensembles().value()["ensembles"][0]["state"], "running");
   coordinator_.reset();
-  EXPECT_THAT(reader_.Why(member_).value(), HasSubstr("tutti resume small-1"));
+  EXPECT_EQ(reader_.Ensembles().value()["ensembles"][0]["state"], "stopped");
+  const Json ensemble = reader_.Ensemble("last").value();
+  EXPECT_EQ(ensemble["state"], "stopped");
+  EXPECT_EQ(ensemble["note"], "its process is gone");
+  EXPECT_EQ(ensemble["members"][0]["state"], "stopped");
+  EXPECT_EQ(reader_.Why(member_).value(), "stopped: its process is gone; `tutti resume small-1` goes on with it");
+}
+
+TEST_F(ReaderTest, AProcessThatDoesNotAnswerYetIsNotTakenForGone) {
+  coordinator_.reset();
+  const auto starting = storage::HomeLock::Acquire(folder_.path());
+  EXPECT_EQ(reader_.Ensemble("last").value()["state"], "running");
+}
+
+TEST_F(ReaderTest, WhatAGoneProcessLeftRunningMayBeRemoved) {
+  coordinator_.reset();
+  EXPECT_TRUE(WithCoordinator(folder_.path(), [](const Client& client) { return client.Remove("small-1"); }));
+  EXPECT_EQ(reader_.Ensemble("small-1").error().code, ErrorCode::kNotFound);
 }
 
 TEST_F(ReaderTest, WhatIsNotThereIsNotFoundEitherWay) {

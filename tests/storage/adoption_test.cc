@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/storage/checkpoints.h"
+#include "tests/support/faulty_file_system.h"
 #include "tests/support/temporary_folder.h"
 
 namespace tutti::storage {
@@ -36,23 +37,6 @@ TEST(RecordOf, TellsAllThatTheCatalogKeeps) {
                                                         .validation_loss = 0.25}));
 }
 
-TEST(ChooseForAdoption, TakesWhatTheNewestAttemptWroteAndNobodyRecorded) {
-  const std::vector<FoundCheckpoint> found = {Found(2, 10), Found(2, 20)};
-  const std::vector<CheckpointRecord> known = {RecordOf(Found(2, 10))};
-  EXPECT_THAT(ChooseForAdoption(Attempt(2), found, known), ElementsAre(RecordOf(Found(2, 20))));
-}
-
-TEST(ChooseForAdoption, LeavesOlderAttemptsAlone) {
-  // A fenced attempt may have written after its replacement was granted.
-  EXPECT_THAT(ChooseForAdoption(Attempt(2), std::vector{Found(1, 30)}, {}), IsEmpty());
-}
-
-TEST(ChooseForAdoption, DoesNotTakeBackWhatIsBeingDeleted) {
-  CheckpointRecord marked = RecordOf(Found(2, 10));
-  marked.state = CheckpointState::kDeleting;
-  EXPECT_THAT(ChooseForAdoption(Attempt(2), std::vector{Found(2, 10)}, std::vector{marked}), IsEmpty());
-}
-
 class InspectJobFoldersTest : public ::testing::Test {
  protected:
   testing::TemporaryFolder home_;
@@ -77,6 +61,28 @@ TEST_F(InspectJobFoldersTest, AdoptsTheNewestAttemptsCheckpointsByStep) {
   EXPECT_EQ(folders.adopted[1].step, 30);
 }
 
+TEST_F(InspectJobFoldersTest, DoesNotTakeBackWhatIsBeingDeleted) {
+  CheckpointRecord marked = RecordOf(WriteCheckpoint(store_, Attempt(1), 10).value());
+  marked.state = CheckpointState::kDeleting;
+  EXPECT_THAT(InspectJobFolders(store_, Attempt(1).job, std::vector{marked}).value().adopted, IsEmpty());
+}
+
+TEST_F(InspectJobFoldersTest, WhatIsAdoptedSurvivesAPowerCutThoughItsTrainerDiedBeforeItsLastSync) {
+  testing::FaultyFileSystem counting(PosixFileSystem());
+  CheckpointStore counted(counting, home_ / "counted-1");
+  ASSERT_TRUE(WriteCheckpoint(counted, Attempt(1), 10));
+
+  testing::FaultyFileSystem faulty(PosixFileSystem());
+  CheckpointStore store(faulty, home_ / "fashion-mnist-3");
+  faulty.FailAt(counting.operations(), ErrorCode::kIo);
+  ASSERT_FALSE(WriteCheckpoint(store, Attempt(1), 10));
+  ASSERT_THAT(faulty.log().at(static_cast<size_t>(counting.operations()) - 2), HasSubstr("rename"));
+  const auto folders = InspectJobFolders(store, Attempt(1).job, {}).value();
+  ASSERT_THAT(folders.adopted, SizeIs(1));
+  faulty.LoseAllUnsynced();
+  EXPECT_TRUE(store_.Find(Attempt(1), 10)) << "its row is committed now";
+}
+
 TEST_F(InspectJobFoldersTest, AnAttemptThatHasRowsAndNoFolderIsStillTheNewest) {
   ASSERT_TRUE(WriteCheckpoint(store_, Attempt(1), 10));
   const auto folders = InspectJobFolders(store_, Attempt(1).job, std::vector{RecordOf(Found(2, 10))}).value();
@@ -92,6 +98,41 @@ TEST_F(InspectJobFoldersTest, ADamagedCheckpointIsQuarantinedInsteadOfAdopted) {
   EXPECT_THAT(folders.adopted, ElementsAre(RecordOf(good)));
   ASSERT_THAT(folders.quarantined, SizeIs(1));
   EXPECT_THAT(folders.quarantined[0].reason, HasSubstr("model.safetensors"));
+}
+
+TEST_F(InspectJobFoldersTest, RecordedCheckpointsAreVerifiedFromTheNewestOnUntilOneIsWhole) {
+  std::vector<CheckpointRecord> known;
+  for (const int number : {1, 2}) {
+    for (const int64_t step : {10, 20})
+      known.push_back(RecordOf(WriteCheckpoint(store_, Attempt(number), step).value()));
+  }
+  EXPECT_THAT(InspectJobFolders(store_, Attempt(1).job, known).value().unreadable, IsEmpty());
+  const auto damage = [&](int number, int64_t step) {
+    Overwrite(store_.Find(Attempt(number), step).value().folder / "model.safetensors", ModelBytes(3));
+  };
+  damage(1, 10);
+  EXPECT_THAT(InspectJobFolders(store_, Attempt(1).job, known).value().unreadable, IsEmpty())
+      << "one that nobody would go on from is not read";
+  damage(2, 20);
+  std::filesystem::remove_all(store_.Find(Attempt(2), 10).value().folder);
+  const auto unreadable = InspectJobFolders(store_, Attempt(1).job, known).value().unreadable;
+  ASSERT_THAT(unreadable, SizeIs(2));
+  EXPECT_EQ(unreadable[0].row, known[3]);
+  EXPECT_THAT(unreadable[0].reason, HasSubstr("model.safetensors"));
+  EXPECT_EQ(unreadable[1].row, known[2]);
+}
+
+TEST_F(InspectJobFoldersTest, ACheckpointThatWasExchangedForAnotherIsNotGoneOnFrom) {
+  CheckpointRecord known = RecordOf(WriteCheckpoint(store_, Attempt(1), 10).value());
+  known.manifest_hash = "of another";
+  const auto unreadable = InspectJobFolders(store_, Attempt(1).job, std::vector{known}).value().unreadable;
+  ASSERT_THAT(unreadable, SizeIs(1));
+  EXPECT_THAT(unreadable[0].reason, HasSubstr("not the one that was recorded"));
+}
+
+TEST_F(InspectJobFoldersTest, WhereNothingAtAllIsFoundNoCheckpointIsCondemned) {
+  const auto folders = InspectJobFolders(store_, Attempt(1).job, std::vector{RecordOf(Found(1, 10))}).value();
+  EXPECT_THAT(folders.unreadable, IsEmpty()) << "as when a disk is not mounted";
 }
 
 }  // namespace

@@ -45,12 +45,7 @@ class CheckTest : public HomeWithRuns {
   void DropRow(const AttemptId& attempt, int64_t step) {
     std::erase_if(records_.checkpoints, [&](const auto& row) { return row.attempt == attempt && row.step == step; });
   }
-  void WriteTemporary(const AttemptId& attempt) {
-    Manifest manifest;
-    manifest.attempt = attempt;
-    manifest.step = 99;
-    ASSERT_TRUE(store_.Begin(manifest));
-  }
+  void WriteTemporary(const AttemptId& attempt) { fs::create_directories(FolderOf(attempt) / ".step-00000099.1"); }
 
   Records records_;
 };
@@ -91,7 +86,7 @@ TEST_F(CheckTest, ACheckpointThatWasExchangedForAnotherWholeOneIsAnAlarm) {
 
 TEST_F(CheckTest, AWholeFolderOfTheNewestAttemptWithoutRowWillBeAdopted) {
   DropRow(kCurrent, 20);
-  ExpectOne(ProblemKind::kFolderWithoutRow, FolderOf(kCurrent, 20), "next start of tutti takes it in");
+  ExpectOne(ProblemKind::kFolderWithoutRow, FolderOf(kCurrent, 20), "taken in before the member's next attempt");
 }
 
 TEST_F(CheckTest, AWholeFolderOfAnOlderAttemptWithoutRowNeedsARebuild) {
@@ -102,7 +97,7 @@ TEST_F(CheckTest, AWholeFolderOfAnOlderAttemptWithoutRowNeedsARebuild) {
 TEST_F(CheckTest, ADamagedFolderWithoutRowIsNotCalledWhole) {
   DropRow(kCurrent, 20);
   Overwrite(FolderOf(kCurrent, 20) / "model.safetensors", ModelBytes(5));
-  ExpectOne(ProblemKind::kDamaged, FolderOf(kCurrent, 20), "model.safetensors");
+  ExpectOne(ProblemKind::kQuarantined, FolderOf(kCurrent, 20), "model.safetensors");
 }
 
 TEST_F(CheckTest, AFolderWithoutRowThatIsBrokenIsQuarantined) {
@@ -130,6 +125,13 @@ TEST_F(CheckTest, PredictionsThatAreGoneAreAnAlarm) {
   const fs::path file = ensemble_ / AttemptFolder(kFinished) / "predictions/last/test.safetensors";
   fs::remove(file);
   ExpectOne(ProblemKind::kRowWithoutFolder, file, "predictions of fashion-mnist-3/lenet5-s0/attempt-1 on test");
+}
+
+TEST_F(CheckTest, AnEnsembleThatIsBeingRemovedIsNoAlarmWithAndWithoutItsFolder) {
+  records_.ensembles[0].state = EnsembleState::kRemoving;
+  ExpectOne(ProblemKind::kMarked, ensemble_, "is being removed");
+  fs::remove_all(ensemble_);
+  ExpectOne(ProblemKind::kMarked, ensemble_, "is being removed");
 }
 
 TEST_F(CheckTest, AnEnsembleThatIsGoneIsAnAlarm) {
