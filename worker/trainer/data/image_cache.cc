@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <thread>
 #include <utility>
 
@@ -74,20 +75,6 @@ tl::unexpected<Error> FailPath(std::string_view what, const fs::path& path) {
   return FailErrno(errno, fmt::format("{} {}", what, path.string()));
 }
 
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  int get() const { return number_; }
-
- private:
-  int number_;
-};
-
 // A whole file in memory, read-only, as long as this lives.
 class Mapping {
  public:
@@ -104,7 +91,7 @@ class Mapping {
 };
 
 Result<std::shared_ptr<const Mapping>> Map(const fs::path& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const OwnedDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) return FailPath("cannot open", path);
   struct stat status;
   if (::fstat(file.get(), &status) != 0) return FailPath("cannot read", path);
@@ -131,6 +118,14 @@ Result<Header> CheckedHeader(const Mapping& mapping, const fs::path& path) {
                 header.file_bytes());
   }
   return header;
+}
+
+// A label beyond the classes would be read as a place in memory.
+Result<void> CheckLabels(const Mapping& mapping, const Header& header, const fs::path& path) {
+  const std::span labels(reinterpret_cast<const int64_t*>(mapping.at(kPage)), static_cast<size_t>(header.samples()));
+  const bool known = std::ranges::all_of(labels, [&](int64_t label) { return label >= 0 && label < header.classes; });
+  if (known) return {};
+  return Fail(ErrorCode::kCorrupt, "{} has a damaged label; remove it", path.string());
 }
 
 Images ImagesOn(std::shared_ptr<const Mapping> mapping, const Header& header) {
@@ -160,18 +155,12 @@ Result<void> AppendAll(WritableFile& file, const Header& header, const DecodedIm
 
 }  // namespace
 
-CacheLock::CacheLock(CacheLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-
-CacheLock::~CacheLock() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
 Result<CacheLock> CacheLock::Acquire(const fs::path& path, Duration patience) {
-  CacheLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-  if (lock.descriptor_ < 0) return FailPath("cannot open the lock", path);
+  CacheLock lock(OwnedDescriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)));
+  if (lock.descriptor_.get() < 0) return FailPath("cannot open the lock", path);
   const auto deadline = std::chrono::steady_clock::now() + patience;
   auto pause = std::chrono::milliseconds(1);
-  while (::flock(lock.descriptor_, LOCK_EX | LOCK_NB) != 0) {
+  while (::flock(lock.descriptor_.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR) return FailPath("cannot lock", path);
     if (std::chrono::steady_clock::now() >= deadline) {
       return Fail(ErrorCode::kTimeout, "{} is held by another process for more than {} s; end that or remove the cache",
@@ -208,6 +197,7 @@ Result<void> WriteImageFile(FileSystem& files, const fs::path& path, const Decod
 Result<Images> MapImageFile(const fs::path& path) {
   TUTTI_ASSIGN_OR_RETURN(std::shared_ptr<const Mapping> mapping, Map(path));
   TUTTI_ASSIGN_OR_RETURN(const Header header, CheckedHeader(*mapping, path));
+  TUTTI_RETURN_IF_ERROR(CheckLabels(*mapping, header, path));
   try {
     return ImagesOn(std::move(mapping), header);
   } catch (const std::exception& error) {

@@ -1,14 +1,18 @@
 // Decoded images on disk, shared by all processes of a node that map them.
 //
 // A file is written under a temporary name, synced and renamed, so under its own name it is whole. Its header carries
-// sizes and a hash of itself: one that was cut or overwritten is found out (kCorrupt) and made anew by the caller.
+// sizes and a hash of itself. Found out when it is opened (kCorrupt), and made anew by the caller: a wrong length, a
+// damaged header, a label that is no class. Not found out: other pixels, or another class; to hash them at each start
+// would take longer than most starts do.
 #pragma once
 
 #include <filesystem>
 #include <string>
+#include <utility>
 
 #include "common/clock.h"
 #include "common/file_system.h"
+#include "common/owned_descriptor.h"
 #include "common/result.h"
 #include "worker/trainer/data/images.h"
 #include "worker/trainer/data/sources.h"
@@ -23,13 +27,10 @@ class CacheLock {
  public:
   // kTimeout when another process holds it for all of `patience`.
   static Result<CacheLock> Acquire(const std::filesystem::path& path, Duration patience);
-  CacheLock(CacheLock&& other) noexcept;
-  CacheLock& operator=(CacheLock&&) = delete;
-  ~CacheLock();
 
  private:
-  explicit CacheLock(int descriptor) : descriptor_(descriptor) {}
-  int descriptor_;
+  explicit CacheLock(OwnedDescriptor descriptor) : descriptor_(std::move(descriptor)) {}
+  OwnedDescriptor descriptor_;
 };
 
 // Hash of what was decoded: the same for the same images and labels, wherever and however packed they lie.

@@ -93,26 +93,34 @@ bool MustBeMade(const Result<Images>& images) {
   return !images && (images.error().code == ErrorCode::kNotFound || images.error().code == ErrorCode::kCorrupt);
 }
 
+// What the cache does wrong is the disk's fault, never the data's.
+tl::unexpected<Error> FailInCache(Error error, const fs::path& cache) {
+  if (error.code == ErrorCode::kNotFound || error.code == ErrorCode::kCorrupt) error.code = ErrorCode::kIo;
+  return FailBecause(std::move(error), "cannot use the cache of decoded images {}", cache.string());
+}
+
 Result<Images> DecodeInto(FileSystem& files, const Source& source, std::span<const SourceFile> contents,
                           const Entry& entry) {
   TUTTI_ASSIGN_OR_RETURN(const DecodedImages decoded, source.decode(contents));
-  if (auto written = WriteImageFile(files, entry.images, decoded); !written) {
-    return FailBecause(std::move(written.error()), "cannot write decoded images into the cache {}; free space there",
-                       entry.images.parent_path().string());
-  }
-  return MapImageFile(entry.images);
+  const auto written = WriteImageFile(files, entry.images, decoded);
+  auto images = written.and_then([&] { return MapImageFile(entry.images); });
+  if (!images) return FailInCache(std::move(images.error()), entry.images.parent_path());
+  return images;
 }
 
 Result<Images> OpenUnderLock(FileSystem& files, const Source& source, const std::vector<fs::path>& paths,
                              const Stamp& stamp, const fs::path& cache) {
-  TUTTI_RETURN_IF_ERROR(files.CreateDirectories(cache));
   TUTTI_ASSIGN_OR_RETURN(const std::vector<SourceFile> contents, ReadAll(files, paths));
   const std::string content = ContentKey(source, contents);
   const Entry entry = EntryOf(cache, content);
-  TUTTI_ASSIGN_OR_RETURN(const CacheLock lock, CacheLock::Acquire(entry.lock, kLockPatience));
+  const auto lock =
+      files.CreateDirectories(cache).and_then([&] { return CacheLock::Acquire(entry.lock, kLockPatience); });
+  if (!lock) return FailInCache(lock.error(), cache);
   Result<Images> images = MapImageFile(entry.images);
   if (MustBeMade(images)) images = DecodeInto(files, source, contents, entry);
-  if (images && stamp.settled) TUTTI_RETURN_IF_ERROR(WriteFileDurably(files, stamp.file, content));
+  if (!images || !stamp.settled) return images;
+  const auto stamped = WriteFileDurably(files, stamp.file, content);
+  if (!stamped) return FailInCache(stamped.error(), cache);
   return images;
 }
 

@@ -27,8 +27,8 @@ struct Images {
 };
 
 // Opens the source named in `data`: from the cache when the source's files are unchanged, else decoded once under a
-// lock into `cache`. Errors: kNotFound, kInvalid (bad magic, sizes, labels; truncated), kIo, kNoSpace: each names the
-// file and what to do.
+// lock into `cache`. Errors of the source: kNotFound, kInvalid (bad magic, sizes, labels; truncated); of disks and the
+// cache: kIo, kNoSpace, kDenied, and kTimeout when another process keeps its lock. Each names the file and what to do.
 Result<Images> OpenImages(const spec::DataSpec& data, const std::filesystem::path& cache);
 
 }  // namespace tutti::trainer

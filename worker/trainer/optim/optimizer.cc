@@ -4,10 +4,10 @@
 
 #include <utility>
 
+#include "worker/trainer/optim/choice.h"
+
 namespace tutti::trainer {
 namespace {
-
-double Number(const spec::Choice& choice, const char* key) { return choice.parameters.at(key).get<double>(); }
 
 class Sgd : public Optimizer {
  public:

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <numbers>
 
+#include "worker/trainer/optim/choice.h"
+
 namespace tutti::trainer {
 namespace {
-
-double Number(const spec::Choice& choice, const char* key) { return choice.parameters.at(key).get<double>(); }
 
 int64_t StepsOf(double epochs, ScheduleLength length) {
   return std::llround(epochs * static_cast<double>(length.steps_per_epoch));

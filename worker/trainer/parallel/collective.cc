@@ -19,6 +19,7 @@ class SoloCollective : public Collective {
   int rank() const override { return 0; }
   int size() const override { return 1; }
   std::string_view kind() const override { return "solo"; }
+  std::chrono::milliseconds patience() const override { return CollectiveOptions().timeout; }
   Result<std::unique_ptr<Operation>> StartAllReduceSum(at::Tensor) override { return std::make_unique<Done>(); }
   void Progress() override {}
   Result<void> Broadcast(at::Tensor, int) override { return {}; }

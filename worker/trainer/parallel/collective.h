@@ -31,6 +31,8 @@ class Collective {
   virtual int rank() const = 0;
   virtual int size() const = 0;
   virtual std::string_view kind() const = 0;  // "solo", "mpi"
+  // How long the others wait for this rank before they give up.
+  virtual std::chrono::milliseconds patience() const = 0;
 
   // Starts to sum `tensor` in place over all ranks, at most 2^31 - 1 elements.
   virtual Result<std::unique_ptr<Operation>> StartAllReduceSum(at::Tensor tensor) = 0;

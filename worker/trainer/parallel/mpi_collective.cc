@@ -79,6 +79,7 @@ class MpiCollective : public Collective {
   int rank() const override { return rank_; }
   int size() const override { return size_; }
   std::string_view kind() const override { return "mpi"; }
+  std::chrono::milliseconds patience() const override { return options_.timeout; }
 
   Result<std::unique_ptr<Operation>> StartAllReduceSum(at::Tensor tensor) override {
     TUTTI_CHECK(tensor.is_contiguous() && tensor.is_cpu() && tensor.numel() <= std::numeric_limits<int>::max());
@@ -149,7 +150,9 @@ class MpiCollective : public Collective {
     Sum(MpiCollective& collective, std::shared_ptr<Open> open) : collective_(collective), open_(std::move(open)) {}
     Result<void> Wait() override {
       if (open_->error != MPI_SUCCESS) return collective_.FailMpi("the sum over all ranks", open_->error);
-      return collective_.WaitFor(open_->request, "the sum over all ranks");
+      TUTTI_RETURN_IF_ERROR(collective_.WaitFor(open_->request, "the sum over all ranks"));
+      std::erase(collective_.open_, open_);
+      return {};
     }
 
    private:

@@ -17,8 +17,12 @@ std::unique_ptr<EventLog> EventLog::Silent() { return std::make_unique<EventLog>
 Result<void> EventLog::AppendLocked(const protocol::TrainerEvent& event) {
   if (file_ == nullptr) return {};
   // Messages of libraries and file names may hold bytes that are no UTF-8.
-  const std::string line = protocol::ToJson(event).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-  return file_->Append(std::as_bytes(std::span(line)));
+  std::string line = protocol::ToJson(event).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  // A full disk may have taken half a line: what comes later must not become the rest of it.
+  if (torn_) line.insert(0, "\n");
+  const Result<void> appended = file_->Append(std::as_bytes(std::span(line)));
+  torn_ = !appended;
+  return appended;
 }
 
 Result<void> EventLog::Append(const protocol::TrainerEvent& event) {

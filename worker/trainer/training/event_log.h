@@ -28,6 +28,7 @@ class EventLog {
 
   std::mutex mutex_;
   std::unique_ptr<WritableFile> file_;  // null: silent
+  bool torn_ = false;                   // the last append failed, perhaps after half a line
 };
 
 }  // namespace tutti::trainer

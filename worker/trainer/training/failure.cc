@@ -76,8 +76,8 @@ Error Recoded(Error error, ErrorCode code) {
 }
 
 Error AsBadData(Error error) {
-  const bool disk = error.code == ErrorCode::kIo || error.code == ErrorCode::kNoSpace;
-  return disk ? error : Recoded(std::move(error), ErrorCode::kCorrupt);
+  const bool of_source = error.code == ErrorCode::kInvalid || error.code == ErrorCode::kNotFound;
+  return of_source ? Recoded(std::move(error), ErrorCode::kCorrupt) : error;
 }
 
 }  // namespace tutti::trainer

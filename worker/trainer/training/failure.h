@@ -19,7 +19,8 @@ int ExitCodeOf(ErrorCode code);
 // What `work` returns, its error with its exit code. Exceptions end here: out of memory is 77, others 70.
 tl::expected<void, Failure> Guarded(const std::function<Result<void>()>& work);
 
-// The same error as one of the data, whatever it was, unless the disk was at fault.
+// An error of OpenImages: what is wrong with the source is one of the data, which no retry mends; what disks, locks and
+// the cache do stays as it is.
 Error AsBadData(Error error);
 // The same error with another code.
 Error Recoded(Error error, ErrorCode code);

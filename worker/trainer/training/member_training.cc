@@ -2,12 +2,12 @@
 
 #include <ATen/Version.h>
 #include <torch/torch.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
+#include "common/host_name.h"
 #include "worker/trainer/training/predictions.h"
 #include "worker/trainer/training/stop_request.h"
 
@@ -34,11 +34,8 @@ Normalization DecideNormalization(const protocol::Task& task, const Inputs& inpu
   return ComputeNormalization(inputs.images, inputs.ids.training);
 }
 
-std::string HostName() {
-  char name[256] = "";
-  gethostname(name, sizeof(name) - 1);
-  return name;
-}
+// Shorter than the others wait for the leader: the rank that a disk holds says so before they call it stuck.
+std::chrono::milliseconds LongestWrite(const Collective& collective) { return collective.patience() * 9 / 10; }
 
 Json Provenance(const Collective& collective, const MemberState& state) {
   return {{"libtorch", TORCH_VERSION},
@@ -48,6 +45,14 @@ Json Provenance(const Collective& collective, const MemberState& state) {
           {"threads", at::get_num_threads()},
           {"collective", std::string(collective.kind())},
           {"normalization", {{"mean", state.normalization().mean}, {"deviation", state.normalization().deviation}}}};
+}
+
+// A training that goes on from its end has no validation before it any more.
+Result<void> CheckBestCanBeTold(const spec::TrainingSpec& training, const Position& position, const Plan& plan) {
+  if (training.predict != spec::TrainingSpec::Predict::kBest) return {};
+  if (position.best || position.step < plan.total_steps) return {};
+  return Fail(ErrorCode::kInvalid,
+              "training.predict is best, but the checkpoint to go on from ends a training without it: train anew");
 }
 
 // A folder that holds later checkpoints belongs to an earlier run of the same attempt.
@@ -84,6 +89,7 @@ Result<std::unique_ptr<MemberTraining>> MemberTraining::Make(FileSystem& files, 
     return Fail(ErrorCode::kInvalid, "the checkpoint to go on from is of step {}, but the training ends at {}",
                 position.step, inputs.plan.total_steps);
   }
+  TUTTI_RETURN_IF_ERROR(CheckBestCanBeTold(training, position, inputs.plan));
   TUTTI_RETURN_IF_ERROR(CheckFolderIsOurs(files, task, position.step));
   std::unique_ptr<MemberTraining> made(
       new MemberTraining(files, task, inputs, collective, events, std::move(state), std::move(schedule)));
@@ -133,7 +139,8 @@ Result<void> MemberTraining::Begin() {
   started.provenance = Provenance(collective_, *state_);
   if (IsLeader()) {
     TUTTI_RETURN_IF_ERROR(files_.CreateDirectories(task_.folder));
-    checkpoints_ = std::make_unique<CheckpointWriter>(files_, task_.ensemble_folder, task_.attempt, events_);
+    checkpoints_ = std::make_unique<CheckpointWriter>(files_, task_.ensemble_folder, task_.attempt, events_,
+                                                      LongestWrite(collective_));
   }
   return events_.Append(started);
 }
@@ -289,9 +296,11 @@ bool MemberTraining::CheckpointDue() const {
 Result<void> MemberTraining::Checkpoint() {
   last_checkpoint_ = SteadyClock::now();
   checkpoint_step_ = position_.step;
-  Snapshot snapshot = state_->TakeSnapshot(position_);
-  snapshot.epoch = inputs_.plan.Epochs(position_.step);
-  return checkpoints_->Write(std::move(snapshot));
+  return checkpoints_->Write([this] {
+    Snapshot snapshot = state_->TakeSnapshot(position_);
+    snapshot.epoch = inputs_.plan.Epochs(position_.step);
+    return snapshot;
+  });
 }
 
 // The model as it is now is committed in this attempt's folder once the writer is flushed.
@@ -322,10 +331,7 @@ Result<void> MemberTraining::Predict() {
   const std::string predictor = best ? "best" : "last";
   int64_t step = position_.step;
   if (best) {
-    if (!position_.best) {
-      return Fail(ErrorCode::kInvalid,
-                  "training.predict is best, but the checkpoint gone on from was made without it: train anew");
-    }
+    TUTTI_CHECK(position_.best);  // each training ends with a validation
     state_->BecomeBest();
     step = position_.best->step;
   }

@@ -280,6 +280,18 @@ TEST(Training, TheBestModelIsPredictedWhenAskedFor) {
   }
 }
 
+TEST(Training, TheBestModelIsRefusedAtOnceWhereNoValidationCanTellItAnyMore) {
+  const TrainerRuns runs;
+  const auto first = runs.MakeTask("a");
+  ASSERT_EQ(runs.Run(first).exit_code, 0);
+  auto task = runs.Retry(first);
+  task.member->training.predict = TrainingSpec::Predict::kBest;
+  const auto outcome = runs.Run(task);
+  EXPECT_EQ(outcome.exit_code, protocol::kExitBadTask);
+  EXPECT_THAT(outcome.errors, HasSubstr("training.predict is best"));
+  EXPECT_THAT(Of<Started>(outcome.events), IsEmpty());
+}
+
 TEST(Training, ALossThatIsNotFiniteEndsItAsDivergedWithTheStep) {
   const TrainerRuns runs;
   auto task = runs.MakeTask("a");
