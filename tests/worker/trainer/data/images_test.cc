@@ -155,6 +155,18 @@ TEST_F(ImagesInCache, AreMadeAnewWhenBytesWereAppended) {
   EXPECT_EQ(ReadBytes(ImageFile()), whole);
 }
 
+TEST_F(ImagesInCache, AreMadeAnewWhenALabelIsNoClass) {
+  MustOpen();
+  const std::string whole = ReadBytes(ImageFile());
+  for (const size_t byte : {size_t{4096}, size_t{4096 + 8 * 7 + 7}}) {  // of the first label, of the last one's sign
+    std::string damaged = whole;
+    damaged[byte] = static_cast<char>(damaged[byte] ^ 0x80);
+    WriteBytes(ImageFile(), damaged);
+    ExpectSmallSource(MustOpen());
+    EXPECT_EQ(ReadBytes(ImageFile()), whole) << "byte " << byte;
+  }
+}
+
 TEST_F(ImagesInCache, AreFoundAgainWhenTheStampIsDamaged) {
   MustOpen();
   for (const std::string& nonsense : {std::string(), std::string("../../elsewhere"), std::string(40, '\0')}) {
@@ -211,6 +223,18 @@ TEST_F(ImagesInCache, SayWhereTheCacheCannotBe) {
   const auto images = OpenImages(SourceAt(source()), folder_.path() / "file" / "cache");
   ASSERT_FALSE(images.has_value());
   EXPECT_THAT(images.error().Text(), HasSubstr((folder_.path() / "file").string()));
+}
+
+// Nothing is wrong with the source: a file that the cache misses must not be told as one of the source.
+TEST_F(ImagesInCache, TellWhatIsWrongWithTheCacheAsTheDisksFault) {
+  MustOpen();
+  fs::remove(ImageFile());
+  const fs::path lock = *FilesWith(cache(), ".lock").begin();
+  fs::remove(lock);
+  fs::create_symlink("/nowhere/at/all", lock);
+  const auto images = OpenImages(SourceAt(source()), cache());
+  ASSERT_FALSE(images.has_value());
+  EXPECT_EQ(images.error().code, ErrorCode::kIo) << images.error().Text();
 }
 
 TEST(CacheLock, WaitsNoLongerThanItsPatience) {
