@@ -10,16 +10,18 @@ bool IsNameCharacter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
 }
 
-constexpr size_t kMaximumNameLength = 100;
 constexpr std::string_view kAttemptPrefix = "/attempt-";
+
+bool IsWord(std::string_view text, size_t longest) {
+  if (text.empty() || text.size() > longest) return false;
+  if (text[0] == '.' || text[0] == '_' || text[0] == '-') return false;
+  return std::all_of(text.begin(), text.end(), IsNameCharacter);
+}
 
 }  // namespace
 
-bool IsValidName(std::string_view name) {
-  if (name.empty() || name.size() > kMaximumNameLength) return false;
-  if (name[0] == '.' || name[0] == '_' || name[0] == '-') return false;
-  return std::all_of(name.begin(), name.end(), IsNameCharacter);
-}
+bool IsValidName(std::string_view name) { return IsWord(name, kLongestName); }
+bool IsValidId(std::string_view id) { return IsWord(id, kLongestId); }
 
 Result<JobId> ParseJobId(std::string_view text) {
   const size_t slash = text.find('/');
@@ -27,7 +29,7 @@ Result<JobId> ParseJobId(std::string_view text) {
   const std::string_view ensemble = text.substr(0, slash);
   std::string_view name = text.substr(slash + 1);
   const std::string_view bare = name.substr(name.starts_with('.') ? 1 : 0);
-  if (!IsValidName(ensemble) || !IsValidName(bare)) return Fail(ErrorCode::kInvalid, "'{}' is not ENSEMBLE/MEMBER", text);
+  if (!IsValidId(ensemble) || !IsValidName(bare)) return Fail(ErrorCode::kInvalid, "'{}' is not ENSEMBLE/MEMBER", text);
   return JobId{EnsembleId(std::string(ensemble)), std::string(name)};
 }
 

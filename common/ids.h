@@ -69,9 +69,15 @@ struct SlotId {
   std::string str() const { return fmt::format("{}:{}", worker.str(), index); }
 };
 
+// Of a name, in characters. Ids are made of names ("NAME-3") and must stay below what an id may have.
+inline constexpr size_t kLongestName = 80;
+inline constexpr size_t kLongestId = 100;
+
 // True for names that an experiment and a member may have: letters, digits, '.', '_' and '-', first a letter or digit,
-// at most 100 characters. They become folder names and parts of ids.
+// at most kLongestName characters. They become folder names and parts of ids.
 bool IsValidName(std::string_view name);
+// True for what an ensemble's id may be: as a name, and longer by its number.
+bool IsValidId(std::string_view id);
 
 }  // namespace tutti
 

@@ -5,6 +5,11 @@
 #include <algorithm>
 
 namespace tutti::spec {
+namespace {
+
+constexpr const char* kMore = "there are more mistakes than these; correct them first";
+
+}  // namespace
 
 std::string Diagnostic::Text() const {
   if (line > 0) return fmt::format("{}:{}:{}: {}", file, line, column, message);
@@ -17,27 +22,33 @@ int Problems::AddSource(std::string name) {
 }
 
 void Problems::Add(Position position, std::string message) {
-  const auto same = [&](const Found& found) { return found.position == position && found.message == message; };
-  if (std::any_of(found_.begin(), found_.end(), same)) return;
-  found_.push_back({position, std::move(message)});
+  Found found(position, std::move(message));
+  if (known_.contains(found)) return;
+  if (found_.size() == kMostMistakes) {
+    more_ = true;
+    return;
+  }
+  known_.insert(found);
+  found_.push_back(std::move(found));
 }
 
 std::vector<Diagnostic> Problems::Diagnostics() const {
   std::vector<Found> sorted = found_;
-  const auto earlier = [](const Found& a, const Found& b) { return a.position < b.position; };
+  const auto earlier = [](const Found& a, const Found& b) { return a.first < b.first; };
   std::stable_sort(sorted.begin(), sorted.end(), earlier);
   std::vector<Diagnostic> diagnostics;
-  for (Found& found : sorted) {
-    const auto source = static_cast<size_t>(found.position.source);
-    diagnostics.push_back({source < sources_.size() ? sources_[source] : "", found.position.line, found.position.column,
-                           std::move(found.message)});
+  for (auto& [position, message] : sorted) {
+    const auto source = static_cast<size_t>(position.source);
+    diagnostics.push_back({source < sources_.size() ? sources_[source] : "", position.line, position.column, message});
   }
+  if (more_) diagnostics.push_back({"", 0, 0, kMore});
   return diagnostics;
 }
 
 std::string Problems::Messages() const {
   std::string text;
-  for (const Found& found : found_) text += (text.empty() ? "" : ". ") + found.message;
+  for (const auto& [position, message] : found_) text += (text.empty() ? "" : ". ") + message;
+  if (more_) text += std::string(". ") + kMore;
   return text;
 }
 

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <compare>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tutti::spec {
@@ -27,9 +29,12 @@ struct Position {
   auto operator<=>(const Position&) const = default;
 };
 
-// Collects all mistakes of some sources: a file, and the overrides after it.
+// Collects all mistakes of some sources: a file, and the overrides after it. Beyond kMostMistakes nobody reads on: the
+// rest is not kept, and a last line says so.
 class Problems {
  public:
+  static constexpr size_t kMostMistakes = 300;
+
   // The index by which positions name it.
   int AddSource(std::string name);
   // Said once, however often the same default is read again for another member.
@@ -40,12 +45,12 @@ class Problems {
   std::string Messages() const;                 // without places, one after the other
 
  private:
-  struct Found {
-    Position position;
-    std::string message;
-  };
+  using Found = std::pair<Position, std::string>;
+
   std::vector<std::string> sources_;
-  std::vector<Found> found_;
+  std::vector<Found> found_;  // in the order in which they were found
+  std::set<Found> known_;
+  bool more_ = false;
 };
 
 }  // namespace tutti::spec

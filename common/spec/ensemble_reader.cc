@@ -16,11 +16,6 @@
 namespace tutti::spec {
 namespace {
 
-// Few enough that every resolved experiment is an experiment file too (yaml.h).
-constexpr int64_t kMostMembers = 1000;
-constexpr int64_t kMostSlots = 4096;
-constexpr int64_t kLargestImage = 8192;
-
 const Node& NothingWritten() {
   static const Node kMap = MapAt({});
   return kMap;
@@ -464,7 +459,8 @@ class Members {
                                         name, where));
   }
   void RefuseName(const std::string& name, Position position) {
-    problems_.Add(position, fmt::format("'{}' is too long for a member's name; allowed: at most 100 characters", name));
+    problems_.Add(position, fmt::format("'{}' is too long for a member's name; allowed: at most {} characters", name,
+                                        kLongestName));
   }
 
   Problems& problems_;

@@ -1,25 +1,26 @@
 #include "common/spec/keys.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "common/ids.h"
 #include "common/result.h"
 
 namespace tutti::spec {
 namespace {
 
 constexpr const char* kNamePattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$";
-constexpr int64_t kMostMembers = 1000;
-constexpr int64_t kMostSlots = 4096;
 constexpr int64_t kLargestBatch = 1'000'000;
-constexpr int64_t kLargestImage = 8192;
 
 Json WholeNumber(int64_t minimum) { return {{"type", "integer"}, {"minimum", minimum}}; }
 
 Json FractionSchema() { return {{"type", "number"}, {"exclusiveMinimum", 0}, {"exclusiveMaximum", 1}}; }
 
 SpecialType NameType() {
-  return {"letters, digits, '.', '_' and '-', first a letter or digit, at most 100",
-          {{"type", Json::array({"string", "number", "boolean"})}, {"pattern", kNamePattern}, {"maxLength", 100}}};
+  return {
+      fmt::format("letters, digits, '.', '_' and '-', first a letter or digit, at most {}", kLongestName),
+      {{"type", Json::array({"string", "number", "boolean"})}, {"pattern", kNamePattern}, {"maxLength", kLongestName}}};
 }
 
 SpecialType PathType() { return {"a path", {{"type", "string"}, {"minLength", 1}}}; }
@@ -76,7 +77,7 @@ std::vector<Key> MakeKeys() {
        "`auto` subtracts each channel's mean and divides by its deviation, both of the training part; `none` leaves "
        "pixels from 0 to 1."},
       {"prepare.resize",
-       SpecialType{"none, or the side of the square in pixels, from 1 to 8192",
+       SpecialType{fmt::format("none, or the side of the square in pixels, from 1 to {}", kLargestImage),
                    {{"anyOf", Json::array({{{"const", "none"}},
                                            {{"type", "integer"}, {"minimum", 1}, {"maximum", kLargestImage}}})}}},
        "none", "none", 32, "Scales every image to this height and width (bilinear)."},
@@ -116,15 +117,18 @@ std::vector<Key> MakeKeys() {
        "for each of its seeds."},
       {"members[].model", ChoiceType{ChoiceKind::kModel}, "required", nullptr, "lenet5", "Its architecture."},
       {"members[].seeds",
-       SpecialType{"a count from 1 to 1000, or a list of different whole numbers, 0 or more", SeedsSchema()}, "1", 1,
-       Json::array({7, 8}), "`5` means 0 to 4. A member is called `MODEL-sSEED`. Not with `seed`."},
+       SpecialType{fmt::format("a count from 1 to {}, or a list of different whole numbers, 0 or more", kMostMembers),
+                   SeedsSchema()},
+       "1", 1, Json::array({7, 8}), "`5` means 0 to 4. A member is called `MODEL-sSEED`. Not with `seed`."},
       {"members[].seed", IntegerType{0}, "", nullptr, 7,
        "One seed, where `name` is to be the whole name. Not with "
        "`seeds`."},
       {"members[].name", NameType(), "the model's", nullptr, "wide",
        "Stands for MODEL in the name, `wide-s0`; with `seed` it is the whole name."},
       {"members[].slots",
-       SpecialType{"a count from 1 to 4096, or {min: 1, max: 4} with min not above max", SlotsSchema()}, "1", 1, 2,
+       SpecialType{fmt::format("a count from 1 to {}, or {{min: 1, max: 4}} with min not above max", kMostSlots),
+                   SlotsSchema()},
+       "1", 1, 2,
        "Slots (GPUs, or shares of the CPU) that train it together. Between `min` and `max` as many as are free."},
       {"members[].prepare", SectionType{}, "as `prepare`", nullptr, nullptr, "Keys of `prepare` that differ for it."},
       {"members[].augment", ChoiceListType{ChoiceKind::kAugmentation}, "as `augment`", nullptr,

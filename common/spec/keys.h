@@ -2,6 +2,7 @@
 // parser's known keys, the JSON Schema and the docs come.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,11 @@
 #include "common/spec/value_type.h"
 
 namespace tutti::spec {
+
+// Few enough that every resolved experiment is an experiment file too (yaml.h).
+inline constexpr int64_t kMostMembers = 1000;
+inline constexpr int64_t kMostSlots = 4096;
+inline constexpr int64_t kLargestImage = 8192;
 
 struct Key {
   std::string path;  // "training.batch_size", "members[].seeds"

@@ -16,7 +16,7 @@ namespace tutti::spec {
 namespace {
 
 constexpr size_t kMaximumDepth = 64;
-// Aliases are expanded: a few lines of them can stand for billions of nodes.
+// Aliases are expanded: a few lines of them can stand for billions of nodes. What an anchor keeps for them counts too.
 constexpr size_t kMaximumNodes = 300'000;
 constexpr std::string_view kNothing = "nothing in it; see docs/experiment.md";
 constexpr std::string_view kOpenQuote = "a quote without its end; close it";
@@ -177,7 +177,8 @@ class TreeBuilder : public YAML::EventHandler {
     nodes_ += nodes;
     if (nodes_ <= kMaximumNodes) return;
     throw Stop{position,
-               fmt::format("more than {} values, aliases written out; an experiment needs far fewer", kMaximumNodes)};
+               fmt::format("more than {} values, anchors and aliases written out; an experiment needs far fewer",
+                           kMaximumNodes)};
   }
 
   void CheckDepth(size_t more, Position position) {
@@ -199,13 +200,19 @@ class TreeBuilder : public YAML::EventHandler {
   void Close() {
     Frame frame = std::move(frames_.back());
     frames_.pop_back();
-    if (frame.anchor != 0) anchors_[frame.anchor] = frame.node;
+    if (frame.anchor != 0) Remember(frame.anchor, frame.node);
     Attach(std::move(frame.node));
+  }
+
+  // A copy for the aliases, and it counts as one: nested anchors copy what is within them again at every level.
+  void Remember(YAML::anchor_t anchor, const Node& node) {
+    Count(CountNodes(node), node.position);
+    anchors_[anchor] = node;
   }
 
   void Finish(Node node, YAML::anchor_t anchor) {
     Count(1, node.position);
-    if (anchor != 0) anchors_[anchor] = node;
+    if (anchor != 0) Remember(anchor, node);
     Attach(std::move(node));
   }
 

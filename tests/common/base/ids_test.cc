@@ -2,13 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace tutti {
 namespace {
 
 TEST(IsValidName, TakesWhatCanBeAFolder) {
   for (const std::string_view name : {"a", "lenet5-s0", "Fashion_MNIST.v2", "0"})
     EXPECT_TRUE(IsValidName(name)) << name;
-  EXPECT_TRUE(IsValidName(std::string(100, 'a')));
+  EXPECT_TRUE(IsValidName(std::string(80, 'a')));
 }
 
 TEST(IsValidName, RefusesWhatLeadsElsewhereOrCannotBeTyped) {
@@ -16,8 +18,18 @@ TEST(IsValidName, RefusesWhatLeadsElsewhereOrCannotBeTyped) {
        {"", ".", "..", ".hidden", "-option", "_", "a/b", "a b", "a\n", "caf\u00e9", "a:b"}) {
     EXPECT_FALSE(IsValidName(name)) << name;
   }
-  EXPECT_FALSE(IsValidName(std::string(101, 'a')));
+  EXPECT_FALSE(IsValidName(std::string(81, 'a')));
   EXPECT_FALSE(IsValidName(std::string_view("a\0b", 3)));
+}
+
+TEST(IsValidId, LeavesRoomForTheNumberOfTheLongestName) {
+  const std::string longest(kLongestName, 'a');
+  ASSERT_TRUE(IsValidName(longest));
+  const std::string id = fmt::format("{}-{}", longest, std::numeric_limits<int>::max());
+  EXPECT_TRUE(IsValidId(id));
+  const AttemptId attempt{{EnsembleId(id), longest}, std::numeric_limits<int>::max()};
+  EXPECT_EQ(ParseAttemptId(attempt.str()).value(), attempt);
+  EXPECT_FALSE(IsValidId(std::string(101, 'a')));
 }
 
 TEST(JobId, ParsesWhatItPrints) {

@@ -61,7 +61,7 @@ TEST(Mistakes, MissingKeysAreNamedWithWhatBelongsThere) {
       Mistakes("training: {}\n"),
       ElementsAre("exp.yaml:1:1: version is missing; allowed: 1",
                   "exp.yaml:1:1: name is missing; allowed: letters, digits, '.', '_' and '-', first a letter or "
-                  "digit, at most 100",
+                  "digit, at most 80",
                   "exp.yaml:1:1: data is missing; allowed: a map",
                   "exp.yaml:1:1: members is missing; allowed: a list of maps"));
   EXPECT_THAT(Mistakes("version: 1\nname: t\nmembers: [{seeds: 2}]\ndata:\n  split_seed: 1\n"),
@@ -169,7 +169,7 @@ TEST(Mistakes, NamesThatCouldNotBeFolders) {
     EXPECT_THAT(Mistakes("version: 1\nname: " + bad + "\ndata: {source: idx, path: /data}\nmembers: [{model: mlp}]\n"),
                 ElementsAre("exp.yaml:2:7: name is '" + bad +
                             "'; allowed: letters, digits, '.', '_' and '-', first a "
-                            "letter or digit, at most 100"))
+                            "letter or digit, at most 80"))
         << bad;
   }
   EXPECT_THAT(Mistakes(WithHead("members: [{model: mlp, name: a/b}]\n")),
@@ -420,10 +420,10 @@ TEST(Mistakes, MoreMembersThanAnyClusterTrains) {
 }
 
 TEST(Mistakes, MemberNameThatBecomesTooLong) {
-  const std::string name(99, 'x');
+  const std::string name(79, 'x');
   EXPECT_THAT(Mistakes(WithHead("members: [{model: mlp, name: " + name + "}]\n")),
               ElementsAre("exp.yaml:4:11: '" + name +
-                          "-s0' is too long for a member's name; allowed: at most 100 "
+                          "-s0' is too long for a member's name; allowed: at most 80 "
                           "characters"));
 }
 
@@ -536,9 +536,29 @@ TEST(Mistakes, AliasesThatExpandToBillionsOfValues) {
     for (int copy = 0; copy < 10; ++copy) bomb += (copy == 0 ? "" : ", ") + below;
     bomb += "]\n";
   }
-  EXPECT_THAT(Mistakes(bomb), ElementsAre(AllOf(StartsWith("exp.yaml:6:15: "),
-                                                HasSubstr("more than 300000 values, aliases written out; an "
-                                                          "experiment needs far fewer"))));
+  EXPECT_THAT(Mistakes(bomb),
+              ElementsAre(AllOf(StartsWith("exp.yaml:6:10: "),
+                                HasSubstr("more than 300000 values, anchors and aliases written out; an "
+                                          "experiment needs far fewer"))));
+}
+
+TEST(Mistakes, NestedAnchorsThatEachKeepACopyOfAllThatIsWithin) {
+  std::string nested, end;
+  for (int i = 0; i < 60; ++i) {
+    nested += "&a" + std::to_string(i) + " [";
+    end += "]";
+  }
+  for (int i = 0; i < 20'000; ++i) nested += i == 0 ? "x" : ", x";
+  EXPECT_THAT(Mistakes("a: " + nested + end + "\n"), ElementsAre(HasSubstr("more than 300000 values, anchors")));
+}
+
+TEST(Mistakes, MoreThanAnybodyReads) {
+  std::string text;
+  for (int i = 0; i < 20'000; ++i) text += "k" + std::to_string(i) + ": 1\n";
+  const std::vector<std::string> mistakes = Mistakes(text);
+  ASSERT_EQ(mistakes.size(), Problems::kMostMistakes + 1);
+  EXPECT_THAT(mistakes.front(), StartsWith("exp.yaml:1:1: "));
+  EXPECT_EQ(mistakes.back(), "there are more mistakes than these; correct them first");
 }
 
 TEST(Mistakes, AliasThatContainsItself) {

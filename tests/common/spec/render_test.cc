@@ -150,7 +150,7 @@ TEST(Render, OfTheLargestEnsembleIsStillAnExperimentFile) {
   const std::string hidden = Json(std::vector<int64_t>(64, 65536)).dump();
   const EnsembleSpec spec =
       MustParse(WithHead(augment + "members: [{model: {name: mlp, hidden: " + hidden +
-                         "}, name: " + std::string(90, 'x') + ", seeds: 1000, slots: {min: 1, max: 4096}}]\n"));
+                         "}, name: " + std::string(70, 'x') + ", seeds: 1000, slots: {min: 1, max: 4096}}]\n"));
   ASSERT_EQ(spec.members.size(), 1000U);
   EXPECT_EQ(MustParse(RenderYaml(spec)), spec);
 }
