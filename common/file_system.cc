@@ -104,7 +104,12 @@ class Posix : public FileSystem {
     std::error_code error;
     std::vector<FileInfo> entries;
     for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
-      if (auto info = Stat(it->path())) entries.push_back(std::move(*info));  // one that has just gone is no error
+      auto info = Stat(it->path());
+      if (info) {
+        entries.push_back(std::move(*info));
+      } else if (info.error().code != ErrorCode::kNotFound) {
+        return tl::unexpected(std::move(info.error()));
+      }
     }
     if (error) return FailErrno(error.value(), fmt::format("cannot list {}", directory.string()));
     std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
@@ -162,15 +167,31 @@ FileSystem& PosixFileSystem() {
   return files;
 }
 
-Result<void> WriteFileDurably(FileSystem& files, const std::filesystem::path& path, std::string_view contents) {
+Result<void> WriteSynced(FileSystem& files, const fs::path& path, const FileFiller& fill) {
+  const auto write = [&]() -> Result<void> {
+    TUTTI_ASSIGN_OR_RETURN(const auto file, files.Create(path));
+    TUTTI_RETURN_IF_ERROR(fill(*file));
+    TUTTI_RETURN_IF_ERROR(file->Sync());
+    return file->Close();
+  };
+  auto written = write();
+  if (!written) static_cast<void>(files.Remove(path));  // on a full disk its bytes would stay in the way
+  return written;
+}
+
+Result<void> WriteDurably(FileSystem& files, const fs::path& path, const FileFiller& fill) {
   const fs::path temporary = path.string() + ".tmp";
-  TUTTI_ASSIGN_OR_RETURN(auto file, files.Create(temporary));
-  TUTTI_RETURN_IF_ERROR(file->Append(std::as_bytes(std::span(contents))));
-  TUTTI_RETURN_IF_ERROR(file->Sync());
-  TUTTI_RETURN_IF_ERROR(file->Close());
-  TUTTI_RETURN_IF_ERROR(files.Rename(temporary, path));
+  TUTTI_RETURN_IF_ERROR(WriteSynced(files, temporary, fill));
+  if (auto renamed = files.Rename(temporary, path); !renamed) {
+    static_cast<void>(files.Remove(temporary));
+    return renamed;
+  }
   const fs::path parent = path.parent_path();
   return files.SyncDirectory(parent.empty() ? fs::path(".") : parent);
+}
+
+Result<void> WriteFileDurably(FileSystem& files, const fs::path& path, std::string_view contents) {
+  return WriteDurably(files, path, [&](WritableFile& file) { return file.Append(std::as_bytes(std::span(contents))); });
 }
 
 }  // namespace tutti

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -40,7 +41,8 @@ class FileSystem {
   // At most `length` bytes from `offset` on; fewer at the end of the file.
   virtual Result<std::string> ReadRange(const std::filesystem::path& path, uint64_t offset, uint64_t length) const = 0;
   virtual Result<FileInfo> Stat(const std::filesystem::path& path) const = 0;
-  virtual Result<std::vector<FileInfo>> List(const std::filesystem::path& directory) const = 0;  // sorted by name
+  // Sorted by name. Entries that go meanwhile, and links to nothing, are left out.
+  virtual Result<std::vector<FileInfo>> List(const std::filesystem::path& directory) const = 0;
   virtual Result<void> CreateDirectory(const std::filesystem::path& path) = 0;    // exclusive: kExists
   virtual Result<void> CreateDirectories(const std::filesystem::path& path) = 0;  // no error when there
   virtual Result<void> Rename(const std::filesystem::path& from, const std::filesystem::path& to) = 0;
@@ -54,8 +56,16 @@ class FileSystem {
 // The real one.
 FileSystem& PosixFileSystem();
 
-// Writes a whole file so that a crash leaves the old one or the new one: temporary file, sync, rename, sync of the
-// folder.
+// Puts a file's bytes into it. Its error ends the writing.
+using FileFiller = std::function<Result<void>(WritableFile&)>;
+
+// Creates a file, lets `fill` write it, syncs and closes it. Its entry in the folder is not synced. A file that could
+// not be written whole is removed again, as far as the disk lets it be.
+Result<void> WriteSynced(FileSystem& files, const std::filesystem::path& path, const FileFiller& fill);
+
+// Writes a whole file so that a crash leaves the old one or the new one: temporary file ("PATH.tmp"), sync, rename,
+// sync of the folder. An error leaves no temporary file behind, as far as the disk lets it be removed.
+Result<void> WriteDurably(FileSystem& files, const std::filesystem::path& path, const FileFiller& fill);
 Result<void> WriteFileDurably(FileSystem& files, const std::filesystem::path& path, std::string_view contents);
 
 }  // namespace tutti

@@ -67,13 +67,8 @@ Result<void> CheckInspection(const Inspection& inspection, const fs::path& path)
 
 Result<void> WriteTensorsDurably(FileSystem& files, const fs::path& path, std::span<const NamedTensor> tensors,
                                  const tensors::Metadata& metadata) {
-  const fs::path temporary = path.string() + ".tmp";
-  TUTTI_ASSIGN_OR_RETURN(const auto file, files.Create(temporary));
-  TUTTI_RETURN_IF_ERROR(tensors::WriteSafetensors(*file, tensors, metadata));
-  TUTTI_RETURN_IF_ERROR(file->Sync());
-  TUTTI_RETURN_IF_ERROR(file->Close());
-  TUTTI_RETURN_IF_ERROR(files.Rename(temporary, path));
-  return files.SyncDirectory(path.parent_path());
+  return WriteDurably(files, path,
+                      [&](WritableFile& file) { return tensors::WriteSafetensors(file, tensors, metadata); });
 }
 
 Result<fs::path> FileWithin(const fs::path& folder, const std::string& relative) {

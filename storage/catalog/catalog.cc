@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 #include <stdlib.h>  // mkdtemp
 
+#include <map>
 #include <system_error>
 #include <utility>
 
@@ -125,7 +126,7 @@ Result<void> MakeCatalogFolder(FileSystem& files, const fs::path& home) {
 }
 
 // All records into a database that is closed again.
-Result<void> WriteWhole(const fs::path& path, const Records& records) {
+Result<void> WriteWhole(const fs::path& path, const Records& records, const std::map<std::string, int>& numbers) {
   return Guarded(fmt::format("cannot write {}", path.string()), [&]() -> Result<void> {
     SQLite::Database database = OpenAlone(path);
     database.exec("PRAGMA synchronous = FULL");
@@ -140,6 +141,7 @@ Result<void> WriteWhole(const fs::path& path, const Records& records) {
     store_all(records.epochs);
     store_all(records.checkpoints);
     store_all(records.predictions);
+    for (const auto& [name, highest] : numbers) RaiseHighestNumber(database, name, highest);
     transaction.commit();
     return {};
   });
@@ -169,6 +171,55 @@ class TemporaryFolder {
   fs::path path_;
 };
 
+// The numbers that the newest readable of `generations` knows to have been given; none where none can be read.
+std::map<std::string, int> NumbersGiven(FileSystem& files, const fs::path& catalog,
+                                        const std::vector<Generation>& generations) {
+  const auto folder = TemporaryFolder::Make();
+  if (!folder) return {};
+  std::vector<std::string> ignored;
+  auto database = CopyNewest(files, catalog, generations, folder->path(), ignored);
+  if (!database) return {};
+  const auto load = [&]() -> Result<std::map<std::string, int>> { return LoadHighestNumbers(*database); };
+  return Guarded("cannot read the catalog", load).value_or(std::map<std::string, int>());
+}
+
+// The generations before `mine`.
+Result<std::vector<Generation>> ListOlder(const FileSystem& files, const fs::path& catalog, Generation mine) {
+  TUTTI_ASSIGN_OR_RETURN(std::vector<Generation> generations, ListGenerations(files, catalog));
+  std::erase_if(generations, [&](Generation other) { return other >= mine; });
+  return generations;
+}
+
+// Fills the folder of a generation that was just claimed from those before it.
+Result<SQLite::Database> Begin(FileSystem& files, const fs::path& catalog, Generation mine,
+                               std::vector<std::string>& warnings) {
+  TUTTI_ASSIGN_OR_RETURN(const std::vector<Generation> older, ListOlder(files, catalog, mine));
+  const fs::path folder = GenerationFolder(catalog, mine);
+  auto database = CopyNewest(files, catalog, older, folder, warnings);
+  if (!database && database.error().code == ErrorCode::kNotFound) database = OpenFresh(folder / kDatabaseName);
+  if (database) TUTTI_RETURN_IF_ERROR(files.SyncDirectory(folder));
+  return database;
+}
+
+// Fills it with `records`.
+Result<SQLite::Database> BeginWith(FileSystem& files, const fs::path& catalog, Generation mine,
+                                   const Records& records) {
+  TUTTI_ASSIGN_OR_RETURN(const std::vector<Generation> older, ListOlder(files, catalog, mine));
+  const fs::path folder = GenerationFolder(catalog, mine);
+  const fs::path built = folder / (std::string(kDatabaseName) + ".new");
+  TUTTI_RETURN_IF_ERROR(WriteWhole(built, records, NumbersGiven(files, catalog, older)));
+  TUTTI_RETURN_IF_ERROR(files.SyncDirectory(folder));
+  TUTTI_RETURN_IF_ERROR(files.Rename(built, folder / kDatabaseName));
+  TUTTI_RETURN_IF_ERROR(files.SyncDirectory(folder));
+  return OpenCopy(folder / kDatabaseName);
+}
+
+// What a start that failed must not leave behind: on a full disk its copy would keep the disk full.
+tl::unexpected<Error> Abandon(FileSystem& files, const fs::path& catalog, Generation mine, Error error) {
+  static_cast<void>(RemoveGeneration(files, catalog, mine));
+  return tl::unexpected(std::move(error));
+}
+
 }  // namespace
 
 struct Catalog::State {
@@ -195,18 +246,12 @@ Catalog::~Catalog() = default;
 Result<Catalog> Catalog::Open(FileSystem& files, const fs::path& home) {
   const fs::path catalog = home / "catalog";
   TUTTI_RETURN_IF_ERROR(MakeCatalogFolder(files, home));
-  TUTTI_ASSIGN_OR_RETURN(std::vector<Generation> generations, ListGenerations(files, catalog));
+  TUTTI_ASSIGN_OR_RETURN(const std::vector<Generation> generations, ListGenerations(files, catalog));
   TUTTI_RETURN_IF_ERROR(RefuseNewer(files, catalog, generations));
   TUTTI_ASSIGN_OR_RETURN(const Generation mine, ClaimGeneration(files, catalog));
-  TUTTI_ASSIGN_OR_RETURN(generations, ListGenerations(files, catalog));
-  std::erase_if(generations, [&](Generation other) { return other >= mine; });
-
-  const fs::path folder = GenerationFolder(catalog, mine);
   std::vector<std::string> warnings;
-  auto database = CopyNewest(files, catalog, generations, folder, warnings);
-  if (!database && database.error().code == ErrorCode::kNotFound) database = OpenFresh(folder / kDatabaseName);
-  if (!database) return tl::unexpected(std::move(database.error()));
-  TUTTI_RETURN_IF_ERROR(files.SyncDirectory(folder));
+  auto database = Begin(files, catalog, mine, warnings);
+  if (!database) return Abandon(files, catalog, mine, std::move(database.error()));
   for (const std::string& warning : warnings) spdlog::warn("{}", warning);
   RemoveOldGenerations(files, catalog, kGenerationsKept);
   return Catalog(std::make_unique<State>(
@@ -217,17 +262,12 @@ Result<Catalog> Catalog::Replace(FileSystem& files, const fs::path& home, const 
   const fs::path catalog = home / "catalog";
   TUTTI_RETURN_IF_ERROR(MakeCatalogFolder(files, home));
   TUTTI_ASSIGN_OR_RETURN(const Generation mine, ClaimGeneration(files, catalog));
-  const fs::path folder = GenerationFolder(catalog, mine);
-  const fs::path built = folder / (std::string(kDatabaseName) + ".new");
-  TUTTI_RETURN_IF_ERROR(WriteWhole(built, records));
-  TUTTI_RETURN_IF_ERROR(files.SyncDirectory(folder));
-  TUTTI_RETURN_IF_ERROR(files.Rename(built, folder / kDatabaseName));
-  TUTTI_RETURN_IF_ERROR(files.SyncDirectory(folder));
-  TUTTI_ASSIGN_OR_RETURN(SQLite::Database database, OpenCopy(folder / kDatabaseName));
-  return Catalog(std::make_unique<State>(State{files, catalog, mine, std::move(database), {}, /*failed=*/false}));
+  auto database = BeginWith(files, catalog, mine, records);
+  if (!database) return Abandon(files, catalog, mine, std::move(database.error()));
+  return Catalog(std::make_unique<State>(State{files, catalog, mine, std::move(*database), {}, /*failed=*/false}));
 }
 
-Result<Records> Catalog::ReadNewest(FileSystem& files, const fs::path& home) {
+Result<Records> Catalog::ReadNewest(FileSystem& files, const fs::path& home, std::vector<std::string>* warnings) {
   const fs::path catalog = home / "catalog";
   auto generations = ListGenerations(files, catalog);
   if (!generations && generations.error().code == ErrorCode::kNotFound) {
@@ -235,8 +275,10 @@ Result<Records> Catalog::ReadNewest(FileSystem& files, const fs::path& home) {
   }
   if (!generations) return tl::unexpected(std::move(generations.error()));
   TUTTI_ASSIGN_OR_RETURN(const TemporaryFolder folder, TemporaryFolder::Make());
-  std::vector<std::string> warnings;
-  TUTTI_ASSIGN_OR_RETURN(SQLite::Database database, CopyNewest(files, catalog, *generations, folder.path(), warnings));
+  std::vector<std::string> passed_over;
+  TUTTI_ASSIGN_OR_RETURN(SQLite::Database database,
+                         CopyNewest(files, catalog, *generations, folder.path(), passed_over));
+  if (warnings != nullptr) *warnings = std::move(passed_over);
   return Guarded("cannot read the catalog", [&] { return LoadAll(database); });
 }
 

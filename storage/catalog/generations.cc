@@ -56,19 +56,8 @@ Result<DatabaseFiles> ReadAtRest(const FileSystem& files, const fs::path& folder
               (folder / kDatabaseName).string());
 }
 
-Result<void> WriteSynced(FileSystem& files, const fs::path& path, const std::string& contents) {
-  TUTTI_ASSIGN_OR_RETURN(const auto file, files.Create(path));
-  TUTTI_RETURN_IF_ERROR(file->Append(std::as_bytes(std::span(contents))));
-  TUTTI_RETURN_IF_ERROR(file->Sync());
-  return file->Close();
-}
-
-Result<void> RemoveGeneration(FileSystem& files, const fs::path& catalog, Generation generation) {
-  // Renamed first: a removal that is cut short must not leave a database that lost its log.
-  const fs::path removed = catalog / (std::string(kRemovedPrefix) + FolderName(generation));
-  TUTTI_RETURN_IF_ERROR(files.Rename(GenerationFolder(catalog, generation), removed));
-  TUTTI_RETURN_IF_ERROR(files.SyncDirectory(catalog));
-  return files.RemoveAll(removed);
+FileFiller Text(const std::string& contents) {
+  return [&contents](WritableFile& file) { return file.Append(std::as_bytes(std::span(contents))); };
 }
 
 }  // namespace
@@ -93,7 +82,10 @@ Result<Generation> ClaimGeneration(FileSystem& files, const fs::path& catalog) {
     auto made = files.CreateDirectory(GenerationFolder(catalog, next));
     if (!made && made.error().code == ErrorCode::kExists) continue;
     if (!made) return tl::unexpected(std::move(made.error()));
-    TUTTI_RETURN_IF_ERROR(files.SyncDirectory(catalog));
+    if (auto synced = files.SyncDirectory(catalog); !synced) {
+      static_cast<void>(files.Remove(GenerationFolder(catalog, next)));
+      return tl::unexpected(std::move(synced.error()));
+    }
     return next;
   }
   return Fail(ErrorCode::kConflict, "other coordinators keep starting in {}: let one of them run", catalog.string());
@@ -102,11 +94,20 @@ Result<Generation> ClaimGeneration(FileSystem& files, const fs::path& catalog) {
 Result<void> CopyGeneration(FileSystem& files, const fs::path& from, const fs::path& to) {
   TUTTI_ASSIGN_OR_RETURN(const DatabaseFiles contents, ReadAtRest(files, from));
   const fs::path temporary = to / (std::string(kDatabaseName) + ".copy");
-  if (contents.log) TUTTI_RETURN_IF_ERROR(WriteSynced(files, LogPath(to), *contents.log));
-  TUTTI_RETURN_IF_ERROR(WriteSynced(files, temporary, contents.database));
+  if (contents.log) TUTTI_RETURN_IF_ERROR(WriteSynced(files, LogPath(to), Text(*contents.log)));
+  TUTTI_RETURN_IF_ERROR(WriteSynced(files, temporary, Text(contents.database)));
   TUTTI_RETURN_IF_ERROR(files.SyncDirectory(to));
   TUTTI_RETURN_IF_ERROR(files.Rename(temporary, to / kDatabaseName));
   return files.SyncDirectory(to);
+}
+
+Result<void> RemoveGeneration(FileSystem& files, const fs::path& catalog, Generation generation) {
+  // Renamed first: a removal that is cut short must not leave a database that lost its log.
+  const fs::path removed = catalog / (std::string(kRemovedPrefix) + FolderName(generation));
+  TUTTI_RETURN_IF_ERROR(files.RemoveAll(removed));  // of an earlier try
+  TUTTI_RETURN_IF_ERROR(files.Rename(GenerationFolder(catalog, generation), removed));
+  TUTTI_RETURN_IF_ERROR(files.SyncDirectory(catalog));
+  return files.RemoveAll(removed);
 }
 
 void RemoveOldGenerations(FileSystem& files, const fs::path& catalog, size_t keep) {
@@ -117,8 +118,13 @@ void RemoveOldGenerations(FileSystem& files, const fs::path& catalog, size_t kee
   }
   const auto generations = ListGenerations(files, catalog);
   if (!generations) return;
-  for (size_t i = 0; i + keep < generations->size(); ++i) {
-    static_cast<void>(RemoveGeneration(files, catalog, (*generations)[i]));
+  size_t kept = 0;
+  for (auto generation = generations->rbegin(); generation != generations->rend(); ++generation) {
+    if (kept == keep) {
+      static_cast<void>(RemoveGeneration(files, catalog, *generation));
+    } else if (files.Exists(GenerationFolder(catalog, *generation) / kDatabaseName)) {
+      ++kept;
+    }
   }
 }
 

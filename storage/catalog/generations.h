@@ -26,7 +26,11 @@ Result<Generation> ClaimGeneration(FileSystem& files, const std::filesystem::pat
 // Errors: kNotFound when `from` has no database; kConflict when it never came to rest.
 Result<void> CopyGeneration(FileSystem& files, const std::filesystem::path& from, const std::filesystem::path& to);
 
-// Removes all but the `keep` newest folders. What cannot be removed stays.
+// Removes a generation that its owner could not begin or that nobody needs. A crash leaves it whole or renamed away.
+Result<void> RemoveGeneration(FileSystem& files, const std::filesystem::path& catalog, Generation generation);
+
+// Removes what is older than the `keep` newest generations with a database: folders that a start left empty do not
+// count. What cannot be removed stays.
 void RemoveOldGenerations(FileSystem& files, const std::filesystem::path& catalog, size_t keep);
 
 }  // namespace tutti::storage

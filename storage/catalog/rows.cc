@@ -3,6 +3,7 @@
 #include <SQLiteCpp/Column.h>
 #include <SQLiteCpp/Statement.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -100,10 +101,7 @@ void Put(SQLite::Database& database, const EnsembleRecord& r) {
   Execute(database, Insert("ensembles", 10), r.id.str(), Name(r.state), r.spec, r.spec_hash, r.data_hash, r.split_drawn,
           r.combined, r.submitted_at, r.ended_at, r.note);
   if (const auto numbered = SplitId(r.id.str())) {
-    Execute(
-        database,
-        "INSERT INTO numbers VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET highest = max(highest, excluded.highest)",
-        numbered->name, numbered->number);
+    RaiseHighestNumber(database, std::string(numbered->name), numbered->number);
   }
 }
 
@@ -221,7 +219,7 @@ class RowReader {
 
   void Note(Error error) {
     if (!error_) {
-      error_ = Error{ErrorCode::kCorrupt, "the catalog holds a row that cannot be: " + error.Text(), nullptr};
+      error_ = Error{ErrorCode::kCorrupt, error.Text(), nullptr};
     }
   }
 
@@ -253,6 +251,14 @@ Result<void> Read(RowReader read, PredictionRecord& r) {
   return read(r.attempt, r.predictor, r.split, r.file, r.samples, r.step);
 }
 
+// The first columns, as many as `key` names: "fashion-mnist-3/lenet5-s0/1".
+std::string KeyText(SQLite::Statement& row, std::string_view key) {
+  const auto columns = static_cast<int>(std::count(key.begin(), key.end(), ',')) + 1;
+  std::string text;
+  for (int i = 0; i < columns; ++i) text += (i == 0 ? "" : "/") + row.getColumn(i).getString();
+  return text;
+}
+
 // In the order of the primary key, which is that of the first columns.
 template <typename RecordType>
 Result<std::vector<RecordType>> LoadTable(SQLite::Database& database, const std::string& table, std::string_view key) {
@@ -261,7 +267,12 @@ Result<std::vector<RecordType>> LoadTable(SQLite::Database& database, const std:
   while (statement.executeStep()) {
     RecordType row;
     auto read = Read(RowReader(statement), row);
-    if (!read) return FailBecause(std::move(read.error()), "cannot load {}", table);
+    if (!read) {
+      return FailBecause(std::move(read.error()),
+                         "the catalog's table {} holds a row {} that cannot be: make a new catalog from the folders "
+                         "with `tutti fsck --rebuild`",
+                         table, KeyText(statement, key));
+    }
     rows.push_back(std::move(row));
   }
   return rows;
@@ -292,6 +303,19 @@ int LoadHighestNumber(SQLite::Database& database, std::string_view name) {
   SQLite::Statement statement(database, "SELECT highest FROM numbers WHERE name = ?");
   statement.bind(1, std::string(name));
   return statement.executeStep() ? statement.getColumn(0).getInt() : 0;
+}
+
+std::map<std::string, int> LoadHighestNumbers(SQLite::Database& database) {
+  std::map<std::string, int> numbers;
+  SQLite::Statement statement(database, "SELECT name, highest FROM numbers");
+  while (statement.executeStep()) numbers[statement.getColumn(0).getString()] = statement.getColumn(1).getInt();
+  return numbers;
+}
+
+void RaiseHighestNumber(SQLite::Database& database, const std::string& name, int number) {
+  Execute(database,
+          "INSERT INTO numbers VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET highest = max(highest, excluded.highest)",
+          name, number);
 }
 
 }  // namespace tutti::storage

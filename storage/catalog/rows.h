@@ -3,6 +3,10 @@
 
 #include <SQLiteCpp/Database.h>
 
+#include <map>
+#include <string>
+#include <string_view>
+
 #include "common/records.h"
 #include "common/result.h"
 
@@ -17,5 +21,9 @@ Result<Records> LoadAll(SQLite::Database& database);
 
 // See Catalog::HighestNumber.
 int LoadHighestNumber(SQLite::Database& database, std::string_view name);
+
+// Of every name. What is raised never goes down.
+std::map<std::string, int> LoadHighestNumbers(SQLite::Database& database);
+void RaiseHighestNumber(SQLite::Database& database, const std::string& name, int number);
 
 }  // namespace tutti::storage

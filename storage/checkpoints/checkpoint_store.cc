@@ -114,6 +114,9 @@ struct CheckpointStore::Writer::State {
         temporary(std::move(temporary_folder)),
         folder(std::move(final_folder)),
         manifest(std::move(begun)) {}
+  ~State() {
+    if (!committed) static_cast<void>(files.RemoveAll(temporary));
+  }
 
   FileSystem& files;
   const fs::path temporary;
@@ -193,10 +196,8 @@ class CheckpointFile : public WritableFile {
 };
 
 Result<void> WriteManifest(FileSystem& files, const fs::path& folder, std::string_view text) {
-  TUTTI_ASSIGN_OR_RETURN(const auto file, files.Create(folder / kManifestName));
-  TUTTI_RETURN_IF_ERROR(file->Append(std::as_bytes(std::span(text))));
-  TUTTI_RETURN_IF_ERROR(file->Sync());
-  return file->Close();
+  return WriteSynced(files, folder / kManifestName,
+                     [&](WritableFile& file) { return file.Append(std::as_bytes(std::span(text))); });
 }
 
 // The commit point lies in the rename: all before it is durable, and nothing after it can undo it.
@@ -343,6 +344,12 @@ Result<FoundCheckpoint> CheckpointStore::Find(const AttemptId& attempt, int64_t 
   const fs::path folder = ensemble_folder_ / AttemptFolder(attempt) / StepFolderName(step);
   if (auto info = files_.Stat(folder); !info) return tl::unexpected(std::move(info.error()));
   return ReadCheckpoint(files_, folder, attempt, step);
+}
+
+Result<void> CheckpointStore::SyncFolders(const AttemptId& attempt) const {
+  const fs::path attempt_folder = ensemble_folder_ / AttemptFolder(attempt);
+  TUTTI_RETURN_IF_ERROR(files_.SyncDirectory(attempt_folder));
+  return SyncParents(files_, attempt_folder, ensemble_folder_);
 }
 
 Result<void> CheckpointStore::Remove(const AttemptId& attempt, int64_t step) {

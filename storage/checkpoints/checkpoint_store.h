@@ -70,7 +70,8 @@ class CheckpointStore {
   CheckpointStore(FileSystem& files, std::filesystem::path ensemble_folder);
 
   // Begins a checkpoint: a temporary folder into which the caller writes its files through the returned writer.
-  // Commit() hashes, writes the manifest, syncs, renames. Without it the folder stays behind as garbage.
+  // Commit() hashes, writes the manifest, syncs, renames. Without it the folder is removed again, best effort, once
+  // writer and files are gone: on a full disk it would keep the disk full. A process that dies leaves it as garbage.
   class Writer {
    public:
     // Opens `name` in the folder. Bytes are hashed as they pass, Close() syncs. The file may outlive the Writer.
@@ -95,10 +96,14 @@ class CheckpointStore {
   // Reads every byte and compares hashes. kCorrupt names the file.
   Result<void> Verify(const FoundCheckpoint& checkpoint) const;
   Result<FoundCheckpoint> Find(const AttemptId& attempt, int64_t step) const;
+  // Makes the names in the attempt's folder, and the folder itself, survive a power cut: a trainer that was killed
+  // between its rename and the sync after it leaves a checkpoint that does not yet.
+  Result<void> SyncFolders(const AttemptId& attempt) const;
 
   // Deletion in the safe order: rename to a temporary name, sync, remove. The caller marked the row before and drops
   // it after. No error when gone already.
   Result<void> Remove(const AttemptId& attempt, int64_t step);
+  // What an attempt that has ended left half written or half removed. Its checkpoints stay.
   Result<void> RemoveTemporary(const AttemptId& attempt);
 
  private:

@@ -48,8 +48,8 @@ class EventReader {
   }
   void operator()(const protocol::Inspected& event) { history_.data_hash = event.data_hash; }
   void operator()(const protocol::Failed& event) { history_.attempt.error = event.error; }
-  void operator()(const protocol::Finished&) {
-    history_.finished = true;
+  void operator()(const protocol::Finished& event) {
+    history_.finished_at = event.step;
     history_.attempt.exit_code = protocol::kExitFinished;
   }
   void operator()(const protocol::StoppedEarly&) { history_.attempt.exit_code = protocol::kExitStopped; }
@@ -81,6 +81,7 @@ Result<void> TakeEvents(const FileSystem& files, const fs::path& path, AttemptHi
 
 Result<void> TakeCheckpoints(const CheckpointStore& store, AttemptHistory& history) {
   TUTTI_ASSIGN_OR_RETURN(AttemptContents contents, store.Inspect(history.attempt.id));
+  TUTTI_RETURN_IF_ERROR(store.SyncFolders(history.attempt.id));
   history.quarantined = std::move(contents.quarantined);
   for (const FoundCheckpoint& checkpoint : contents.checkpoints) {
     auto verified = store.Verify(checkpoint);
@@ -161,6 +162,17 @@ void KeepReadable(const FileSystem& files, const fs::path& ensemble_folder, std:
   rows = std::move(kept);
 }
 
+// The names of the predictions' files and folders survive a power cut.
+Result<void> SyncPredictions(FileSystem& files, const fs::path& ensemble_folder,
+                             const std::vector<PredictionRecord>& rows) {
+  for (const PredictionRecord& row : rows) {
+    const fs::path folder = (ensemble_folder / row.file).parent_path();
+    TUTTI_RETURN_IF_ERROR(files.SyncDirectory(folder));
+    TUTTI_RETURN_IF_ERROR(files.SyncDirectory(folder.parent_path()));
+  }
+  return {};
+}
+
 }  // namespace
 
 TimePoint WrittenAt(const fs::path& path) {
@@ -181,6 +193,7 @@ Result<AttemptHistory> ReadAttempt(FileSystem& files, const fs::path& ensemble_f
   TUTTI_RETURN_IF_ERROR(TakeEvents(files, folder / kEventsName, history));
   TUTTI_RETURN_IF_ERROR(AddUnannouncedPredictions(files, ensemble_folder, history));
   KeepReadable(files, ensemble_folder, history.predictions);
+  TUTTI_RETURN_IF_ERROR(SyncPredictions(files, ensemble_folder, history.predictions));
   return history;
 }
 

@@ -19,11 +19,12 @@ struct AttemptHistory {
   std::vector<CheckpointRecord> checkpoints;
   std::vector<PredictionRecord> predictions;  // of files that are there and can be read
   std::string data_hash;                      // of an inspect job that ended well
-  bool finished = false;                      // it said so
+  std::optional<int64_t> finished_at;         // the step at which it said that it had finished
   std::vector<QuarantinedFolder> quarantined;
 };
 
-// Reads events.jsonl, the checkpoints, verified by hash, and the predictions. Lines that are no events are passed over.
+// Reads events.jsonl, the checkpoints, verified by hash, and the predictions, and syncs their folders, so that what is
+// recorded of them survives a power cut. Lines that are no events are passed over.
 // Errors: kNotFound without folder; kIo, kDenied.
 Result<AttemptHistory> ReadAttempt(FileSystem& files, const std::filesystem::path& ensemble_folder,
                                    const AttemptId& id);

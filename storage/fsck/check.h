@@ -16,7 +16,7 @@ namespace tutti::storage {
 enum class ProblemKind {
   kRowWithoutFolder,  // a checkpoint, ensemble or prediction that the catalog has and the disk has not
   kDamaged,           // its bytes are not those that were written
-  kFolderWithoutRow,  // whole, and adopted at the next start or by a rebuild
+  kFolderWithoutRow,  // whole, and adopted before its member's next attempt or by a rebuild
   kMarked,            // being deleted; goes on at the next start
   kTemporary,         // what an attempt that ended left half written
   kQuarantined,       // unknown or broken, without a row: left alone

@@ -8,7 +8,7 @@ Result<std::set<EnsembleId>> EnsembleFolders(const FileSystem& files, const std:
   if (!entries && entries.error().code == ErrorCode::kNotFound) return ids;
   if (!entries) return tl::unexpected(std::move(entries.error()));
   for (const FileInfo& entry : *entries) {
-    if (!entry.is_directory || !IsValidName(entry.name)) continue;
+    if (!entry.is_directory || !IsValidId(entry.name)) continue;
     if (files.Exists(home / entry.name / kResolvedExperiment)) ids.insert(EnsembleId(entry.name));
   }
   return ids;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "common/hash.h"
@@ -106,8 +107,8 @@ class EnsembleRebuild {
     for (const QuarantinedFolder& folder : history.quarantined) {
       result_.problems.push_back({ProblemKind::kQuarantined, folder.folder, folder.reason});
     }
-    has_checkpoint_[job.id] |= !history.checkpoints.empty();
-    has_finished_[job.id] |= history.finished;
+    for (const CheckpointRecord& checkpoint : history.checkpoints) steps_[job.id].insert(checkpoint.step);
+    if (history.finished_at) finished_at_[job.id].insert(*history.finished_at);
     if (!history.data_hash.empty()) ensemble_.data_hash = history.data_hash;
     result_.records.attempts.push_back(std::move(history.attempt));
     MoveInto(result_.records.epochs, std::move(history.epochs));
@@ -118,7 +119,9 @@ class EnsembleRebuild {
   // A member without its last checkpoint has not finished, whatever it said.
   bool HasFinished(const JobRecord& job) {
     if (job.kind == JobKind::kInspect) return ensemble_.split_drawn && !ensemble_.data_hash.empty();
-    return has_finished_[job.id] && has_checkpoint_[job.id];
+    const std::set<int64_t>& steps = steps_[job.id];
+    const std::set<int64_t>& finished_at = finished_at_[job.id];
+    return std::any_of(finished_at.begin(), finished_at.end(), [&](int64_t step) { return steps.contains(step); });
   }
 
   void SetStates(std::vector<JobRecord>& jobs) {
@@ -140,8 +143,8 @@ class EnsembleRebuild {
   fs::path folder_;
   RebuiltRecords& result_;
   EnsembleRecord ensemble_;
-  std::map<JobId, bool> has_checkpoint_;
-  std::map<JobId, bool> has_finished_;
+  std::map<JobId, std::set<int64_t>> steps_;        // of whole checkpoints
+  std::map<JobId, std::set<int64_t>> finished_at_;  // at which an attempt said that it had finished
 };
 
 }  // namespace

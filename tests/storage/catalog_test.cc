@@ -200,6 +200,16 @@ TEST_F(CatalogTest, ADamagedGenerationIsPassedOverWithAWarning) {
   EXPECT_THAT(catalog->warnings(), ElementsAre(HasSubstr("generation 2 of the catalog is damaged")));
 }
 
+TEST_F(CatalogTest, ReadingTellsOfADamagedGenerationThatItPassedOver) {
+  RunOnce("a-1");
+  { ASSERT_TRUE(Open()); }
+  Damage("0002");
+  std::vector<std::string> warnings;
+  const auto records = Catalog::ReadNewest(PosixFileSystem(), home_.path(), &warnings);
+  ASSERT_TRUE(records) << records.error().Text();
+  EXPECT_THAT(warnings, ElementsAre(HasSubstr("generation 2 of the catalog is damaged")));
+}
+
 TEST_F(CatalogTest, WhenEveryGenerationIsDamagedTheErrorNamesTheRebuild) {
   RunOnce("a-1");
   Damage("0001");
@@ -226,6 +236,32 @@ TEST_F(CatalogTest, AGenerationThatWasNeverBegunIsPassedOver) {
   EXPECT_EQ(catalog->generation(), Generation{4});
   EXPECT_THAT(catalog->Load().value().ensembles, ElementsAre(Ensemble("a-1")));
   EXPECT_THAT(catalog->warnings(), IsEmpty());
+}
+
+TEST_F(CatalogTest, AStartThatFailsLeavesNoGenerationBehind) {
+  RunOnce("a-1");
+  for (int64_t operation = 1;; ++operation) {
+    testing::FaultyFileSystem files(PosixFileSystem());
+    files.CutShortAt(operation, ErrorCode::kNoSpace);
+    const bool started = Catalog::Open(files, home_.path()).has_value();
+    if (!files.fault_happened()) {
+      EXPECT_GT(operation, 15) << "a start has more steps than that";
+      break;
+    }
+    if (started) fs::remove_all(home_ / "catalog/0002");  // it could do without that step
+    EXPECT_THAT(Folders(), ElementsAre("0001")) << "operation " << operation << ": " << files.log().back();
+    if (HasFailure()) return;
+  }
+}
+
+TEST_F(CatalogTest, EmptyGenerationsDoNotCountAmongThoseThatStay) {
+  for (const std::string name : {"a-1", "a-2"}) RunOnce(name);
+  fs::create_directories(home_ / "catalog/0003");  // two coordinators that were killed at their start
+  fs::create_directories(home_ / "catalog/0004");
+  { ASSERT_TRUE(Open()); }
+  EXPECT_THAT(Folders(), ElementsAre("0001", "0002", "0003", "0004", "0005"));
+  { ASSERT_TRUE(Open()); }
+  EXPECT_THAT(Folders(), ElementsAre("0002", "0003", "0004", "0005", "0006"));
 }
 
 TEST_F(CatalogTest, FoldersThatAreNoGenerationsAreLeftAlone) {

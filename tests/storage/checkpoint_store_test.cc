@@ -282,12 +282,10 @@ TEST_F(CheckpointStoreTest, AStepCanBeWrittenAgainAfterItsRemovalWasCutShort) {
 
 TEST_F(CheckpointStoreTest, RemoveTemporaryLeavesCheckpointsAlone) {
   ASSERT_TRUE(WriteCheckpoint(store_, Attempt(1), 10));
-  Manifest manifest;
-  manifest.attempt = Attempt(1);
-  manifest.step = 20;
-  for (int i = 0; i < 2; ++i) {
-    auto writer = store_.Begin(manifest).value();
-    ASSERT_TRUE(WriteFile(writer, "model.safetensors", "half"));
+  for (const std::string name : {".step-00000020.1", ".step-00000010.removed"}) {
+    const fs::path folder = ensemble_folder_ / AttemptFolder(Attempt(1)) / name;
+    fs::create_directories(folder);
+    Overwrite(folder / "model.safetensors", "half");
   }
   EXPECT_THAT(store_.Inspect(Attempt(1)).value().temporary, SizeIs(2));
   ASSERT_TRUE(store_.RemoveTemporary(Attempt(1)));
@@ -297,7 +295,30 @@ TEST_F(CheckpointStoreTest, RemoveTemporaryLeavesCheckpointsAlone) {
   EXPECT_THAT(Steps(contents), ElementsAre(10));
 }
 
+TEST_F(CheckpointStoreTest, AWriterThatDoesNotCommitTakesItsFolderAlong) {
+  Manifest manifest;
+  manifest.attempt = Attempt(1);
+  {
+    auto writer = store_.Begin(manifest).value();
+    ASSERT_TRUE(WriteFile(writer, "model.safetensors", "weights"));
+  }
+  EXPECT_THAT(store_.Inspect(Attempt(1)).value().temporary, IsEmpty());
+}
+
 // ---- errors of the disk ----
+
+TEST_F(CheckpointStoreTest, OnAFullDiskNothingOfTheFailedCheckpointKeepsItFull) {
+  for (int64_t operation = 1;; ++operation) {
+    testing::FaultyFileSystem faulty(PosixFileSystem());
+    faulty.CutShortAt(operation, ErrorCode::kNoSpace);
+    CheckpointStore store(faulty, ensemble_folder_);
+    static_cast<void>(WriteCheckpoint(store, Attempt(1), operation));
+    if (const auto contents = store_.Inspect(Attempt(1))) {
+      EXPECT_THAT(contents->temporary, IsEmpty()) << "operation " << operation;
+    }
+    if (!faulty.fault_happened()) break;
+  }
+}
 
 TEST_F(CheckpointStoreTest, AFailedSyncIsNeverFollowedByTheRename) {
   testing::FaultyFileSystem counting(PosixFileSystem());

@@ -104,6 +104,17 @@ TEST_F(RebuildTest, AMemberThatSaidItFinishedAndHasNoCheckpointHasNot) {
   EXPECT_THAT(States(Read().records), ElementsAre(JobState::kFinished, JobState::kStopped, JobState::kStopped));
 }
 
+TEST_F(RebuildTest, AMemberThatLostItsLastCheckpointHasNotFinishedThoughAnEarlierOneIsThere) {
+  fs::remove_all(FolderOf(kFinished, 30));
+  EXPECT_THAT(States(Read().records), ElementsAre(JobState::kFinished, JobState::kStopped, JobState::kStopped));
+}
+
+TEST_F(RebuildTest, AMemberWhoseLastAttemptOnlyPredictedHasFinished) {
+  Train(kStopped, 30, 0.2);
+  Say(kCurrent, protocol::Finished{.step = 30, .train_seconds = 3});
+  EXPECT_THAT(States(Read().records), ElementsAre(JobState::kFinished, JobState::kFinished, JobState::kFinished));
+}
+
 TEST_F(RebuildTest, WithoutItsSplitTheDataAreInspectedAgain) {
   fs::remove(ensemble_ / "split.safetensors");
   const Records records = Read().records;
@@ -189,6 +200,19 @@ TEST_F(RebuildTest, ADeletedCatalogIsRegainedAndTheNextCoordinatorGoesOnFromIt) 
   const auto next = Catalog::Open(PosixFileSystem(), home_.path());
   ASSERT_TRUE(next) << next.error().Text();
   EXPECT_EQ(next->Load().value(), Read().records);
+}
+
+TEST_F(RebuildTest, TheNumberOfAnEnsembleThatWasRemovedIsNotGivenAgain) {
+  {
+    auto catalog = Catalog::Open(PosixFileSystem(), home_.path()).value();
+    EnsembleRecord removed = Read().records.ensembles[0];
+    removed.id = EnsembleId("fashion-mnist-8");
+    const std::vector<Change> add = {Record(removed)};
+    ASSERT_TRUE(catalog.Commit(add));
+    const std::vector<Change> erase = {Erasure(removed.id)};
+    ASSERT_TRUE(catalog.Commit(erase));
+  }
+  EXPECT_EQ(Rebuild(PosixFileSystem(), home_.path())->catalog.HighestNumber("fashion-mnist").value(), 8);
 }
 
 TEST_F(RebuildTest, AnEmptyHomeGivesAnEmptyCatalog) {

@@ -121,6 +121,8 @@ TEST(Catalog, ARowThatNoProgramOfOursWroteIsCorrupt) {
   ASSERT_FALSE(records);
   EXPECT_EQ(records.error().code, ErrorCode::kCorrupt);
   EXPECT_THAT(records.error().Text(), HasSubstr("glorious"));
+  EXPECT_THAT(records.error().Text(), HasSubstr("table ensembles holds a row a-1"));
+  EXPECT_THAT(records.error().Text(), HasSubstr("tutti fsck --rebuild"));
 }
 
 }  // namespace

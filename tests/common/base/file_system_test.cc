@@ -135,7 +135,28 @@ TEST_F(FileSystemTest, ADiskThatIsFullSaysSo) {
   EXPECT_THAT(appended.error().message, HasSubstr("/dev/full"));
 }
 
+TEST_F(FileSystemTest, AnEntryThatCannotBeLookedAtIsAnErrorAndOneThatIsGoneIsNot) {
+  Write(folder_ / "a", "");
+  fs::create_symlink("gone", folder_ / "b");
+  EXPECT_EQ(files_.List(folder_.path()).value().size(), 1U);
+  fs::create_symlink("loop", folder_ / "loop");
+  const auto listed = files_.List(folder_.path());
+  ASSERT_FALSE(listed) << "what is passed over in silence is taken for lost";
+  EXPECT_THAT(listed.error().message, HasSubstr("loop"));
+}
+
 // ---- WriteFileDurably ----
+
+TEST_F(FileSystemTest, AFileThatCannotBeWrittenDurablyLeavesNothingBehind) {
+  for (int64_t operation = 1;; ++operation) {
+    testing::FaultyFileSystem faulty(files_);
+    faulty.CutShortAt(operation, ErrorCode::kNoSpace);
+    const auto written = WriteFileDurably(faulty, folder_ / "a", "something long");
+    EXPECT_FALSE(files_.Exists(folder_ / "a.tmp")) << "operation " << operation;
+    if (!faulty.fault_happened()) break;
+    EXPECT_EQ(written.error().code, ErrorCode::kNoSpace);
+  }
+}
 
 TEST_F(FileSystemTest, WriteFileDurablyReplacesTheFileAndLeavesNothingElse) {
   ASSERT_TRUE(WriteFileDurably(files_, folder_ / "a", "old"));

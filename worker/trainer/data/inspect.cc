@@ -17,17 +17,11 @@ constexpr const char* kLabelsFile = "labels.safetensors";
 
 Result<void> WriteLabels(FileSystem& files, const fs::path& folder, const at::Tensor& labels) {
   const fs::path path = folder / kLabelsFile;
-  const fs::path temporary = path.string() + ".tmp";
   const std::span<const int64_t> values(labels.const_data_ptr<int64_t>(), static_cast<size_t>(labels.numel()));
   const std::array tensors = {
       tensors::NamedTensor{"labels", tensors::ViewOf(tensors::DType::kI64, {labels.numel()}, values)}};
   TUTTI_RETURN_IF_ERROR(files.CreateDirectories(folder));
-  TUTTI_ASSIGN_OR_RETURN(const auto file, files.Create(temporary));
-  TUTTI_RETURN_IF_ERROR(tensors::WriteSafetensors(*file, tensors));
-  TUTTI_RETURN_IF_ERROR(file->Sync());
-  TUTTI_RETURN_IF_ERROR(file->Close());
-  TUTTI_RETURN_IF_ERROR(files.Rename(temporary, path));
-  return files.SyncDirectory(folder);
+  return WriteDurably(files, path, [&](WritableFile& file) { return tensors::WriteSafetensors(file, tensors); });
 }
 
 }  // namespace
