@@ -4,26 +4,19 @@
 #include <cmath>
 #include <limits>
 
+#include "common/random.h"
+
 namespace tutti::ensemble {
 namespace {
 
-// SplitMix64 (https://doi.org/10.1145/2660193.2660195). The standard library's generators are portable, its
-// distributions are not.
 class Draws {
  public:
-  Draws(uint64_t seed, uint64_t samples) : state_(seed), samples_(samples) {}
+  Draws(uint64_t seed, uint64_t samples) : random_(seed), samples_(samples) {}
 
-  uint64_t Next() {
-    state_ += 0x9E3779B97F4A7C15;
-    uint64_t mixed = state_;
-    mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9;
-    mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB;
-    mixed ^= mixed >> 31;
-    return ((mixed >> 32) * samples_) >> 32;
-  }
+  uint64_t Next() { return ((random_.Next() >> 32) * samples_) >> 32; }
 
  private:
-  uint64_t state_;
+  SplitMix64 random_;
   uint64_t samples_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace tutti::ensemble {
 namespace {
@@ -185,6 +186,13 @@ SplitReport Report(const ReportInput& input, const PreparedSplit& split) {
   return report;
 }
 
+// No member's name has a slash.
+int CountMembers(const std::vector<MemberInput>& inputs) {
+  std::set<std::string> members;
+  for (const MemberInput& input : inputs) members.insert(input.name.substr(0, input.name.find('/')));
+  return static_cast<int>(members.size());
+}
+
 }  // namespace
 
 const SplitReport* EnsembleReport::Find(Split split) const {
@@ -203,7 +211,7 @@ Result<EnsembleReport> Evaluate(const ReportInput& input) {
   TUTTI_ASSIGN_OR_RETURN(const Combiner* combiner, FindCombiner(input.combiner));
   if (input.members.empty()) return Fail(ErrorCode::kInvalid, "no member has predictions to combine");
   EnsembleReport report;
-  report.members = static_cast<int>(input.members.size());
+  report.members = CountMembers(input.members);
   report.members_total = input.members_total;
   report.classes = input.classes;
   report.combiner = input.combiner;

@@ -18,7 +18,7 @@
 namespace tutti::ensemble {
 
 struct MemberInput {
-  std::string name;
+  std::string name;  // the member's, or MEMBER/PREDICTOR where it gives several predictors
   std::map<Split, Predictions> predictions;
 };
 
@@ -59,7 +59,7 @@ struct SplitReport {
 
 struct EnsembleReport {
   static constexpr int kVersion = 1;
-  int members = 0;        // combined
+  int members = 0;        // combined; of one that gives several predictors all count as one
   int members_total = 0;  // asked for
   int classes = 0;
   std::string combiner;

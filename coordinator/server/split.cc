@@ -6,32 +6,18 @@
 #include <span>
 #include <string_view>
 
+#include "common/random.h"
+
 namespace tutti::server {
 namespace {
 
-class SplitMix64 {
- public:
-  explicit SplitMix64(uint64_t seed) : state_(seed) {}
-
-  uint64_t Next() {
-    state_ += 0x9E3779B97F4A7C15u;
-    uint64_t mixed = state_;
-    mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9u;
-    mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EBu;
-    return mixed ^ (mixed >> 31);
-  }
-
-  // Uniform in [0, bound): draws that would favour small values are thrown away.
-  uint64_t Below(uint64_t bound) {
-    const uint64_t unfair = (0 - bound) % bound;
-    uint64_t draw = Next();
-    while (draw < unfair) draw = Next();
-    return draw % bound;
-  }
-
- private:
-  uint64_t state_;
-};
+// Uniform in [0, bound): draws that would favour small values are thrown away.
+uint64_t DrawBelow(uint64_t bound, SplitMix64& random) {
+  const uint64_t unfair = (0 - bound) % bound;
+  uint64_t draw = random.Next();
+  while (draw < unfair) draw = random.Next();
+  return draw % bound;
+}
 
 // How many of `available` samples a part has. Errors: kInvalid.
 Result<int64_t> CountOf(const spec::PartSize& size, int64_t available, std::string_view part) {
@@ -68,7 +54,7 @@ std::vector<int64_t> Range(int64_t first, int64_t count) {
 std::vector<int64_t> Permutation(int64_t count, int64_t seed) {
   std::vector<int64_t> order = Range(0, count);
   SplitMix64 random(static_cast<uint64_t>(seed));
-  for (size_t left = order.size(); left > 1; --left) std::swap(order[left - 1], order[random.Below(left)]);
+  for (size_t left = order.size(); left > 1; --left) std::swap(order[left - 1], order[DrawBelow(left, random)]);
   return order;
 }
 

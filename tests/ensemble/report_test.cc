@@ -59,6 +59,13 @@ TEST(Evaluate, SaysHowManyMembersOfHowManyItCombines) {
   EXPECT_EQ(report.members_total, 3);
 }
 
+TEST(Evaluate, AMemberWithSeveralPredictorsCountsOnce) {
+  ReportInput input = TwoMembers();
+  input.members[0].name = "lenet5-s0/best";
+  input.members[1].name = "lenet5-s0/last";
+  EXPECT_EQ(Evaluate(input)->members, 1);
+}
+
 TEST(Evaluate, ComparesTheAnsweringCombinerWithTheBestMemberAndTheMeanOfMembers) {
   const EnsembleReport report = Evaluate(TwoMembers()).value();
   const SplitReport& test = *report.Find(Split::kTest);
