@@ -7,6 +7,7 @@
 
 #include "common/hash.h"
 #include "common/spec/ensemble_spec.h"
+#include "common/spec/jobs.h"
 #include "storage/fsck/attempt_history.h"
 #include "storage/fsck/ensemble_folders.h"
 
@@ -15,34 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kInspectJob = ".inspect";
 constexpr std::string_view kNote = "recorded anew from its folders";
-
-JobRecord InspectJob(const EnsembleId& id) {
-  JobRecord job;
-  job.id = {id, kInspectJob};
-  job.kind = JobKind::kInspect;
-  return job;
-}
-
-JobRecord TrainJob(const EnsembleId& id, const spec::MemberSpec& member, int position) {
-  JobRecord job;
-  job.id = {id, member.name};
-  job.position = position;
-  job.kind = JobKind::kTrain;
-  job.minimum_slots = member.slots.min;
-  job.maximum_slots = member.slots.max;
-  job.after = {kInspectJob};
-  return job;
-}
-
-std::vector<JobRecord> JobsOf(const EnsembleId& id, const spec::EnsembleSpec& spec) {
-  std::vector<JobRecord> jobs{InspectJob(id)};
-  for (const spec::MemberSpec& member : spec.members) {
-    jobs.push_back(TrainJob(id, member, static_cast<int>(jobs.size())));
-  }
-  return jobs;
-}
 
 template <typename T>
 void MoveInto(std::vector<T>& all, std::vector<T>&& some) {
@@ -82,7 +56,7 @@ class EnsembleRebuild {
     TUTTI_ASSIGN_OR_RETURN(const spec::EnsembleSpec spec, spec::EnsembleFromJson(json));
     ensemble_.spec_hash = HashText(ensemble_.spec);
     ensemble_.submitted_at = WrittenAt(folder_ / kResolvedExperiment);
-    return JobsOf(ensemble_.id, spec);
+    return spec::JobsOf(ensemble_.id, spec);
   }
 
   Result<void> ReadAttempts(std::vector<JobRecord>& jobs) {

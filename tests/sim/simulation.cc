@@ -492,7 +492,9 @@ void Simulation::KillWorker(FakeWorker& worker) {
 
 void Simulation::Freeze(const WorkerId& id) {
   Connection& connection = connections_.at(id);
-  connection.to_coordinator = agenda_.now() + agenda_.Within(seconds(10), seconds(60));
+  // Never sooner than what is on its way already: a channel keeps the order.
+  connection.to_coordinator =
+      std::max(connection.to_coordinator, agenda_.now() + agenda_.Within(seconds(10), seconds(60)));
 }
 
 void Simulation::KillEverything() {
