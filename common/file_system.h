@@ -20,7 +20,7 @@ class WritableFile {
  public:
   virtual ~WritableFile() = default;
   virtual Result<void> Append(std::span<const std::byte> bytes) = 0;
-  virtual Result<void> Sync() = 0;   // fsync; after a failure the file must be given up, never synced again
+  virtual Result<void> Sync() = 0;  // fsync; after a failure the file must be given up, never synced again
   virtual Result<void> Close() = 0;
 };
 

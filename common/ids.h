@@ -35,8 +35,8 @@ struct NumberId {
   auto operator<=>(const NumberId&) const = default;
 };
 
-using EnsembleId = StringId<struct EnsembleTag>;  // "fashion-mnist-3"
-using WorkerId = StringId<struct WorkerTag>;      // "n1", "n1/2" for a second worker of a host
+using EnsembleId = StringId<struct EnsembleTag>;      // "fashion-mnist-3"
+using WorkerId = StringId<struct WorkerTag>;          // "n1", "n1/2" for a second worker of a host
 using Generation = NumberId<struct GenerationTag>;    // a start of the coordinator, from 1
 using Incarnation = NumberId<struct IncarnationTag>;  // a start of a worker; higher is newer
 

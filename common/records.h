@@ -26,36 +26,36 @@ enum class CheckpointState { kCommitted, kDeleting };
 struct EnsembleRecord {
   EnsembleId id;
   EnsembleState state = EnsembleState::kRunning;
-  std::string spec;              // the resolved experiment, JSON
-  std::string spec_hash;         // of that text: the same experiment has the same
-  std::string data_hash;         // once inspected
+  std::string spec;       // the resolved experiment, JSON
+  std::string spec_hash;  // of that text: the same experiment has the same
+  std::string data_hash;  // once inspected
   bool split_drawn = false;
   bool combined = false;
   TimePoint submitted_at;
   std::optional<TimePoint> ended_at;
-  std::string note;              // why it ended as it did, for people
+  std::string note;  // why it ended as it did, for people
   bool operator==(const EnsembleRecord&) const = default;
 };
 
 struct JobRecord {
   JobId id;
-  int position = 0;              // within its ensemble, as written in the experiment
+  int position = 0;  // within its ensemble, as written in the experiment
   JobKind kind = JobKind::kTrain;
   JobState state = JobState::kWaiting;
   int minimum_slots = 1;
   int maximum_slots = 1;
-  std::vector<std::string> after;  // names of jobs of the ensemble that must have finished
-  int attempts = 0;              // granted so far
-  int failures = 0;              // attempts that failed and count towards giving up
+  std::vector<std::string> after;       // names of jobs of the ensemble that must have finished
+  int attempts = 0;                     // granted so far
+  int failures = 0;                     // attempts that failed and count towards giving up
   std::optional<TimePoint> not_before;  // back-off
-  std::string reason;            // why it waits, how it ended, or what it lost before it went on
+  std::string reason;                   // why it waits, how it ended, or what it lost before it went on
   bool operator==(const JobRecord&) const = default;
 };
 
 struct AttemptRecord {
   AttemptId id;
   AttemptState state = AttemptState::kGranted;
-  std::vector<SlotId> gang;      // in the order of ranks; the worker of rank 0 leads
+  std::vector<SlotId> gang;  // in the order of ranks; the worker of rank 0 leads
   Incarnation leader_incarnation;
   TimePoint granted_at;
   std::optional<TimePoint> started_at;
@@ -69,14 +69,14 @@ struct AttemptRecord {
 
 struct EpochRecord {
   AttemptId attempt;
-  int epoch = 0;                 // from 1
+  int epoch = 0;  // from 1
   int64_t step = 0;
   double train_loss = 0;
   std::optional<double> validation_loss;
   std::optional<double> validation_accuracy;
   double learning_rate = 0;
   double images_per_second = 0;
-  double train_seconds = 0;      // of this epoch, validation and checkpoints apart
+  double train_seconds = 0;  // of this epoch, validation and checkpoints apart
   bool operator==(const EpochRecord&) const = default;
 };
 
@@ -84,9 +84,9 @@ struct CheckpointRecord {
   AttemptId attempt;
   int64_t step = 0;
   CheckpointState state = CheckpointState::kCommitted;
-  double epoch = 0;              // position in epochs, fractional between
-  std::string folder;            // relative to the ensemble's folder: members/NAME/attempt-N/step-...
-  std::string manifest_hash;     // XXH3-128 of manifest.json, which holds those of the other files
+  double epoch = 0;           // position in epochs, fractional between
+  std::string folder;         // relative to the ensemble's folder: members/NAME/attempt-N/step-...
+  std::string manifest_hash;  // XXH3-128 of manifest.json, which holds those of the other files
   uint64_t size_bytes = 0;
   std::optional<double> validation_loss;
   bool operator==(const CheckpointRecord&) const = default;
@@ -96,16 +96,15 @@ enum class Split { kTraining, kValidation, kCalibration, kTest };
 
 struct PredictionRecord {
   AttemptId attempt;
-  std::string predictor;         // "last", "best"
+  std::string predictor;  // "last", "best"
   Split split = Split::kValidation;
-  std::string file;              // relative to the ensemble's folder
+  std::string file;  // relative to the ensemble's folder
   int64_t samples = 0;
-  int64_t step = 0;              // of the model that made it
+  int64_t step = 0;  // of the model that made it
   bool operator==(const PredictionRecord&) const = default;
 };
 
-using Record =
-    std::variant<EnsembleRecord, JobRecord, AttemptRecord, EpochRecord, CheckpointRecord, PredictionRecord>;
+using Record = std::variant<EnsembleRecord, JobRecord, AttemptRecord, EpochRecord, CheckpointRecord, PredictionRecord>;
 
 // Removes a record by its key.
 struct CheckpointKey {
@@ -126,12 +125,12 @@ struct Records {
   bool operator==(const Records&) const = default;
 };
 
-std::string_view Name(EnsembleState state);     // "running"
+std::string_view Name(EnsembleState state);  // "running"
 std::string_view Name(JobKind kind);
 std::string_view Name(JobState state);
 std::string_view Name(AttemptState state);
 std::string_view Name(CheckpointState state);
-std::string_view Name(Split split);             // "validation"
+std::string_view Name(Split split);  // "validation"
 // The inverses. Errors: kInvalid.
 template <typename Enum>
 Result<Enum> ParseName(std::string_view name);

@@ -9,18 +9,30 @@ namespace tutti {
 
 std::string_view Name(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kInvalid: return "invalid";
-    case ErrorCode::kNotFound: return "not_found";
-    case ErrorCode::kExists: return "exists";
-    case ErrorCode::kNoSpace: return "no_space";
-    case ErrorCode::kIo: return "io";
-    case ErrorCode::kCorrupt: return "corrupt";
-    case ErrorCode::kUnreachable: return "unreachable";
-    case ErrorCode::kDenied: return "denied";
-    case ErrorCode::kConflict: return "conflict";
-    case ErrorCode::kTimeout: return "timeout";
-    case ErrorCode::kCancelled: return "cancelled";
-    case ErrorCode::kInternal: return "internal";
+    case ErrorCode::kInvalid:
+      return "invalid";
+    case ErrorCode::kNotFound:
+      return "not_found";
+    case ErrorCode::kExists:
+      return "exists";
+    case ErrorCode::kNoSpace:
+      return "no_space";
+    case ErrorCode::kIo:
+      return "io";
+    case ErrorCode::kCorrupt:
+      return "corrupt";
+    case ErrorCode::kUnreachable:
+      return "unreachable";
+    case ErrorCode::kDenied:
+      return "denied";
+    case ErrorCode::kConflict:
+      return "conflict";
+    case ErrorCode::kTimeout:
+      return "timeout";
+    case ErrorCode::kCancelled:
+      return "cancelled";
+    case ErrorCode::kInternal:
+      return "internal";
   }
   return "internal";
 }
@@ -35,12 +47,21 @@ tl::unexpected<Error> FailErrno(int system_errno, std::string_view what) {
   ErrorCode code = ErrorCode::kIo;
   switch (system_errno) {
     case ENOSPC:
-    case EDQUOT: code = ErrorCode::kNoSpace; break;
-    case ENOENT: code = ErrorCode::kNotFound; break;
-    case EEXIST: code = ErrorCode::kExists; break;
+    case EDQUOT:
+      code = ErrorCode::kNoSpace;
+      break;
+    case ENOENT:
+      code = ErrorCode::kNotFound;
+      break;
+    case EEXIST:
+      code = ErrorCode::kExists;
+      break;
     case EACCES:
-    case EPERM: code = ErrorCode::kDenied; break;
-    default: break;
+    case EPERM:
+      code = ErrorCode::kDenied;
+      break;
+    default:
+      break;
   }
   return Fail(code, "{}: {}", what, std::strerror(system_errno));
 }

@@ -51,8 +51,8 @@ tl::unexpected<Error> Fail(ErrorCode code, fmt::format_string<Args...> format, A
 template <typename... Args>
 tl::unexpected<Error> FailBecause(Error cause, fmt::format_string<Args...> format, Args&&... args) {
   const ErrorCode code = cause.code;
-  return tl::unexpected<Error>(Error{code, fmt::format(format, std::forward<Args>(args)...),
-                                     std::make_shared<const Error>(std::move(cause))});
+  return tl::unexpected<Error>(
+      Error{code, fmt::format(format, std::forward<Args>(args)...), std::make_shared<const Error>(std::move(cause))});
 }
 
 // The error of a system call that failed with `system_errno`: ENOSPC and EDQUOT are kNoSpace, ENOENT kNotFound, EEXIST
@@ -73,16 +73,16 @@ namespace detail {
 #define TUTTI_CONCAT(a, b) TUTTI_CONCAT_(a, b)
 
 // Returns from the calling function when `expression` (a Result) failed.
-#define TUTTI_RETURN_IF_ERROR(expression)                                                  \
-  do {                                                                                     \
-    auto tutti_result = (expression);                                                      \
+#define TUTTI_RETURN_IF_ERROR(expression)                                                      \
+  do {                                                                                         \
+    auto tutti_result = (expression);                                                          \
     if (!tutti_result) return tl::unexpected<::tutti::Error>(std::move(tutti_result.error())); \
   } while (false)
 
 // TUTTI_ASSIGN_OR_RETURN(auto value, Compute());
 #define TUTTI_ASSIGN_OR_RETURN(target, expression) \
   TUTTI_ASSIGN_OR_RETURN_(TUTTI_CONCAT(tutti_result_, __LINE__), target, expression)
-#define TUTTI_ASSIGN_OR_RETURN_(result, target, expression)                       \
-  auto result = (expression);                                                     \
+#define TUTTI_ASSIGN_OR_RETURN_(result, target, expression)                      \
+  auto result = (expression);                                                    \
   if (!result) return tl::unexpected<::tutti::Error>(std::move(result.error())); \
   target = std::move(*result)

@@ -25,39 +25,39 @@ inline constexpr int kChannelVersion = 1;
 struct RunningAttempt {
   AttemptId attempt;
   bool leader = false;
-  std::vector<int> slots;        // its own slots that the attempt holds
+  std::vector<int> slots;  // its own slots that the attempt holds
 };
 struct Hello {
   int version = kChannelVersion;
   WorkerId worker;
   Incarnation incarnation;
   std::string host;
-  std::string launch_domain;     // workers of one domain can share a gang
+  std::string launch_domain;  // workers of one domain can share a gang
   int slots = 1;
   int threads_per_slot = 1;
-  std::string device;            // "cpu", "cuda"
+  std::string device;  // "cpu", "cuda"
   std::vector<RunningAttempt> running;
-  Generation obeyed;             // the highest generation it has obeyed
+  Generation obeyed;  // the highest generation it has obeyed
 };
 struct Heartbeat {};
-struct AttemptStarted {          // by the leader: the trainer's process exists
+struct AttemptStarted {  // by the leader: the trainer's process exists
   AttemptId attempt;
 };
 struct AttemptFailedToStart {
   AttemptId attempt;
   std::string error;
 };
-struct AttemptEvent {            // by the leader
+struct AttemptEvent {  // by the leader
   AttemptId attempt;
-  int64_t sequence = 0;          // offset in events.jsonl after this line
+  int64_t sequence = 0;  // offset in events.jsonl after this line
   TrainerEvent event;
 };
-struct AttemptExited {           // by the leader, after its last event
+struct AttemptExited {  // by the leader, after its last event
   AttemptId attempt;
-  int exit_code = 0;             // 128 + signal for a signal's
+  int exit_code = 0;  // 128 + signal for a signal's
   std::string last_log_lines;
 };
-struct SlotsFree {               // by every worker of the gang, for its own slots
+struct SlotsFree {  // by every worker of the gang, for its own slots
   AttemptId attempt;
   std::vector<int> slots;
 };
@@ -67,38 +67,38 @@ using FromWorker =
 // ---- coordinator -> worker ----
 
 struct Welcome {};
-struct Refused {                 // wrong version, or an older incarnation
+struct Refused {  // wrong version, or an older incarnation
   std::string reason;
 };
-struct GrantSlots {              // to every worker of a gang; the leader also gets StartAttempt
+struct GrantSlots {  // to every worker of a gang; the leader also gets StartAttempt
   AttemptId attempt;
-  std::vector<int> slots;        // this worker's
-  std::vector<int> ranks;        // which rank runs on each of them
+  std::vector<int> slots;  // this worker's
+  std::vector<int> ranks;  // which rank runs on each of them
 };
-struct StartAttempt {            // to the leader; repeated ones are harmless
+struct StartAttempt {  // to the leader; repeated ones are harmless
   AttemptId attempt;
   Task task;
-  std::vector<SlotId> gang;      // in the order of ranks
+  std::vector<SlotId> gang;  // in the order of ranks
 };
 enum class StopReason { kRequested, kCancelled, kPreempted, kPruned, kStale };
-struct StopAttempt {             // kStale and kCancelled: end it; the others: checkpoint first
+struct StopAttempt {  // kStale and kCancelled: end it; the others: checkpoint first
   AttemptId attempt;
   StopReason reason = StopReason::kRequested;
 };
-struct Acknowledge {             // everything of the attempt up to here is durable
+struct Acknowledge {  // everything of the attempt up to here is durable
   AttemptId attempt;
   int64_t sequence = 0;
 };
-struct Leave {};                 // nothing more will come; running trainers checkpoint and end
+struct Leave {};  // nothing more will come; running trainers checkpoint and end
 using ToWorker = std::variant<Welcome, Refused, GrantSlots, StartAttempt, StopAttempt, Acknowledge, Leave>;
 
 struct FromWorkerMessage {
-  Generation generation;         // that the worker obeys
+  Generation generation;  // that the worker obeys
   Incarnation incarnation;
   FromWorker body;
 };
 struct ToWorkerMessage {
-  Generation generation;         // of the coordinator: a lower one than was obeyed is refused
+  Generation generation;  // of the coordinator: a lower one than was obeyed is refused
   ToWorker body;
 };
 

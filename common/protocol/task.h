@@ -18,20 +18,20 @@ inline constexpr int kTaskVersion = 1;
 
 struct Task {
   AttemptId attempt;
-  JobKind kind = JobKind::kTrain;             // kInspect, kTrain
-  std::filesystem::path ensemble_folder;      // absolute; attempts lie under members/NAME/attempt-N
-  std::filesystem::path folder;               // of this attempt, absolute: checkpoints and predictions go here
-  std::filesystem::path events;               // file to append events to, absolute
-  std::filesystem::path cache;                // prepared data, absolute, shared by the trainers of a node
+  JobKind kind = JobKind::kTrain;         // kInspect, kTrain
+  std::filesystem::path ensemble_folder;  // absolute; attempts lie under members/NAME/attempt-N
+  std::filesystem::path folder;           // of this attempt, absolute: checkpoints and predictions go here
+  std::filesystem::path events;           // file to append events to, absolute
+  std::filesystem::path cache;            // prepared data, absolute, shared by the trainers of a node
   spec::DataSpec data;
   // For kTrain:
   std::optional<spec::MemberSpec> member;
-  std::filesystem::path split;                // safetensors: int64 sample ids "training", "validation", "calibration"?, "test"
-  std::string data_hash;                      // of the inspected source: a trainer refuses other data (65)
-  int classes = 0;                            // of the whole source
-  int shards = 1;                             // parts of every global batch
+  std::filesystem::path split;  // safetensors: int64 sample ids "training", "validation", "calibration"?, "test"
+  std::string data_hash;        // of the inspected source: a trainer refuses other data (65)
+  int classes = 0;              // of the whole source
+  int shards = 1;               // parts of every global batch
   std::optional<std::filesystem::path> resume_from;  // a checkpoint's folder
-  int threads = 1;                            // CPU threads of each rank
+  int threads = 1;                                   // CPU threads of each rank
   bool operator==(const Task&) const = default;
 };
 

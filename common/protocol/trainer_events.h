@@ -17,22 +17,22 @@ inline constexpr int kTrainerEventsVersion = 2;
 
 // {"event": "started", ...}
 struct Started {
-  int64_t step = 0;              // 0, or that of the checkpoint it goes on from
+  int64_t step = 0;  // 0, or that of the checkpoint it goes on from
   int64_t total_steps = 0;
   int64_t steps_per_epoch = 0;
   int world_size = 1;
-  Json provenance = Json::object();  // libtorch, threads, device, host, every `auto` that was decided
+  Json provenance = Json::object();     // libtorch, threads, device, host, every `auto` that was decided
   int version = kTrainerEventsVersion;  // of the lines that follow; the first format, 1, did not say it
 };
 // A few times a second at most; never durable.
 struct Progress {
   int64_t step = 0;
   double epoch = 0;
-  double train_loss = 0;         // running mean of this epoch
+  double train_loss = 0;  // running mean of this epoch
   double images_per_second = 0;
 };
 struct EpochDone {
-  int epoch = 0;                 // from 1
+  int epoch = 0;  // from 1
   int64_t step = 0;
   double train_loss = 0;
   std::optional<double> validation_loss;
@@ -44,15 +44,15 @@ struct EpochDone {
 struct CheckpointWritten {
   int64_t step = 0;
   double epoch = 0;
-  std::string folder;            // relative to the ensemble's folder
+  std::string folder;  // relative to the ensemble's folder
   std::string manifest_hash;
   uint64_t size_bytes = 0;
   std::optional<double> validation_loss;
 };
 struct PredictionsWritten {
-  std::string predictor;         // "last", "best"
+  std::string predictor;  // "last", "best"
   Split split = Split::kValidation;
-  std::string file;              // relative to the ensemble's folder
+  std::string file;  // relative to the ensemble's folder
   int64_t samples = 0;
   int64_t step = 0;
 };
@@ -74,16 +74,16 @@ struct Failed {
 };
 struct Finished {
   int64_t step = 0;
-  double train_seconds = 0;      // of all its epochs, validation apart
-  double seconds = 0;            // of this attempt from its Started on: training, validation and predictions
+  double train_seconds = 0;  // of all its epochs, validation apart
+  double seconds = 0;        // of this attempt from its Started on: training, validation and predictions
 };
 // Asked to stop, after its checkpoint.
 struct StoppedEarly {
   int64_t step = 0;
 };
 
-using TrainerEvent = std::variant<Started, Progress, EpochDone, CheckpointWritten, PredictionsWritten, Inspected, Failed,
-                                  Finished, StoppedEarly>;
+using TrainerEvent = std::variant<Started, Progress, EpochDone, CheckpointWritten, PredictionsWritten, Inspected,
+                                  Failed, Finished, StoppedEarly>;
 
 Json ToJson(const TrainerEvent& event);
 Result<TrainerEvent> TrainerEventFromJson(const Json& json);  // kInvalid: unknown event or missing key
