@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -53,7 +54,17 @@ LaunchSettings SettingsOf(const AgentOptions& options, const fs::path& runtime_f
           options.kill_deadline, options.log_limit_bytes};
 }
 
-Incarnation NewIncarnation() { return {SystemClock().Now().time_since_epoch().count()}; }
+// The wall clock's milliseconds, and newer than any that this process had, also within one millisecond.
+Incarnation NewIncarnation() {
+  static std::atomic<int64_t> newest{0};
+  const int64_t now = SystemClock().Now().time_since_epoch().count();
+  int64_t known = newest;
+  int64_t next = 0;
+  do {
+    next = std::max(now, known + 1);
+  } while (!newest.compare_exchange_weak(known, next));
+  return {next};
+}
 
 }  // namespace
 

@@ -77,6 +77,7 @@ void FakeWorker::Run() {
     work();
     work = nullptr;
     lock.lock();
+    ++handled_;
     changed_.notify_all();
   }
 }
@@ -102,10 +103,16 @@ bool FakeWorker::WaitFor(std::function<bool()> condition) {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (std::chrono::steady_clock::now() < deadline) {
     bool holds = false;
-    Do([&] { holds = condition(); });
+    int64_t handled_before = 0;
+    Do([&] {
+      holds = condition();
+      const std::lock_guard lock(mutex_);
+      handled_before = handled_;
+    });
     if (holds) return true;
+    // Looked at again once anything but the look itself was handled, which may be so already.
     std::unique_lock lock(mutex_);
-    changed_.wait_until(lock, deadline, [this] { return !work_.empty(); });
+    changed_.wait_until(lock, deadline, [&] { return handled_ > handled_before + 1; });
   }
   return false;
 }

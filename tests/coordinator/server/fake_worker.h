@@ -90,6 +90,7 @@ class FakeWorker {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::function<void()>> work_;
+  int64_t handled_ = 0;  // pieces of work that are done
   bool ending_ = false;
   // Goes before what its messages are posted to: the coordinator may speak up to the last moment.
   std::shared_ptr<protocol::Channel> channel_;
