@@ -10,13 +10,14 @@ from conftest import DEADLINE_S, build_folder, wait_for
 from safetensors.numpy import load_file
 
 MEMBER = "lenet5-s0"
+EPOCHS = 20  # some seconds: long enough to be stopped on the way
 FIRST_STEPS = 100
 
 
 @pytest.fixture
 def by_hand(tutti, experiment):
     """Runs the trainer on the task of an ensemble's member, as another attempt: alone or on several ranks."""
-    experiment_file = experiment(members="[{model: lenet5, seeds: 1}]", epochs=3)
+    experiment_file = experiment(members="[{model: lenet5, seeds: 1}]", epochs=EPOCHS)
     tutti("run", experiment_file, "--quiet", "--slots", 1)
     ensemble = tutti.home / "small-1"
     trainer = build_folder() / "bin/tutti-trainer"
@@ -62,7 +63,7 @@ def test_task_by_hand_trains_and_says_what_it_does(by_hand, ranks):
     events = by_hand.events(7)
     assert events[0]["event"] == "started" and events[0]["world_size"] == max(ranks, 1)
     assert events[-1]["event"] == "finished"
-    assert [event["epoch"] for event in of_kind(events, "epoch_done")] == [1, 2, 3]
+    assert [event["epoch"] for event in of_kind(events, "epoch_done")] == list(range(1, EPOCHS + 1))
     last = of_kind(events, "checkpoint_written")[-1]
     assert last["step"] == events[0]["total_steps"] >= FIRST_STEPS
     folder = by_hand.ensemble / last["folder"]
@@ -78,8 +79,8 @@ def test_two_ranks_learn_what_one_process_learns(by_hand):
     by_hand(by_hand.task_of(2, shards=2))
     by_hand(by_hand.task_of(3, shards=2), ranks=2)
     alone, together = (of_kind(by_hand.events(attempt), "epoch_done") for attempt in (2, 3))
-    assert len(alone) == len(together) == 3
-    for one, two in zip(alone, together):
+    assert len(alone) == len(together) == EPOCHS
+    for one, two in zip(alone[:3], together[:3]):  # rounding grows with the steps
         assert one["train_loss"] == pytest.approx(two["train_loss"], abs=1e-4)
         assert one["validation_loss"] == pytest.approx(two["validation_loss"], abs=1e-4)
 
