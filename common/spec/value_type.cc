@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "common/spec/descriptor.h"
 #include "common/spec/nearest.h"
 
 namespace tutti::spec {
@@ -51,25 +52,7 @@ Json SchemaOfNumber(const NumberType& type) {
   return schema;
 }
 
-std::string_view DefinitionOf(ChoiceKind kind) {
-  switch (kind) {
-    case ChoiceKind::kModel:
-      return "model";
-    case ChoiceKind::kOptimizer:
-      return "optimizer";
-    case ChoiceKind::kSchedule:
-      return "schedule";
-    case ChoiceKind::kAugmentation:
-      return "augmentation";
-    case ChoiceKind::kCombiner:
-      return "combiner";
-    case ChoiceKind::kSource:
-      return "source";
-  }
-  return "";
-}
-
-Json Reference(ChoiceKind kind) { return {{"$ref", fmt::format("#/$defs/{}", DefinitionOf(kind))}}; }
+Json Reference(ChoiceKind kind) { return {{"$ref", fmt::format("#/$defs/{}", Name(kind))}}; }
 
 bool Within(const NumberType& type, double value) {
   using Side = Bound::Side;
@@ -142,9 +125,9 @@ std::string DescribeType(const ValueType& type) {
           },
           [](const SectionType&) { return std::string("a map"); },
           [](const ChoiceType& choice) {
-            return fmt::format("{} {}", choice.kind == ChoiceKind::kOptimizer ? "an" : "a", DefinitionOf(choice.kind));
+            return fmt::format("{} {}", choice.kind == ChoiceKind::kOptimizer ? "an" : "a", Name(choice.kind));
           },
-          [](const ChoiceListType& list) { return fmt::format("a list of {}s", DefinitionOf(list.kind)); },
+          [](const ChoiceListType& list) { return fmt::format("a list of {}s", Name(list.kind)); },
           [](const SectionListType&) { return std::string("a list of maps"); },
           [](const SpecialType& special) { return special.words; },
       },
