@@ -1,10 +1,10 @@
 """Benchmarks against peers: each prints a ratio from one run, measurements interleaved, the best of each side taken.
 
-usage: run.py training|ensemble|scheduling|startup [--repeats 5] [--epochs N] [--build build/release]
+usage: run.py training|ensemble|scheduling|startup [--repeats 5] [--epochs 5] [--members 10] [--build build/release]
 
   training    images/s of LeNet-5, batch 128, one thread: Tutti, a tuned PyTorch script, one with DataLoader
-  ensemble    wall time of ten LeNet-5 on two cores: `tutti run` against torchensemble's VotingClassifier
-  scheduling  (sum of the members' training time) / (slots x wall time of `tutti run`), ten members on two slots:
+  ensemble    wall time of LeNet-5's on two cores: `tutti run` against torchensemble's VotingClassifier
+  scheduling  (sum of the members' training time) / (slots x wall time of `tutti run`) on two slots:
               training steps alone, and with the validation and prediction that their trainers do as well
   startup     wall time of `tutti --help`
 
@@ -45,9 +45,9 @@ ensemble: {{combiner: mean}}
 
 def finished_seconds(ensemble):
     """What each member's trainer took from its first step to its last prediction."""
-    for events in ensemble.glob("members/*/attempt-*/events.jsonl"):
-        last = json.loads(events.read_text().splitlines()[-1])
-        yield last["seconds"]
+    for file in ensemble.glob("members/*/attempt-*/events.jsonl"):
+        events = [json.loads(line) for line in file.read_text().splitlines()]
+        yield from (event["seconds"] for event in events if event["event"] == "finished")
 
 
 def tutti(build, members, epochs, slots, schedule="cosine"):
@@ -91,9 +91,9 @@ def training(options):
 def ensemble(options):
     best = {"tutti": float("inf"), "torchensemble": float("inf")}
     for _ in range(options.repeats):
-        wall_s, shown, _ = tutti(options.build, 10, options.epochs, 2, schedule="constant")
+        wall_s, shown, _ = tutti(options.build, options.members, options.epochs, 2, schedule="constant")
         accuracy = shown["results"]["splits"]["test"]["combiners"]["mean"]["accuracy"]
-        other = peer("voting.py", options.epochs, 10)
+        other = peer("voting.py", options.epochs, options.members)
         best["tutti"] = min(best["tutti"], wall_s)
         best["torchensemble"] = min(best["torchensemble"], other["wall_seconds"])
         print(f"  tutti {wall_s:.1f} s ({accuracy:.4f}), torchensemble {other['wall_seconds']:.1f} s "
@@ -104,7 +104,7 @@ def ensemble(options):
 def scheduling(options):
     best, best_steps = 0.0, 0.0
     for _ in range(options.repeats):
-        wall_s, shown, worked_s = tutti(options.build, 10, options.epochs, 2)
+        wall_s, shown, worked_s = tutti(options.build, options.members, options.epochs, 2)
         steps_s = sum(member["train_seconds"] for member in shown["members"])
         best, best_steps = max(best, worked_s / (2 * wall_s)), max(best_steps, steps_s / (2 * wall_s))
         print(f"  2 x {wall_s:.1f} s: {steps_s:.1f} s of training steps, {worked_s:.1f} s with validation and prediction",
@@ -129,6 +129,7 @@ def main():
     parser.add_argument("benchmark", choices=BENCHMARKS)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--members", type=int, default=10, help="of the ensemble")
     parser.add_argument("--build", type=Path, default=ROOT / "build/release")
     options = parser.parse_args()
     options.build = options.build.resolve()

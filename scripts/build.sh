@@ -9,7 +9,8 @@ log=build/$preset.configure.log
 mkdir -p build
 if ! cmake --preset "$preset" >"$log" 2>&1; then
   cat "$log" >&2
-  echo "build: the configuration failed; scripts/setup.sh installs what it needs" >&2
+  echo "build: the configuration failed; scripts/setup.sh installs what it needs, all but a CUDA toolkit:" \
+    "without one, TUTTI_TORCH=cpu scripts/setup.sh" >&2
   exit 1
 fi
 cmake --build "build/$preset" --target "${@:-all}"

@@ -24,8 +24,8 @@ ALLOWED = {
 }
 MODULES = {folder.split("/")[0] for folder in ALLOWED}
 TORCH_FOLDER = "worker/trainer"
-TORCH = re.compile(r"#include\s+<(torch|ATen|c10|caffe2)/")
-INCLUDE = re.compile(r'#include\s+"([^"]+)"')
+TORCH = re.compile(r'#include\s+[<"](torch|ATen|c10|caffe2)/')
+INCLUDE = re.compile(r'#include\s+[<"]([^">]+)[">]')
 
 
 def within(path, folder):

@@ -2,7 +2,8 @@
 # Installs what Tutti is built from: Debian packages (scripts/packages.txt) and Python ones (requirements.txt, into .venv).
 # Safe to repeat; says nothing and takes a moment when all is there.
 #
-#   TUTTI_TORCH=cpu|cuda     which build of LibTorch (default: cuda where an NVIDIA driver answers, else cpu)
+#   TUTTI_TORCH=cpu|cuda     which build of LibTorch (default: cuda where an NVIDIA driver answers and the CUDA toolkit
+#                            that one compiles against it with is there, else cpu)
 #   TUTTI_TORCH_INDEX=URL    the package index that torch comes from
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -48,7 +49,12 @@ torch_build() {
       *) echo "setup: TUTTI_TORCH is '$TUTTI_TORCH'; allowed are cpu and cuda" >&2; return 1 ;;
     esac
   elif command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1; then
-    echo cuda
+    if command -v nvcc >/dev/null || [ -x "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" ]; then
+      echo cuda
+    else
+      echo "setup: there is a GPU but no CUDA toolkit (nvcc) to build for it with: taking the CPU's LibTorch" >&2
+      echo cpu
+    fi
   else
     echo cpu
   fi
@@ -60,6 +66,8 @@ install_torch() {
   local build=$1 version
   version=$(sed -n 's/^torch==//p' requirements.txt)
   [ "$build" = cpu ] && version+=+cpu
+  # To pip, 2.13.0+cpu satisfies a wish for 2.13.0: the other build has to go first.
+  if [ "$build" = cuda ] && .venv/bin/pip show -q torch 2>/dev/null; then .venv/bin/pip uninstall -q -y torch; fi
   if [ -n "${TUTTI_TORCH_INDEX:-}" ]; then
     .venv/bin/pip install -q --extra-index-url "$TUTTI_TORCH_INDEX" "torch==$version"
   elif [ "$build" = cuda ]; then

@@ -33,6 +33,8 @@ def test_tree_passes_its_checks():
         ("worker/trainer/models/wrong.cc", '#include "worker/trainer/training/loop.h"'),
         ("cli/wrong.cc", "#include <torch/torch.h>"),
         ("worker/agent/wrong.cc", "#include <ATen/core/Tensor.h>"),
+        ("cli/wrong.cc", '#include "torch/torch.h"'),
+        ("common/wrong.cc", "#include <storage/catalog/catalog.h>"),
     ],
 )
 def test_reversed_arrow_is_found(tmp_path, file, include):

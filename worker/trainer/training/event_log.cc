@@ -17,9 +17,10 @@ std::unique_ptr<EventLog> EventLog::Silent() { return std::make_unique<EventLog>
 Result<void> EventLog::AppendLocked(const protocol::TrainerEvent& event) {
   if (file_ == nullptr) return {};
   // Messages of libraries and file names may hold bytes that are no UTF-8.
-  std::string line = protocol::ToJson(event).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  std::string line = protocol::ToJson(event).dump(-1, ' ', false, Json::error_handler_t::replace);
+  line += '\n';
   // A full disk may have taken half a line: what comes later must not become the rest of it.
-  if (torn_) line.insert(0, "\n");
+  if (torn_) line.insert(line.begin(), '\n');
   const Result<void> appended = file_->Append(std::as_bytes(std::span(line)));
   torn_ = !appended;
   return appended;
