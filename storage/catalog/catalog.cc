@@ -6,6 +6,8 @@
 #include <spdlog/spdlog.h>
 #include <stdlib.h>  // mkdtemp
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <system_error>
 #include <utility>
@@ -76,20 +78,30 @@ Result<void> EmptyFolder(FileSystem& files, const fs::path& folder) {
   return files.SyncDirectory(folder);
 }
 
+bool IsEmpty(const FileSystem& files, const fs::path& path) {
+  const auto info = files.Stat(path);
+  return info && info->size_bytes == 0;
+}
+
 // The newest of `generations` that is whole, copied into `folder` and opened there. What was wrong with newer ones is
 // added to `warnings`. kNotFound: none was ever begun. kCorrupt: none is whole.
 Result<SQLite::Database> CopyNewest(FileSystem& files, const fs::path& catalog,
                                     const std::vector<Generation>& generations, const fs::path& folder,
                                     std::vector<std::string>& warnings) {
+  std::vector<std::string> empty;  // damaged, if one before them was begun: a copy appears under its name whole
   for (auto generation = generations.rbegin(); generation != generations.rend(); ++generation) {
-    auto copied = CopyGeneration(files, GenerationFolder(catalog, *generation), folder);
+    const fs::path from = GenerationFolder(catalog, *generation);
+    auto copied = CopyGeneration(files, from, folder);
     auto database = copied ? OpenCopy(folder / kDatabaseName) : tl::unexpected(std::move(copied.error()));
-    if (database) return database;
-    const ErrorCode code = database.error().code;
-    if (code != ErrorCode::kNotFound && code != ErrorCode::kCorrupt) return database;
-    if (code == ErrorCode::kCorrupt) {
-      warnings.push_back(fmt::format("generation {} of the catalog is damaged and was passed over: {}",
-                                     generation->value, database.error().Text()));
+    const bool damaged = !database && database.error().code == ErrorCode::kCorrupt;
+    if (database || damaged) std::ranges::move(std::exchange(empty, {}), std::back_inserter(warnings));
+    if (database || (!damaged && database.error().code != ErrorCode::kNotFound)) return database;
+    std::string warning = fmt::format("generation {} of the catalog is damaged and was passed over: {}",
+                                      generation->value, database.error().Text());
+    if (damaged) {
+      warnings.push_back(std::move(warning));
+    } else if (IsEmpty(files, from / kDatabaseName)) {
+      empty.push_back(std::move(warning));
     }
     TUTTI_RETURN_IF_ERROR(EmptyFolder(files, folder));
   }

@@ -93,6 +93,10 @@ Result<Generation> ClaimGeneration(FileSystem& files, const fs::path& catalog) {
 
 Result<void> CopyGeneration(FileSystem& files, const fs::path& from, const fs::path& to) {
   TUTTI_ASSIGN_OR_RETURN(const DatabaseFiles contents, ReadAtRest(files, from));
+  if (contents.database.empty()) {
+    const bool logged = contents.log && !contents.log->empty();
+    return Fail(logged ? ErrorCode::kCorrupt : ErrorCode::kNotFound, "{} is empty", (from / kDatabaseName).string());
+  }
   const fs::path temporary = to / (std::string(kDatabaseName) + ".copy");
   if (contents.log) TUTTI_RETURN_IF_ERROR(WriteSynced(files, LogPath(to), Text(*contents.log)));
   TUTTI_RETURN_IF_ERROR(WriteSynced(files, temporary, Text(contents.database)));

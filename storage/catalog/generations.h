@@ -23,7 +23,8 @@ Result<Generation> ClaimGeneration(FileSystem& files, const std::filesystem::pat
 
 // Copies database and write-ahead log of the generation in `from` into the empty folder `to`. The database appears
 // under its name last and whole: a crash leaves a folder without one. Reads again when either changed meanwhile.
-// Errors: kNotFound when `from` has no database; kConflict when it never came to rest.
+// Errors: kNotFound when `from` has no database or one without a byte, as a start that was killed leaves it; kCorrupt
+// when that lies beside a log, which never comes first; kConflict when it never came to rest.
 Result<void> CopyGeneration(FileSystem& files, const std::filesystem::path& from, const std::filesystem::path& to);
 
 // Removes a generation that its owner could not begin or that nobody needs. A crash leaves it whole or renamed away.

@@ -229,13 +229,43 @@ TEST_F(CatalogTest, WhatIsNoDatabaseIsDamaged) {
 TEST_F(CatalogTest, AGenerationThatWasNeverBegunIsPassedOver) {
   RunOnce("a-1");
   fs::create_directories(home_ / "catalog/0002");  // a coordinator that died at its start
-  fs::create_directories(home_ / "catalog/0003");
-  std::ofstream(home_ / "catalog/0003/catalog.db");
   const auto catalog = Open();
   ASSERT_TRUE(catalog) << catalog.error().Text();
-  EXPECT_EQ(catalog->generation(), Generation{4});
+  EXPECT_EQ(catalog->generation(), Generation{3});
   EXPECT_THAT(catalog->Load().value().ensembles, ElementsAre(Ensemble("a-1")));
   EXPECT_THAT(catalog->warnings(), IsEmpty());
+}
+
+TEST_F(CatalogTest, TheFirstGenerationsThatWereNeverBegunMayBeEmpty) {
+  for (const std::string name : {"0001", "0002"}) {
+    fs::create_directories(home_ / "catalog" / name);
+    std::ofstream(home_ / "catalog" / name / "catalog.db");
+  }
+  const auto catalog = Open();
+  ASSERT_TRUE(catalog) << catalog.error().Text();
+  EXPECT_EQ(catalog->generation(), Generation{3});
+  EXPECT_THAT(catalog->warnings(), IsEmpty());
+}
+
+TEST_F(CatalogTest, ADatabaseThatWasEmptiedIsDamagedWhereAnOlderOneIs) {
+  RunOnce("a-1");
+  RunOnce("a-2");
+  fs::resize_file(home_ / "catalog/0002/catalog.db", 0);
+  std::vector<std::string> warnings;
+  EXPECT_THAT(Catalog::ReadNewest(PosixFileSystem(), home_.path(), &warnings)->ensembles, ElementsAre(Ensemble("a-1")));
+  EXPECT_THAT(warnings, ElementsAre(HasSubstr("generation 2 of the catalog is damaged")));
+  const auto catalog = Open();
+  ASSERT_TRUE(catalog) << catalog.error().Text();
+  EXPECT_THAT(catalog->Load().value().ensembles, ElementsAre(Ensemble("a-1")));
+  EXPECT_THAT(catalog->warnings(), ElementsAre(HasSubstr("generation 2 of the catalog is damaged")));
+}
+
+TEST_F(CatalogTest, ADatabaseThatWasEmptiedBesideItsLogIsDamaged) {
+  RunOnce("a-1");
+  fs::resize_file(home_ / "catalog/0001/catalog.db", 0);
+  std::ofstream(home_ / "catalog/0001/catalog.db-wal") << "commits";
+  EXPECT_EQ(Open().error().code, ErrorCode::kCorrupt);
+  EXPECT_THAT(Folders(), ElementsAre("0001"));
 }
 
 TEST_F(CatalogTest, AStartThatFailsLeavesNoGenerationBehind) {
