@@ -54,13 +54,13 @@ struct RankServer::State : std::enable_shared_from_this<State> {
   void Accept() {
     acceptor.async_accept([self = shared_from_this()](ErrorCodeOfAsio error, Socket socket) {
       if (self->closed) return;
-      if (!error) self->Welcome(std::move(socket));
-      if (error == asio::error::no_descriptors) return self->AcceptLater();
+      if (error) return self->AcceptLater();
+      self->Welcome(std::move(socket));
       self->Accept();
     });
   }
 
-  // Out of descriptors: at once would be an endless loop.
+  // What is short now (descriptors, memory) is short in a moment, too: at once would be an endless loop.
   void AcceptLater() {
     auto timer = std::make_shared<asio::steady_timer>(context, std::chrono::seconds(1));
     timer->async_wait([self = shared_from_this(), timer](ErrorCodeOfAsio) {

@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <array>
 #include <boost/asio/io_context.hpp>
@@ -117,6 +119,28 @@ TEST(RankServer, RefusesAPathThatIsTooLongForASocket) {
   const auto server = RankServer::Listen(context, "/tmp/" + std::string(120, 'x'), {});
   ASSERT_FALSE(server);
   EXPECT_THAT(server.error().message, HasSubstr("shorter"));
+}
+
+// Of this process's descriptors the one that listens on `path`.
+int ListenerOn(const std::filesystem::path& path) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    const int descriptor = std::stoi(entry.path().filename());
+    sockaddr_un address = {};
+    socklen_t size = sizeof(address);
+    if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) != 0) continue;
+    if (address.sun_family == AF_UNIX && path == address.sun_path) return descriptor;
+  }
+  return -1;
+}
+
+// An agent must not spend its CPU on it: out of descriptors or memory, it would take it from the trainers.
+TEST(RankServer, WaitsAMomentWhenNobodyCanBeAccepted) {
+  const TemporaryFolder folder;
+  boost::asio::io_context context;
+  const auto server = RankServer::Listen(context, folder / "ranks.sock", {});
+  ASSERT_TRUE(server);
+  ASSERT_EQ(::shutdown(ListenerOn(folder / "ranks.sock"), SHUT_RDWR), 0);  // from now on accept() fails, at once
+  EXPECT_LE(context.run_for(std::chrono::milliseconds(200)), 5U);
 }
 
 }  // namespace
