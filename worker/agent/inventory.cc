@@ -75,9 +75,8 @@ int UsableCpus(const CpuLimits& limits) {
 std::vector<int> Inventory::CpusOf(int slot) const {
   const int count = static_cast<int>(cpus.size());
   if (slots < 2 || slot < 0 || slot >= slots || count < slots * threads_per_slot) return {};
-  const int share = count / slots;
-  const auto first = cpus.begin() + static_cast<ptrdiff_t>(slot) * share;
-  return {first, first + share};
+  const auto begin_of = [&](int number) { return cpus.begin() + static_cast<ptrdiff_t>(count) * number / slots; };
+  return {begin_of(slot), begin_of(slot + 1)};
 }
 
 CpuLimits ReadCpuLimits() {

@@ -60,7 +60,8 @@ TEST(Inventory, DoesWhatItIsTold) {
 TEST(Inventory, BindsEachSlotToAnEvenShare) {
   const Inventory inventory = TakeInventory(EightCpus(), {3, 2}).value();
   EXPECT_THAT(inventory.CpusOf(0), ElementsAre(0, 1));
-  EXPECT_THAT(inventory.CpusOf(2), ElementsAre(4, 5));
+  EXPECT_THAT(inventory.CpusOf(1), ElementsAre(2, 3, 4));
+  EXPECT_THAT(inventory.CpusOf(2), ElementsAre(5, 6, 7)) << "none belongs to no slot";
   EXPECT_THAT(TakeInventory(EightCpus(), {2, 1}).value().CpusOf(1), ElementsAre(4, 5, 6, 7));
 }
 
