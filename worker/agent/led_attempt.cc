@@ -230,14 +230,14 @@ void LedAttempt::Report(const Tell& tell) {
 }
 
 void LedAttempt::ReportEvents(const Tell& tell) {
-  Result<std::vector<FollowedEvent>> events = events_.Next();
+  Result<std::vector<protocol::FollowedEvent>> events = events_.Next();
   if (!events) {
     spdlog::warn("Cannot read the events of {}: {}", id().str(), events.error().Text());
     ++failed_reads_;
     return;
   }
   failed_reads_ = 0;
-  for (FollowedEvent& followed : *events) {
+  for (protocol::FollowedEvent& followed : *events) {
     tell(protocol::AttemptEvent{id(), followed.sequence, std::move(followed.event)});
   }
   if (events->empty() || listens_) return;

@@ -12,7 +12,7 @@
 
 #include "common/file_system.h"
 #include "common/protocol/channel.h"
-#include "worker/agent/event_follower.h"
+#include "common/protocol/event_follower.h"
 #include "worker/agent/inventory.h"
 #include "worker/launch/process.h"
 #include "worker/launch/rank_server.h"
@@ -104,7 +104,7 @@ class LedAttempt {
   AttemptSurroundings surroundings_;
   protocol::Task task_;
   std::vector<int> slots_;
-  EventFollower events_;
+  protocol::EventFollower events_;
   int64_t acknowledged_ = 0;
   std::unique_ptr<Supervision> process_;
 

@@ -1,12 +1,13 @@
-#include "worker/agent/event_follower.h"
+#include "common/protocol/event_follower.h"
 
 #include <spdlog/spdlog.h>
 
 #include <string_view>
+#include <utility>
 
 #include "common/json.h"
 
-namespace tutti::worker {
+namespace tutti::protocol {
 namespace {
 
 constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
@@ -24,8 +25,7 @@ Result<std::vector<FollowedEvent>> EventFollower::Next() {
     rest.remove_prefix(end + 1);
     offset_ += static_cast<int64_t>(end) + 1;
     if (std::exchange(line_, Line::kWhole) == Line::kTooLong) continue;
-    Result<protocol::TrainerEvent> event =
-        ParseJson(line).and_then([](const Json& json) { return protocol::TrainerEventFromJson(json); });
+    Result<TrainerEvent> event = ParseJson(line).and_then([](const Json& json) { return TrainerEventFromJson(json); });
     if (event) {
       events.push_back({offset_, std::move(*event)});
     } else {
@@ -46,4 +46,4 @@ void EventFollower::GoTo(int64_t offset) {
   line_ = Line::kWhole;
 }
 
-}  // namespace tutti::worker
+}  // namespace tutti::protocol

@@ -9,11 +9,11 @@
 #include "common/protocol/trainer_events.h"
 #include "common/result.h"
 
-namespace tutti::worker {
+namespace tutti::protocol {
 
 struct FollowedEvent {
   int64_t sequence = 0;  // offset in the file after its line
-  protocol::TrainerEvent event;
+  TrainerEvent event;
 };
 
 // A line counts once its end is written; until then it waits. What is no event is left out, with a warning.
@@ -26,7 +26,6 @@ class EventFollower {
   Result<std::vector<FollowedEvent>> Next();
   // Whether the last piece reached the end of what is written; a partial line may be left.
   bool at_end() const { return at_end_; }
-  int64_t offset() const { return offset_; }
   // Goes on from here, which must be the offset after a line.
   void GoTo(int64_t offset);
 
@@ -40,4 +39,4 @@ class EventFollower {
   Line line_ = Line::kWhole;  // what the bytes at offset_ belong to
 };
 
-}  // namespace tutti::worker
+}  // namespace tutti::protocol

@@ -1,4 +1,4 @@
-#include "worker/agent/event_follower.h"
+#include "common/protocol/event_follower.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,14 +7,14 @@
 
 #include "tests/support/temporary_folder.h"
 
-namespace tutti::worker {
+namespace tutti::protocol {
 namespace {
 
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using tutti::testing::TemporaryFolder;
 
-std::string Line(int64_t step) { return protocol::ToJson(protocol::StoppedEarly{step}).dump() + "\n"; }
+std::string Line(int64_t step) { return ToJson(StoppedEarly{step}).dump() + "\n"; }
 
 class EventFollowerTest : public ::testing::Test {
  protected:
@@ -23,7 +23,7 @@ class EventFollowerTest : public ::testing::Test {
     std::vector<int64_t> steps;
     const std::vector<FollowedEvent> events = follower_.Next().value();
     for (const FollowedEvent& followed : events) {
-      steps.push_back(std::get<protocol::StoppedEarly>(followed.event).step);
+      steps.push_back(std::get<StoppedEarly>(followed.event).step);
     }
     return steps;
   }
@@ -103,4 +103,4 @@ TEST_F(EventFollowerTest, TellsThatAFileCannotBeRead) {
 }
 
 }  // namespace
-}  // namespace tutti::worker
+}  // namespace tutti::protocol
