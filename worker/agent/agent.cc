@@ -47,11 +47,17 @@ Result<AgentOptions> Complete(AgentOptions options) {
 }
 
 LaunchSettings SettingsOf(const AgentOptions& options, const fs::path& runtime_folder) {
-  return {options.home,          options.trainer,
-          options.tutti,         options.mpirun,
-          runtime_folder,        runtime_folder / "ranks.sock",
-          options.inventory,     options.checkpoint_deadline,
-          options.kill_deadline, options.log_limit_bytes};
+  return {.home = options.home,
+          .trainer = options.trainer,
+          .tutti = options.tutti,
+          .mpirun = options.mpirun,
+          .runtime_folder = runtime_folder,
+          .socket = runtime_folder / "ranks.sock",
+          .inventory = options.inventory,
+          .start_deadline = options.start_deadline,
+          .checkpoint_deadline = options.checkpoint_deadline,
+          .kill_deadline = options.kill_deadline,
+          .log_limit_bytes = options.log_limit_bytes};
 }
 
 // The wall clock's milliseconds, and newer than any that this process had, also within one millisecond.
@@ -91,7 +97,7 @@ struct Agent::Impl {
         incarnation(NewIncarnation()) {}
 
   Result<void> Listen() {
-    RankServer::Handlers handlers{[this](const RankHello& hello) { return OrdersFor(hello); },
+    RankServer::Handlers handlers{[this](const RankHello& hello) { return Admit(hello); },
                                   [this](const AttemptId& attempt) { HandleRanksGone(attempt); }};
     TUTTI_ASSIGN_OR_RETURN(ranks, RankServer::Listen(*io, settings.socket, std::move(handlers)));
     return {};
@@ -281,12 +287,12 @@ struct Agent::Impl {
     return {};
   }
 
-  Result<RankOrders> OrdersFor(const RankHello& hello) const {
+  Result<RankOrders> Admit(const RankHello& hello) {
     const auto known = attempts.find(hello.attempt);
     if (known == attempts.end()) {
       return Fail(ErrorCode::kNotFound, "the worker {} runs no {}", options.id.str(), hello.attempt.str());
     }
-    return known->second->OrdersFor(hello.rank);
+    return known->second->Admit(hello.rank);
   }
 
   void HandleRanksGone(const AttemptId& id) {

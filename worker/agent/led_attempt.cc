@@ -82,6 +82,7 @@ void LedAttempt::Launch() {
     return RefuseToStart(launched.error().Text());
   }
   phase_ = Phase::kRunning;
+  if (is_gang()) start_by_ = std::chrono::steady_clock::now() + surroundings_.settings.start_deadline;
   spdlog::debug("Started {} as process {}", id().str(), process_->pid());
 }
 
@@ -126,7 +127,7 @@ fs::path LedAttempt::LauncherFolder() const {
   return surroundings_.settings.runtime_folder / HashText(id().str()).substr(0, 12);
 }
 
-Result<RankOrders> LedAttempt::OrdersFor(int rank) const {
+Result<RankOrders> LedAttempt::Admit(int rank) {
   const LaunchSettings& settings = surroundings_.settings;
   if (phase_ != Phase::kRunning || stop_ == Stop::kKill) {
     return Fail(ErrorCode::kCancelled, "{} has been ended", id().str());
@@ -135,6 +136,8 @@ Result<RankOrders> LedAttempt::OrdersFor(int rank) const {
     return Fail(ErrorCode::kInvalid, "{} has {} ranks, none is number {}", id().str(), slots_.size(), rank);
   }
   TUTTI_ASSIGN_OR_RETURN(std::vector<std::string> arguments, TrainerArguments(settings.trainer, task_));
+  came_.insert(rank);
+  if (came_.size() == slots_.size()) start_by_.reset();
   return RankOrders{std::move(arguments), ForTrainer({}, settings.inventory.threads_per_slot),
                     settings.inventory.CpusOf(slots_[static_cast<size_t>(rank)])};
 }
@@ -161,6 +164,7 @@ void LedAttempt::AskIfDue(SteadyTime now) {
 void LedAttempt::Kill(SteadyTime now) {
   if (phase_ == Phase::kNew || gone() || stop_ == Stop::kKill) return;
   stop_ = Stop::kKill;
+  start_by_.reset();
   kill_at_.reset();
   force_at_ = now + surroundings_.settings.kill_deadline;
   surroundings_.ranks.Fence(id());
@@ -170,6 +174,7 @@ void LedAttempt::Kill(SteadyTime now) {
 
 void LedAttempt::Tick(SteadyTime now) {
   AskIfDue(now);
+  if (start_by_ && now >= *start_by_) GiveUpStart(now);
   if (kill_at_ && now >= *kill_at_) {
     spdlog::warn("{} did not end within its checkpoint deadline: it is killed", id().str());
     Kill(now);
@@ -181,11 +186,22 @@ void LedAttempt::Tick(SteadyTime now) {
   }
 }
 
+// A launcher that starts nothing, or not everything, would wait for ever, and its ranks for each other.
+void LedAttempt::GiveUpStart(SteadyTime now) {
+  start_error_ =
+      fmt::format("{} of its {} ranks came up within {} s; its log may say why: {}", came_.size(), slots_.size(),
+                  std::chrono::duration_cast<std::chrono::seconds>(surroundings_.settings.start_deadline).count(),
+                  (task_.folder / "log.txt").string());
+  spdlog::warn("{} is killed: {}", id().str(), *start_error_);
+  Kill(now);
+}
+
 void LedAttempt::HandleExit(int exit_code) {
   exit_code_ = exit_code;
   last_log_lines_ = process_->LastLogLines();
   if (is_gang() && exit_code != 0) last_log_lines_ = UpToTheReason(last_log_lines_);
   phase_ = Phase::kExited;
+  start_by_.reset();
   kill_at_.reset();
   if (!force_at_) force_at_ = std::chrono::steady_clock::now() + surroundings_.settings.kill_deadline;
   surroundings_.ranks.Fence(id());
@@ -216,9 +232,7 @@ void LedAttempt::RemoveLauncherFolder() {
 void LedAttempt::Report(const Tell& tell) {
   if (told_ == Told::kAll) return;
   if (start_error_) {
-    tell(protocol::AttemptFailedToStart{id(), *start_error_});
-    tell(protocol::SlotsFree{id(), slots_});
-    told_ = Told::kAll;
+    if (gone()) ReportEnd(tell);
     return;
   }
   if (told_ == Told::kNothing) {
@@ -246,7 +260,11 @@ void LedAttempt::ReportEvents(const Tell& tell) {
 }
 
 void LedAttempt::ReportEnd(const Tell& tell) {
-  tell(protocol::AttemptExited{id(), exit_code_, last_log_lines_});
+  if (start_error_) {
+    tell(protocol::AttemptFailedToStart{id(), *start_error_});
+  } else {
+    tell(protocol::AttemptExited{id(), exit_code_, last_log_lines_});
+  }
   tell(protocol::SlotsFree{id(), slots_});
   told_ = Told::kAll;
 }

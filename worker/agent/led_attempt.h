@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ struct LaunchSettings {
   std::filesystem::path runtime_folder;  // of this agent
   std::filesystem::path socket;          // of its ranks
   Inventory inventory;
+  Duration start_deadline{};
   Duration checkpoint_deadline{};
   Duration kill_deadline{};
   uint64_t log_limit_bytes = 0;
@@ -57,7 +59,8 @@ class LedAttempt {
   LedAttempt(const LedAttempt&) = delete;
   LedAttempt& operator=(const LedAttempt&) = delete;
 
-  // Starts the trainer, or the launcher of the gang. What goes wrong is told as AttemptFailedToStart.
+  // Starts the trainer, or the launcher of the gang, whose ranks must all have come by the start deadline. What goes
+  // wrong is told as AttemptFailedToStart.
   void Launch();
   // Ends it without a start.
   void RefuseToStart(std::string reason);
@@ -68,7 +71,8 @@ class LedAttempt {
   // Looks after deadlines.
   void Tick(SteadyTime now);
 
-  Result<RankOrders> OrdersFor(int rank) const;
+  // A rank has come: what it becomes.
+  Result<RankOrders> Admit(int rank);
   void HandleRanksGone();
 
   // Tells what has not been told since the last Rejoin: start, events, exit, free slots.
@@ -94,6 +98,7 @@ class LedAttempt {
   Result<Command> MakeCommand() const;
   std::filesystem::path LauncherFolder() const;
   void RemoveLauncherFolder();
+  void GiveUpStart(SteadyTime now);
   void AskIfDue(SteadyTime now);
   void HandleExit(int exit_code);
   void HandleGroupGone();
@@ -111,6 +116,8 @@ class LedAttempt {
   Phase phase_ = Phase::kNew;
   bool group_gone_ = false;
   std::optional<std::string> start_error_;
+  std::set<int> came_;                  // ranks
+  std::optional<SteadyTime> start_by_;  // for the ranks of a gang to come
   int exit_code_ = 0;
   std::string last_log_lines_;
 

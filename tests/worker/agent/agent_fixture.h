@@ -100,6 +100,14 @@ class AgentTest : public ::testing::Test {
     coordinator_.Say(protocol::StopAttempt{attempt, reason});
   }
 
+  // A shell script that can be started.
+  std::filesystem::path Program(const std::string& name, const std::string& script) const {
+    const std::filesystem::path path = folder_ / name;
+    std::ofstream(path) << "#!/bin/sh\n" << script << "\n";
+    std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+    return path;
+  }
+
   static void Touch(const std::filesystem::path& path) { std::ofstream file(path); }
   static std::string Read(const std::filesystem::path& path) { return PosixFileSystem().Read(path).value_or(""); }
   // The process ids that a script's `pid FILE` has written, once there are `count` of them.

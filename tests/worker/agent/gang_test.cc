@@ -19,6 +19,7 @@ using protocol::StopReason;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 class GangTest : public AgentTest {
@@ -216,6 +217,20 @@ TEST_F(GangTest, WithoutMpirunSaysWhatToInstall) {
   StartAndJoin();
   Start("m", {0, 1}, {});
   EXPECT_THAT(coordinator_.Next<AttemptFailedToStart>().error, HasSubstr("install it"));
+}
+
+// As one that waits for a password, or for a node that does not answer.
+TEST_F(GangTest, IsGivenUpWhenItsLauncherStartsNothing) {
+  options_.mpirun = Program("launcher", "exec sleep 600");
+  options_.start_deadline = std::chrono::milliseconds(50);
+  StartAndJoin();
+  const auto start = Start("m", {0, 1}, {});
+  const auto failed = coordinator_.Next<AttemptFailedToStart>();
+  EXPECT_EQ(failed.attempt, start.attempt);
+  EXPECT_THAT(failed.error, HasSubstr("0 of its 2 ranks came up"));
+  EXPECT_THAT(failed.error, HasSubstr((start.task.folder / "log.txt").string()));
+  EXPECT_THAT(coordinator_.Next<SlotsFree>().slots, ElementsAre(0, 1));
+  EXPECT_THAT(coordinator_.Heard<AttemptExited>(), IsEmpty());
 }
 
 TEST_F(GangTest, EndsWithItsAgent) {
