@@ -57,9 +57,11 @@ Result<void> CombineAndWrite(FileSystem& files, CombineRequest request, const st
   return CombineMembers(files, request);
 }
 
-// Before a replacement is granted all attempts have ended: what they left half written is garbage.
+// Before a replacement is granted all attempts have ended: what they left half written is garbage. A run by hand may be
+// at work still.
 void RemoveTemporaryOf(storage::CheckpointStore& store, const JobId& job, int highest_attempt) {
   for (int number = 1; number <= highest_attempt; ++number) {
+    if (!store.IsPrepared({job, number}).value_or(false)) continue;
     const auto removed = store.RemoveTemporary({job, number});
     if (!removed) spdlog::warn("what {} left half written stays: {}", job.str(), removed.error().Text());
   }

@@ -31,7 +31,7 @@ Result<void> AddMember(protocol::Task& task, const TaskInput& input) {
 
 // A folder that is there is ours when it holds this very task: told twice, it is started once.
 Result<void> AcceptRepeat(const FileSystem& files, const protocol::Task& task, const std::string& text, Error error) {
-  const auto stored = files.Read(task.folder / "task.json");
+  const auto stored = files.Read(task.folder / storage::kTaskName);
   if (stored && *stored == text) return {};
   return tl::unexpected(std::move(error));
 }
@@ -58,7 +58,7 @@ Result<void> PrepareAttempt(FileSystem& files, const protocol::Task& task) {
   auto made = files.CreateDirectory(task.folder);
   if (!made && made.error().code == ErrorCode::kExists) return AcceptRepeat(files, task, text, std::move(made.error()));
   TUTTI_RETURN_IF_ERROR(made);
-  TUTTI_RETURN_IF_ERROR(WriteFileDurably(files, task.folder / "task.json", text));
+  TUTTI_RETURN_IF_ERROR(WriteFileDurably(files, task.folder / storage::kTaskName, text));
   return files.SyncDirectory(task.folder.parent_path());
 }
 

@@ -87,14 +87,17 @@ Result<JobFolders> InspectJobFolders(const CheckpointStore& store, const JobId& 
   JobFolders folders;
   TUTTI_ASSIGN_OR_RETURN(const std::vector<AttemptId> attempts, store.Attempts(job.ensemble));
   for (const AttemptId& attempt : attempts) {
-    if (attempt.job == job) folders.highest_attempt = std::max(folders.highest_attempt, attempt.number);
+    if (attempt.job != job) continue;
+    folders.highest_attempt = attempt.number;  // they come by number
+    TUTTI_ASSIGN_OR_RETURN(const bool prepared, store.IsPrepared(attempt));
+    if (prepared) folders.highest_prepared = attempt.number;
   }
-  AttemptId newest{job, folders.highest_attempt};
+  AttemptId newest{job, folders.highest_prepared};
   for (const CheckpointRecord& row : known) {
     if (row.attempt.job == job) newest.number = std::max(newest.number, row.attempt.number);
   }
   if (attempts.empty()) return folders;  // nothing at all is there: that says nothing of single checkpoints
-  if (newest.number == folders.highest_attempt && newest.number > 0) {
+  if (newest.number == folders.highest_prepared && newest.number > 0) {
     TUTTI_RETURN_IF_ERROR(AdoptFrom(store, newest, known, folders));
   }
   TUTTI_ASSIGN_OR_RETURN(folders.unreadable, FindUnreadable(store, job, known, folders.adopted));

@@ -24,15 +24,16 @@ struct UnreadableCheckpoint {
 // What a job's folders tell before its next attempt is granted.
 struct JobFolders {
   std::vector<CheckpointRecord> adopted;         // whole ones of its newest attempt without a row, by rising step
-  int highest_attempt = 0;                       // that has a folder; 0: none
+  int highest_attempt = 0;                       // that has a folder, runs by hand too; 0: none
+  int highest_prepared = 0;                      // the same without runs by hand
   std::vector<QuarantinedFolder> quarantined;    // of its newest attempt
   std::vector<UnreadableCheckpoint> unreadable;  // newer than all that can be read; the newest first
 };
-// Reads the folders of `job`, whose attempts have all ended. The newest attempt is the higher of those that have a
-// folder and those of which `known` has a row. A row that is marked for deletion counts as one: what is being deleted
-// is not taken in again. Files are verified by hash, and their folders synced, before a checkpoint is adopted; one that
-// fails is quarantined. So are those of rows, from the newest on until one is whole: that is where the next attempt
-// goes on.
+// Reads the folders of `job`, whose attempts have all ended. The newest attempt is the highest of those that a
+// coordinator prepared a folder for and those of which `known` has a row. A row that is marked for deletion counts as
+// one: what is being deleted is not taken in again. Files are verified by hash, and their folders synced, before a
+// checkpoint is adopted; one that fails is quarantined. So are those of rows, from the newest on until one is whole:
+// that is where the next attempt goes on.
 //
 // Errors: kIo, kDenied: a disk that does not answer now condemns no checkpoint. No folder at all is no error.
 Result<JobFolders> InspectJobFolders(const CheckpointStore& store, const JobId& job,

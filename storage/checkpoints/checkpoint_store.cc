@@ -321,6 +321,12 @@ Result<std::vector<AttemptId>> CheckpointStore::Attempts(const EnsembleId& ensem
   return attempts;
 }
 
+Result<bool> CheckpointStore::IsPrepared(const AttemptId& attempt) const {
+  auto task = files_.Stat(ensemble_folder_ / AttemptFolder(attempt) / kTaskName);
+  if (!task && task.error().code != ErrorCode::kNotFound) return tl::unexpected(std::move(task.error()));
+  return task.has_value();
+}
+
 Result<void> CheckpointStore::Verify(const FoundCheckpoint& checkpoint) const {
   auto manifest = files_.ReadRange(checkpoint.folder / kManifestName, 0, kMaximumManifestBytes);
   if (!manifest) return tl::unexpected(std::move(manifest.error()));

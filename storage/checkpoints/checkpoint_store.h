@@ -55,6 +55,9 @@ struct QuarantinedFolder {
   std::string reason;
 };
 
+// Of the file that a coordinator puts into an attempt's folder before its trainer starts.
+inline constexpr const char* kTaskName = "task.json";
+
 std::string StepFolderName(int64_t step);                       // "step-00004290"
 std::filesystem::path AttemptFolder(const AttemptId& attempt);  // "members/NAME/attempt-N", relative to the ensemble
 
@@ -93,6 +96,9 @@ class CheckpointStore {
   Result<AttemptContents> Inspect(const AttemptId& attempt) const;
   // Every attempt that has a folder, by member and number.
   Result<std::vector<AttemptId>> Attempts(const EnsembleId& ensemble) const;
+  // Whether a coordinator put its task into the attempt's folder. A run by hand is not prepared: it may repeat a member
+  // or try another setting, and nothing of it belongs to the member.
+  Result<bool> IsPrepared(const AttemptId& attempt) const;
   // Reads every byte and compares hashes. kCorrupt names the file.
   Result<void> Verify(const FoundCheckpoint& checkpoint) const;
   Result<FoundCheckpoint> Find(const AttemptId& attempt, int64_t step) const;

@@ -39,6 +39,16 @@ TEST(RecordOf, TellsAllThatTheCatalogKeeps) {
 
 class InspectJobFoldersTest : public ::testing::Test {
  protected:
+  // A checkpoint of an attempt that a coordinator prepared.
+  FoundCheckpoint Train(const AttemptId& attempt, int64_t step) {
+    FoundCheckpoint written = WriteCheckpoint(store_, attempt, step).value();
+    Prepare(attempt);
+    return written;
+  }
+  void Prepare(const AttemptId& attempt) const {
+    Overwrite(home_ / "fashion-mnist-3" / AttemptFolder(attempt) / kTaskName, "{}");
+  }
+
   testing::TemporaryFolder home_;
   CheckpointStore store_{PosixFileSystem(), home_ / "fashion-mnist-3"};
 };
@@ -50,9 +60,9 @@ TEST_F(InspectJobFoldersTest, AJobWithoutFoldersHasNothing) {
 }
 
 TEST_F(InspectJobFoldersTest, AdoptsTheNewestAttemptsCheckpointsByStep) {
-  ASSERT_TRUE(WriteCheckpoint(store_, Attempt(1), 5));
-  for (const int64_t step : {20, 10, 30}) ASSERT_TRUE(WriteCheckpoint(store_, Attempt(2), step));
-  ASSERT_TRUE(WriteCheckpoint(store_, Attempt(9, "resnet8-s0"), 10));
+  Train(Attempt(1), 5);
+  for (const int64_t step : {20, 10, 30}) Train(Attempt(2), step);
+  Train(Attempt(9, "resnet8-s0"), 10);
   const auto known = RecordOf(store_.Find(Attempt(2), 10).value());
   const auto folders = InspectJobFolders(store_, Attempt(1).job, std::vector{known}).value();
   EXPECT_EQ(folders.highest_attempt, 2) << "another member's attempts do not count";
@@ -62,9 +72,17 @@ TEST_F(InspectJobFoldersTest, AdoptsTheNewestAttemptsCheckpointsByStep) {
 }
 
 TEST_F(InspectJobFoldersTest, DoesNotTakeBackWhatIsBeingDeleted) {
-  CheckpointRecord marked = RecordOf(WriteCheckpoint(store_, Attempt(1), 10).value());
+  CheckpointRecord marked = RecordOf(Train(Attempt(1), 10));
   marked.state = CheckpointState::kDeleting;
   EXPECT_THAT(InspectJobFolders(store_, Attempt(1).job, std::vector{marked}).value().adopted, IsEmpty());
+}
+
+TEST_F(InspectJobFoldersTest, ARunByHandIsNotAdopted) {
+  const auto ours = Train(Attempt(2), 10);
+  ASSERT_TRUE(WriteCheckpoint(store_, Attempt(9), 30));  // of a folder without a coordinator's task
+  const auto folders = InspectJobFolders(store_, Attempt(1).job, {}).value();
+  EXPECT_THAT(folders.adopted, ElementsAre(RecordOf(ours)));
+  EXPECT_EQ(folders.highest_attempt, 9) << "the next attempt's folder must be a new one";
 }
 
 TEST_F(InspectJobFoldersTest, WhatIsAdoptedSurvivesAPowerCutThoughItsTrainerDiedBeforeItsLastSync) {
@@ -77,6 +95,7 @@ TEST_F(InspectJobFoldersTest, WhatIsAdoptedSurvivesAPowerCutThoughItsTrainerDied
   faulty.FailAt(counting.operations(), ErrorCode::kIo);
   ASSERT_FALSE(WriteCheckpoint(store, Attempt(1), 10));
   ASSERT_THAT(faulty.log().at(static_cast<size_t>(counting.operations()) - 2), HasSubstr("rename"));
+  Prepare(Attempt(1));
   const auto folders = InspectJobFolders(store, Attempt(1).job, {}).value();
   ASSERT_THAT(folders.adopted, SizeIs(1));
   faulty.LoseAllUnsynced();
@@ -84,15 +103,15 @@ TEST_F(InspectJobFoldersTest, WhatIsAdoptedSurvivesAPowerCutThoughItsTrainerDied
 }
 
 TEST_F(InspectJobFoldersTest, AnAttemptThatHasRowsAndNoFolderIsStillTheNewest) {
-  ASSERT_TRUE(WriteCheckpoint(store_, Attempt(1), 10));
+  Train(Attempt(1), 10);
   const auto folders = InspectJobFolders(store_, Attempt(1).job, std::vector{RecordOf(Found(2, 10))}).value();
   EXPECT_THAT(folders.adopted, IsEmpty());
   EXPECT_EQ(folders.highest_attempt, 1);
 }
 
 TEST_F(InspectJobFoldersTest, ADamagedCheckpointIsQuarantinedInsteadOfAdopted) {
-  const auto good = WriteCheckpoint(store_, Attempt(1), 10).value();
-  const auto bad = WriteCheckpoint(store_, Attempt(1), 20).value();
+  const auto good = Train(Attempt(1), 10);
+  const auto bad = Train(Attempt(1), 20);
   Overwrite(bad.folder / "model.safetensors", ModelBytes(3));  // the right size, the wrong bytes
   const auto folders = InspectJobFolders(store_, Attempt(1).job, {}).value();
   EXPECT_THAT(folders.adopted, ElementsAre(RecordOf(good)));
@@ -103,8 +122,7 @@ TEST_F(InspectJobFoldersTest, ADamagedCheckpointIsQuarantinedInsteadOfAdopted) {
 TEST_F(InspectJobFoldersTest, RecordedCheckpointsAreVerifiedFromTheNewestOnUntilOneIsWhole) {
   std::vector<CheckpointRecord> known;
   for (const int number : {1, 2}) {
-    for (const int64_t step : {10, 20})
-      known.push_back(RecordOf(WriteCheckpoint(store_, Attempt(number), step).value()));
+    for (const int64_t step : {10, 20}) known.push_back(RecordOf(Train(Attempt(number), step)));
   }
   EXPECT_THAT(InspectJobFolders(store_, Attempt(1).job, known).value().unreadable, IsEmpty());
   const auto damage = [&](int number, int64_t step) {
@@ -123,7 +141,7 @@ TEST_F(InspectJobFoldersTest, RecordedCheckpointsAreVerifiedFromTheNewestOnUntil
 }
 
 TEST_F(InspectJobFoldersTest, ACheckpointThatWasExchangedForAnotherIsNotGoneOnFrom) {
-  CheckpointRecord known = RecordOf(WriteCheckpoint(store_, Attempt(1), 10).value());
+  CheckpointRecord known = RecordOf(Train(Attempt(1), 10));
   known.manifest_hash = "of another";
   const auto unreadable = InspectJobFolders(store_, Attempt(1).job, std::vector{known}).value().unreadable;
   ASSERT_THAT(unreadable, SizeIs(1));
