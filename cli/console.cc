@@ -54,6 +54,11 @@ Colour ColourFor(const std::optional<TerminalSize>& terminal, const char* no_col
 
 Colour OutputColour() { return ColourFor(OutputTerminal(), std::getenv("NO_COLOR")); }
 
+Page OutputPage() {
+  const auto terminal = OutputTerminal();
+  return terminal ? Page(OutputColour(), terminal->columns) : Page(OutputColour());
+}
+
 size_t ColumnsOf(std::string_view line) {
   size_t codes = 0;
   for (size_t begin = line.find('\x1b'); begin != std::string_view::npos; begin = line.find('\x1b', begin)) {

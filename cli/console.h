@@ -29,6 +29,8 @@ std::optional<TerminalSize> OutputTerminal();
 // On when the output is a terminal and neither NO_COLOR (https://no-color.org) nor TERM=dumb speaks against it.
 Colour ColourFor(const std::optional<TerminalSize>& terminal, const char* no_color);
 Colour OutputColour();
+// What standard output is printed on.
+Page OutputPage();
 
 // Columns that a line takes on a terminal; codes for colours take none.
 size_t ColumnsOf(std::string_view line);

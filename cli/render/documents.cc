@@ -80,6 +80,12 @@ std::optional<double> EnsembleDocument::DurationSeconds() const {
   return *end - *begin;
 }
 
+double EnsembleDocument::TrainSeconds() const {
+  double sum = 0;
+  for (const MemberDocument& member : members) sum += member.train_seconds;
+  return sum;
+}
+
 Result<EnsembleDocument> ReadEnsemble(const Json& json) {
   EnsembleDocument document;
   if (!json.is_object()) return Fail(ErrorCode::kInvalid, "this is no document of an ensemble: {}", json.dump());

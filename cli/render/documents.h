@@ -39,6 +39,9 @@ struct MemberDocument {
   double train_seconds = 0;
   std::vector<EpochPoint> curve;
 
+  // Why it stands as it does; empty when nothing is to be said. An attempt that was tried before counts for less than
+  // what became of the member since.
+  const std::string& Why() const { return reason.empty() ? last_error : reason; }
   // Done of all its steps, 0 to 1.
   double Progress() const;
 };
@@ -57,8 +60,10 @@ struct EnsembleDocument {
   std::optional<ensemble::EnsembleReport> results;
 
   bool ended() const { return !ended_at.empty(); }
-  // From submission to end; none while it runs.
+  // From submission to end, what it lay stopped in between too; none while it runs.
   std::optional<double> DurationSeconds() const;
+  // What its members trained, one after the other.
+  double TrainSeconds() const;
 };
 
 // kInvalid: no document of an ensemble.

@@ -30,7 +30,7 @@ std::string Epochs(const MemberDocument& member) { return fmt::format("{:.3g}/{:
 
 // Why a member is not further, in a few words.
 std::string Remark(const MemberDocument& member) {
-  if (member.state == "failed" && !member.last_error.empty()) return OneLine(member.last_error);
+  if (member.state != "running") return OneLine(member.Why());
   const std::string speed = Speed(member), reason = OneLine(member.reason);
   return speed.empty() || reason.empty() ? speed + reason : fmt::format("{}; {}", speed, reason);
 }
@@ -185,8 +185,7 @@ std::string StateLine(const MemberDocument& member) {
     if (member.train_seconds > 0) line += fmt::format(" after {}", FormatDuration(member.train_seconds));
     return line;
   }
-  const std::string& why = member.last_error.empty() ? member.reason : member.last_error;
-  return why.empty() ? line : line + ": " + why;
+  return member.Why().empty() ? line : fmt::format("{}: {}", line, member.Why());
 }
 
 }  // namespace
@@ -207,7 +206,6 @@ std::optional<double> TimeLeft::Seconds(double progress, double elapsed_seconds)
 
 std::vector<std::string> RenderLive(const EnsembleDocument& document, const LiveView& view) {
   std::vector<const MemberDocument*> members = AsWritten(document);
-  // The last line of a terminal stays free for the cursor.
   const size_t fixed = view.height >= kHeightForHeadings ? 3 : 2;
   const size_t room = view.height > fixed + 1 ? view.height - fixed : 1;
   const bool all = members.size() <= room;
@@ -221,10 +219,12 @@ std::vector<std::string> RenderLive(const EnsembleDocument& document, const Live
     lines.push_back(Paint(view.colour, InkOf(members[i]->state), columns.Of(*members[i])));
   }
   if (!all) lines.push_back(Shorten(OthersLine(members, shown), view.width));
+  // The last row stays free for the cursor: what scrolls off the top cannot be drawn over any more.
+  lines.resize(std::min(lines.size(), std::max<size_t>(view.height, 1) - 1));
   return lines;
 }
 
-std::string RenderMembers(const EnsembleDocument& document, Colour colour) {
+std::string RenderMembers(const EnsembleDocument& document, const Page& page) {
   using enum Table::Align;
   Table table({kLeft, kLeft, kRight, kRight, kRight, kRight, kLeft});
   table.Add({"member", "state", "epoch", "val. loss", "accuracy", "trained", "remark"}, Ink::kBold);
@@ -235,7 +235,7 @@ std::string RenderMembers(const EnsembleDocument& document, Colour colour) {
                member.state == "finished" ? "" : Remark(member)},
               InkOf(member.state));
   }
-  return table.Render(colour);
+  return table.Render(page);
 }
 
 std::vector<std::string> ChangeTeller::Tell(const EnsembleDocument& document) {

@@ -36,12 +36,12 @@ struct LiveView {
   std::optional<double> seconds_left;
   Colour colour = Colour::kOff;
 };
-// Lines that fit the terminal, without newlines: a headline, and the members as written. Where they are too many: those
-// that run, the failed, the finished, and a count of the others.
+// Lines that fit the terminal and leave a row free for the cursor, without newlines: a headline, and the members as
+// written. Where they are too many: those that run, the failed, the finished, and a count of the others.
 std::vector<std::string> RenderLive(const EnsembleDocument& document, const LiveView& view);
 
 // The members as `tutti show` lists them.
-std::string RenderMembers(const EnsembleDocument& document, Colour colour);
+std::string RenderMembers(const EnsembleDocument& document, const Page& page);
 
 // Tells what changed from one document to the next, a line for each change of a member's state and each epoch. What the
 // first document holds already is not told.

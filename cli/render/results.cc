@@ -29,7 +29,7 @@ std::string RemarkOnAnswers(const Metrics& metrics) {
   return metrics.unanswered == 0 ? "" : fmt::format("{} samples without an answer", FormatCount(metrics.unanswered));
 }
 
-std::string FiguresTable(const EnsembleReport& report, const SplitReport& split, Colour colour) {
+std::string FiguresTable(const EnsembleReport& report, const SplitReport& split, const Page& page) {
   using enum Table::Align;
   Table table({kLeft, kRight, kRight, kRight, kRight, kLeft});
   table.Add(
@@ -45,7 +45,7 @@ std::string FiguresTable(const EnsembleReport& report, const SplitReport& split,
     table.Add(FiguresRow("ensemble: " + combiner.name, combiner.metrics, answers ? "answers" : ""),
               answers ? Ink::kGreen : Ink::kPlain);
   }
-  return table.Render(colour);
+  return table.Render(page);
 }
 
 std::string DifferenceCell(const Difference& difference) {
@@ -81,7 +81,7 @@ std::vector<MetricHeading> ComparedMetrics(const SplitReport& split) {
   return compared;
 }
 
-std::string DifferencesTable(const EnsembleReport& report, const SplitReport& split, Colour colour) {
+std::string DifferencesTable(const EnsembleReport& report, const SplitReport& split, const Page& page) {
   std::vector<std::pair<std::string, Difference::Versus>> others;
   if (report.best_member) others.emplace_back("best on validation", Difference::Versus::kBestMember);
   others.emplace_back("mean of members", Difference::Versus::kMembersMean);
@@ -98,7 +98,7 @@ std::string DifferencesTable(const EnsembleReport& report, const SplitReport& sp
     for (const auto& [heading, versus] : others) row.push_back(FindDifference(split, versus, metric.metric));
     table.Add(std::move(row));
   }
-  return table.Render(colour);
+  return table.Render(page);
 }
 
 std::string Headline(const EnsembleDocument& document, Colour colour) {
@@ -108,12 +108,10 @@ std::string Headline(const EnsembleDocument& document, Colour colour) {
       fmt::format("{}: {}, {}", Paint(colour, Ink::kBold, document.id), Paint(colour, ink, document.state),
                   complete ? fmt::format("{} members", document.members_total)
                            : fmt::format("{} of {} members", document.members_finished, document.members_total));
-  if (const auto seconds = document.DurationSeconds()) text += fmt::format(", {}", FormatDuration(*seconds));
+  if (const auto seconds = document.DurationSeconds()) text += fmt::format(", after {}", FormatDuration(*seconds));
+  const double trained = document.TrainSeconds();
+  if (trained > 0) text += fmt::format("; trained {}", FormatDuration(trained));
   return text + "\n";
-}
-
-std::string ReasonOf(const MemberDocument& member) {
-  return member.last_error.empty() ? member.reason : member.last_error;
 }
 
 std::string Failures(const EnsembleDocument& document, Colour colour) {
@@ -121,20 +119,20 @@ std::string Failures(const EnsembleDocument& document, Colour colour) {
   if (!document.note.empty()) text += document.note + "\n";
   for (const MemberDocument& member : document.members) {
     if (member.state != "failed") continue;
-    text += fmt::format("{} {}: {}\n", member.name, Paint(colour, Ink::kRed, "failed"), ReasonOf(member));
+    text += fmt::format("{} {}: {}\n", member.name, Paint(colour, Ink::kRed, "failed"), member.Why());
   }
   return text;
 }
 
 }  // namespace
 
-std::string RenderReport(const EnsembleReport& report, Colour colour) {
+std::string RenderReport(const EnsembleReport& report, const Page& page) {
   const SplitReport* split = ShownSplit(report);
   if (split == nullptr) return "There are neither test nor validation samples to measure on.\n";
-  std::string text = FiguresTable(report, *split, colour);
+  std::string text = FiguresTable(report, *split, page);
   if (!split->differences.empty()) {
-    text += "\n" + DifferencesTable(report, *split, colour);
-    text += Paint(colour, Ink::kDim,
+    text += "\n" + DifferencesTable(report, *split, page);
+    text += Paint(page.colour, Ink::kDim,
                   "In brackets 95 % intervals, by a paired bootstrap over the samples.\n"
                   "For NLL and Brier less is better.") +
             "\n";
@@ -142,9 +140,9 @@ std::string RenderReport(const EnsembleReport& report, Colour colour) {
   return text;
 }
 
-std::string RenderEnd(const EnsembleDocument& document, const std::filesystem::path& home, Colour colour) {
-  std::string text = Headline(document, colour) + Failures(document, colour);
-  if (document.results) text += "\n" + RenderReport(*document.results, colour) + "\n";
+std::string RenderEnd(const EnsembleDocument& document, const std::filesystem::path& home, const Page& page) {
+  std::string text = Headline(document, page.colour) + Failures(document, page.colour);
+  if (document.results) text += "\n" + RenderReport(*document.results, page) + "\n";
   return text + fmt::format("Files: {}\n", (home / document.id).string());
 }
 

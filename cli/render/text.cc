@@ -125,17 +125,34 @@ std::vector<size_t> Table::Widths() const {
   return widths;
 }
 
-std::string Table::Render(Colour colour) const {
-  const std::vector<size_t> widths = Widths();
+std::string Table::RenderPart(size_t begin, size_t end, const std::vector<size_t>& widths, Colour colour) const {
+  const auto is_empty = [](const std::string& cell) { return cell.empty(); };
   std::string text;
   for (const Row& row : rows_) {
-    std::string line;
-    for (size_t i = 0; i < widths.size(); ++i) {
-      line += (i == 0 ? "" : "  ") + Pad(row.cells[i], widths[i], columns_[i]);
-    }
+    const auto first = row.cells.begin() + static_cast<std::ptrdiff_t>(begin);
+    const auto last = row.cells.begin() + static_cast<std::ptrdiff_t>(end);
+    if (begin > 1 && std::all_of(first, last, is_empty)) continue;
+    std::string line = Pad(row.cells[0], widths[0], columns_[0]);
+    for (size_t i = begin; i < end; ++i) line += "  " + Pad(row.cells[i], widths[i], columns_[i]);
     line.erase(line.find_last_not_of(' ') + 1);
     text += Paint(colour, row.ink, line) + "\n";
   }
+  return text;
+}
+
+std::string Table::Render(const Page& page) const {
+  const std::vector<size_t> widths = Widths();
+  std::string text;
+  size_t begin = 1;
+  do {
+    size_t end = begin;
+    for (size_t total = widths[0]; end < widths.size(); ++end) {
+      total += widths[end] == 0 ? 0 : 2 + widths[end];
+      if (end > begin && total > page.columns) break;
+    }
+    text += (begin > 1 ? "\n" : "") + RenderPart(begin, end, widths, page.colour);
+    begin = end;
+  } while (begin < widths.size());
   return text;
 }
 

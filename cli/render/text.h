@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,15 @@ namespace tutti::cli {
 
 enum class Colour { kOff, kOn };
 enum class Ink { kPlain, kBold, kDim, kGreen, kRed, kYellow };
+
+// What is printed on: a terminal's width, or no end of it where output is piped.
+struct Page {
+  Page(Colour ink = Colour::kOff) : colour(ink) {}  // NOLINT: colour alone says that there is no end of it
+  Page(Colour ink, size_t width) : colour(ink), columns(width) {}
+
+  Colour colour;
+  size_t columns = std::numeric_limits<size_t>::max();
+};
 
 // The text between the terminal's codes for an ink, or alone when colour is off.
 std::string Paint(Colour colour, Ink ink, std::string_view text);
@@ -34,7 +44,8 @@ std::string Shorten(std::string_view text, size_t width);
 // "█████░░░░░" of `width` columns; `share` is clamped to [0, 1].
 std::string ProgressBar(double share, size_t width);
 
-// Rows of cells in columns as wide as their widest cell, two blanks between them.
+// Rows of cells in columns as wide as their widest cell, two blanks between them. Columns that the page has no room for
+// stand below, beside the first column again.
 class Table {
  public:
   enum class Align { kLeft, kRight };
@@ -42,8 +53,9 @@ class Table {
   explicit Table(std::vector<Align> columns) : columns_(std::move(columns)) {}
   // Missing cells are empty.
   void Add(std::vector<std::string> cells, Ink ink = Ink::kPlain);
-  // One line a row, without blanks at the end; each ends in a newline.
-  std::string Render(Colour colour) const;
+  // One line a row, without blanks at the end; each ends in a newline. Below, rows that have nothing there are left
+  // out.
+  std::string Render(const Page& page) const;
 
  private:
   struct Row {
@@ -51,6 +63,8 @@ class Table {
     Ink ink;
   };
   std::vector<size_t> Widths() const;
+  // The first column and those from `begin` up to `end`.
+  std::string RenderPart(size_t begin, size_t end, const std::vector<size_t>& widths, Colour colour) const;
 
   std::vector<Align> columns_;
   std::vector<Row> rows_;

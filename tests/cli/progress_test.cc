@@ -1,5 +1,6 @@
 #include "cli/render/progress.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "tests/cli/documents.h"
@@ -8,6 +9,7 @@ namespace tutti::cli {
 namespace {
 
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Optional;
@@ -58,15 +60,28 @@ TEST(RenderLive, FitsTheTerminal) {
   for (const std::string& line : lines) EXPECT_LE(DisplayWidth(line), view.width) << line;
   EXPECT_EQ(lines.back(), "  and 47 waiting");
   for (view.height = 1; view.height < 60; ++view.height) {
-    EXPECT_LT(RenderLive(document, view).size(), std::max<size_t>(view.height, 4)) << view.height;
+    EXPECT_LT(RenderLive(document, view).size(), view.height) << view.height;
   }
 }
 
 TEST(RenderLive, AnErrorTakesOneLine) {
   EnsembleDocument document = Running();
   document.members[1].state = "failed";
-  document.members[1].last_error = "loss is not finite at step 12";
+  document.members[1].last_error = "loss is not finite\nat step 12";
   EXPECT_EQ(RenderLive(document, Wide())[3], "  lenet5-s1  failed    loss is not finite at step 12");
+}
+
+TEST(RenderLive, WhatBecameOfAMemberCountsForMoreThanAnAttemptBefore) {
+  EnsembleDocument document = Running();
+  document.members[1].last_error = "ended by signal 9";
+  for (const auto& [state, reason] : {std::pair("failed", "given up after 3 failures: no space"),
+                                      std::pair("waiting", "ended by signal 9; tries again at 12:01"),
+                                      std::pair("stopped", "on request"), std::pair("cancelled", "cancelled")}) {
+    document.members[1].state = state;
+    document.members[1].reason = reason;
+    EXPECT_THAT(RenderLive(document, Wide())[3], EndsWith(std::string("  ") + reason));
+    EXPECT_THAT(RenderMembers(document, Colour::kOff), HasSubstr(std::string("  ") + reason + "\n"));
+  }
 }
 
 TEST(OverallProgress, CountsWhatFailedAsDone) {
@@ -118,10 +133,22 @@ TEST(ChangeTeller, TellsAFailureWithItsErrorAndTheNextAttempt) {
   teller.Tell(document);
   document.members[1].state = "waiting";
   document.members[1].last_error = "killed by signal 9";
-  EXPECT_THAT(teller.Tell(document), ElementsAre("lenet5-s1: waiting: killed by signal 9"));
+  document.members[1].reason = "killed by signal 9; tries again at 12:01";
+  EXPECT_THAT(teller.Tell(document), ElementsAre("lenet5-s1: waiting: killed by signal 9; tries again at 12:01"));
+  document.members[1].reason.clear();
   document.members[1].state = "running";
   document.members[1].attempts = 2;
   EXPECT_THAT(teller.Tell(document), ElementsAre("lenet5-s1: running, attempt 2 on host:1"));
+}
+
+TEST(ChangeTeller, AMemberThatIsStoppedSaysNothingOfAnAttemptBefore) {
+  ChangeTeller teller;
+  EnsembleDocument document = Running();
+  document.members[1].last_error = "ended by signal 9";
+  teller.Tell(document);
+  document.members[1].state = "stopped";
+  document.members[1].reason = "on request";
+  EXPECT_THAT(teller.Tell(document), ElementsAre("lenet5-s1: stopped: on request"));
 }
 
 TEST(ChangeTeller, TellsWhatAnAttemptHadToGoBackTo) {

@@ -40,6 +40,31 @@ TEST(RenderReport, ShowsMembersBestMemberAndEnsemblesWithNllFirst) {
             "For NLL and Brier less is better.\n");
 }
 
+TEST(RenderReport, FitsEightyColumnsAndBelowThemPutsColumnsBeneathEachOther) {
+  EXPECT_EQ(RenderReport(TenMembers(), Page(Colour::kOff, 80)), RenderReport(TenMembers(), Colour::kOff));
+  EXPECT_THAT(RenderReport(TenMembers(), Page(Colour::kOff, 50)),
+              StartsWith("test, 10,000 samples     NLL  accuracy   Brier\n"
+                         "mean of 10 members    0.2590   90.80 %  0.1343\n"
+                         "  deviation           0.0031    0.22 %  0.0021\n"
+                         "best on validation    0.2551   91.02 %  0.1316\n"
+                         "ensemble: mean        0.2190   92.00 %  0.1180\n"
+                         "ensemble: vote             -   92.01 %       -\n"
+                         "\n"
+                         "test, 10,000 samples     ECE\n"
+                         "mean of 10 members    0.0211\n"
+                         "  deviation           0.0020\n"
+                         "best on validation    0.0204  lenet5-s3\n"
+                         "ensemble: mean        0.0095  answers\n"
+                         "ensemble: vote             -\n"
+                         "\n"
+                         "mean against          best on validation\n"
+                         "NLL           -0.0361 [-0.0412, -0.0310]\n"
+                         "accuracy          +0.98 % [+0.70, +1.26]\n"
+                         "Brier         -0.0136 [-0.0155, -0.0117]\n"
+                         "\n"
+                         "mean against             mean of members\n"));
+}
+
 TEST(RenderReport, OfOneMemberHasNoDeviation) {
   ensemble::EnsembleReport report = TenMembers();
   report.members = 1;
@@ -84,8 +109,17 @@ TEST(RenderReport, ColoursTheAnswerOnATerminalAlone) {
 
 TEST(RenderEnd, SaysHowLongItTookAndWhereTheFilesAre) {
   const std::string text = RenderEnd(Finished(), "/home/ada/runs", Colour::kOff);
-  EXPECT_THAT(text, StartsWith("fashion-mnist-3: finished, 10 members, 9 min 12 s\n"));
+  EXPECT_THAT(text, StartsWith("fashion-mnist-3: finished, 10 members, after 9 min 12 s\n"));
   EXPECT_THAT(text, HasSubstr("Files: /home/ada/runs/fashion-mnist-3\n"));
+}
+
+TEST(RenderEnd, TellsTrainingFromTheTimeThatAlsoPassedWhileItLayStopped) {
+  EnsembleDocument document = Finished();
+  document.ended_at = "2026-03-03T12:00:00.000Z";
+  document.members.resize(2);
+  for (MemberDocument& member : document.members) member.train_seconds = 90;
+  EXPECT_THAT(RenderEnd(document, "/runs", Colour::kOff),
+              StartsWith("fashion-mnist-3: finished, 10 members, after 2 d 0 h; trained 3 min 00 s\n"));
 }
 
 TEST(RenderEnd, OfAnIncompleteOneCountsMembersAndNamesWhatFailed) {
@@ -95,11 +129,12 @@ TEST(RenderEnd, OfAnIncompleteOneCountsMembersAndNamesWhatFailed) {
   MemberDocument member;
   member.name = "lenet5-s4";
   member.state = "failed";
-  member.last_error = "loss is not finite at step 12";
+  member.reason = "given up after 3 failures: no space";
+  member.last_error = "no space";
   document.members = {member};
   const std::string text = RenderEnd(document, "/runs", Colour::kOff);
-  EXPECT_THAT(text, StartsWith("fashion-mnist-3: incomplete, 9 of 10 members, 9 min 12 s\n"
-                               "lenet5-s4 failed: loss is not finite at step 12\n"));
+  EXPECT_THAT(text, StartsWith("fashion-mnist-3: incomplete, 9 of 10 members, after 9 min 12 s\n"
+                               "lenet5-s4 failed: given up after 3 failures: no space\n"));
 }
 
 TEST(RenderEnd, OfAFailedOneSaysWhy) {

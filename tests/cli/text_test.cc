@@ -62,6 +62,32 @@ TEST(Table, AlignsColumnsAndLeavesNoBlanksAtTheEnd) {
             "a       1,000\n");
 }
 
+TEST(Table, PutsBelowWhatThePageHasNoRoomForAndLeavesOutRowsWithoutIt) {
+  Table table({Table::Align::kLeft, Table::Align::kRight, Table::Align::kLeft});
+  table.Add({"name", "n", "remark"});
+  table.Add({"a", "1"});
+  table.Add({"b", "2", "is too long for any page"});
+  EXPECT_EQ(table.Render(Page(Colour::kOff, 33)),
+            "name  n  remark\n"
+            "a     1\n"
+            "b     2  is too long for any page\n");
+  const std::string narrow =
+      "name  n\n"
+      "a     1\n"
+      "b     2\n"
+      "\n"
+      "name  remark\n"
+      "b     is too long for any page\n";
+  EXPECT_EQ(table.Render(Page(Colour::kOff, 32)), narrow);
+  EXPECT_EQ(table.Render(Page(Colour::kOff, 1)), narrow);
+}
+
+TEST(Table, OfOneColumnHasNothingToPutBelow) {
+  Table table({Table::Align::kLeft});
+  table.Add({"a"});
+  EXPECT_EQ(table.Render(Page(Colour::kOff, 1)), "a\n");
+}
+
 TEST(Table, ColoursWholeLinesWithoutChangingTheirWidth) {
   Table table({Table::Align::kLeft, Table::Align::kLeft});
   table.Add({"a", "b"}, Ink::kGreen);

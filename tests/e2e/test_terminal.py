@@ -41,15 +41,23 @@ def test_progress_is_drawn_over_and_the_table_stands_at_the_end(terminal, experi
     assert any("lenet5-s0" in line for line in lines)
     assert len(lines) <= rows
     assert shown.finish(DEADLINE_S) == 0
-    too_wide = [line for line in shown.screen.wrapped if not line.startswith("Files: ")]
-    if columns < 80:  # the table is not cut: who has so narrow a terminal scrolls
-        too_wide = [line for line in too_wide if any(sign in line for sign in ("░", "waiting", "running", "member "))]
-    assert not too_wide
+    # Sentences and the path may wrap where it is narrow, nothing that stands in columns.
+    prose = ("Files: ", "In brackets", *(["small-1: finished"] if columns < 80 else []))
+    assert not [line for line in shown.screen.wrapped if not line.startswith(prose)]
     assert all(frame.count("small-1  ") <= 1 for frame in shown.frames), "a block that was not drawn over"
     final = shown.screen.text()
     assert "small-1: finished, 12 members" in final and "ensemble: mean" in final
     assert "░" not in final and "running" not in final, "what was left of the progress"
     assert shown.screen.cursor_shown and shown.screen.coloured
+
+
+@pytest.mark.parametrize("columns, rows", [(60, 4), (40, 3), (30, 2), (20, 1)])
+def test_smallest_terminal_is_never_left_with_lines_of_the_progress(terminal, experiment, columns, rows):
+    shown = terminal("run", experiment(members=MEMBERS, epochs=2), "--slots", 2, columns=columns, rows=rows)
+    assert shown.finish(DEADLINE_S) == 0
+    progress = [sum(line.startswith("small-1  ") for line in frame.splitlines()) for frame in shown.frames]
+    assert max(progress) == (1 if rows > 1 else 0), "a block that was not drawn over"
+    assert not any(sign in shown.screen.text() for sign in ("░", "waiting", "running"))
 
 
 def test_no_color_is_obeyed(terminal, experiment):
