@@ -166,8 +166,10 @@ Result<std::string> Client::Why(const std::string& id, const std::string& member
   return TextAt(answer, "reason");
 }
 
-Result<std::string> Client::Log(const std::string& id, const std::string& member, uint64_t offset) const {
-  return Ask("GET", fmt::format("{}/log?offset={}", MemberTarget(id, member), offset), "");
+Result<std::string> Client::Log(const std::string& id, const std::string& member, std::optional<int> attempt,
+                                uint64_t offset) const {
+  const std::string which = attempt ? fmt::format("&attempt={}", *attempt) : "";
+  return Ask("GET", fmt::format("{}/log?offset={}{}", MemberTarget(id, member), offset, which), "");
 }
 
 Result<Client::Submitted> Client::Submit(const Json& experiment, const std::string& source, Again again) const {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "common/clock.h"
@@ -22,8 +23,9 @@ class Client {
   Result<Json> Ensembles() const;
   Result<Json> Ensemble(const std::string& id) const;  // or "last"
   Result<std::string> Why(const std::string& id, const std::string& member) const;
-  // From byte `offset` on: as much as one answer holds. Empty: there is no more.
-  Result<std::string> Log(const std::string& id, const std::string& member, uint64_t offset) const;
+  // Of that attempt, or the newest, from byte `offset` on: as much as one answer holds. Empty: there is no more.
+  Result<std::string> Log(const std::string& id, const std::string& member, std::optional<int> attempt,
+                          uint64_t offset) const;
 
   struct Submitted {
     std::string id;
@@ -33,7 +35,7 @@ class Client {
   // `experiment` is the resolved one, `source` what its user wrote.
   Result<Submitted> Submit(const Json& experiment, const std::string& source, Again again) const;
   Result<void> Cancel(const std::string& id) const;
-  Result<void> Resume(const std::string& id) const;
+  Result<void> Resume(const std::string& id) const;  // no error for a finished one: nothing is left to do
   Result<void> Remove(const std::string& id) const;
 
   const std::filesystem::path& home() const { return home_; }

@@ -59,6 +59,14 @@ void HomeOption::AddTo(CLI::App& command) {
 
 std::filesystem::path HomeOption::Find() const { return FindHome(home, std::getenv("TUTTI_HOME")); }
 
+NextCommand NextAfter(const HomeOption& home, const SlotOptions& slots) {
+  NextCommand next;
+  if (home.home && !home.home->empty()) next.home = home.Find();
+  next.slots = slots.slots;
+  next.threads_per_slot = slots.threads_per_slot;
+  return next;
+}
+
 void OutputOption::AddFormatTo(CLI::App& command) {
   command.add_option("-o,--output", format, "text, or json: one JSON document")
       ->check(CLI::IsMember({"text", "json"}).description(""))

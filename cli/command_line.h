@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/progress_display.h"
+#include "cli/render/next_command.h"
 
 namespace tutti::cli {
 
@@ -56,5 +57,8 @@ struct SlotOptions {
   void AddTo(CLI::App& command);
   bool given() const { return slots || threads_per_slot; }
 };
+
+// With what a command was given; a home that the environment names needs no repeating.
+NextCommand NextAfter(const HomeOption& home, const SlotOptions& slots = {});
 
 }  // namespace tutti::cli

@@ -1,5 +1,7 @@
 #include "cli/exit_codes.h"
 
+#include "cli/console.h"
+
 namespace tutti::cli {
 
 int ExitCodeOf(ErrorCode code) {
@@ -19,6 +21,11 @@ int ExitCodeOf(ErrorCode code) {
     default:
       return kExitFailed;
   }
+}
+
+int EndWith(const Error& error) {
+  Complain(error);
+  return ExitCodeOf(error.code);
 }
 
 }  // namespace tutti::cli

@@ -18,4 +18,7 @@ inline constexpr int kExitSignal = 128;  // plus the signal: 130 for SIGINT, 143
 
 int ExitCodeOf(ErrorCode code);
 
+// Says what went wrong on standard error, and returns the exit code that it has.
+int EndWith(const Error& error);
+
 }  // namespace tutti::cli

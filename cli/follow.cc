@@ -9,6 +9,7 @@
 
 #include "cli/client.h"
 #include "cli/exit_codes.h"
+#include "cli/patience.h"
 #include "cli/reader.h"
 #include "cli/render/results.h"
 #include "cli/signals.h"
@@ -26,24 +27,27 @@ constexpr const char* kNothingBegan = "tutti: stopped before training began; the
 // For a coordinator that has no trainers any more.
 constexpr Duration kEndDeadline = std::chrono::seconds(10);
 
-std::string HowToGoOn(const std::string& id) {
-  return id.empty() ? kNothingBegan : fmt::format("Go on with: tutti resume {}\n", id);
-}
+// As long as a slow file system may hold up all that the coordinator does.
+constexpr Duration kLongestSilence = std::chrono::minutes(5);
 
 class Follower {
  public:
-  Follower(const std::filesystem::path& home, Output output)
-      : home_(home), output_(output), client_(home), display_(output), signals_([this](int signal, int count) {
-          OnSignal(signal, count);
-        }) {}
+  Follower(const std::filesystem::path& home, Output output, const NextCommand& next)
+      : home_(home),
+        output_(output),
+        next_(next),
+        client_(home),
+        display_(output),
+        signals_([this](int signal, int count) { OnSignal(signal, count); }) {}
 
   int Run(const worker::Inventory& inventory, const AskForEnsemble& ask) {
     const auto begun = Begin(inventory, ask);
-    if (begun) Watch();
+    const auto watched = begun ? Watch() : Result<void>();
     const bool ended_in_time = !cluster_ || TakeDown();
     display_.Close();
     if (!begun) return NotBegun(begun.error());
     if (const auto failure = cluster_->failure()) return Failed(*failure);
+    if (!watched) return LostSight(watched.error());
     if (!ended_in_time) return TooLate();
     return Conclude();
   }
@@ -83,13 +87,24 @@ class Follower {
     return {};
   }
 
-  void Watch() {
+  // Until the ensemble or the coordinator has ended, or the time to stop has. Errors: the ensemble cannot be followed.
+  Result<void> Watch() {
+    Patience patience(kLongestSilence);
     while (!cluster_->WaitStopped(Duration(0))) {
-      if (Refresh() && document_.ended()) return;
-      if (cluster_->failure()) return;
+      const auto refreshed = Refresh();
+      if (refreshed) patience.OnAnswer();
+      if (refreshed && document_.ended()) return {};
+      if (cluster_->failure()) return {};
+      const bool stopping = signals_.first() != 0;
+      if (!refreshed && !stopping) {
+        if (auto error = patience.OnError(refreshed.error(), std::chrono::steady_clock::now())) {
+          return tl::unexpected<Error>(std::move(*error));
+        }
+      }
       signals_.Wait(kPoll);
-      if (signals_.first() != 0 && TimeToStop() == Duration(0)) return;
+      if (signals_.first() != 0 && TimeToStop() == Duration(0)) return {};
     }
+    return {};
   }
 
   // What is left of the time to stop, which begins with the first call.
@@ -99,16 +114,11 @@ class Follower {
     return std::max(Duration(0), std::chrono::duration_cast<Duration>(*stop_by_ - now));
   }
 
-  // False when the coordinator did not answer this time: it may be busy, or ending.
-  bool Refresh() {
-    auto json = client_.Ensemble(id_);
-    if (!json) return false;
-    auto document = ReadEnsemble(*json);
-    if (!document) return false;
-    json_ = std::move(*json);
-    document_ = std::move(*document);
+  Result<void> Refresh() {
+    TUTTI_ASSIGN_OR_RETURN(const Json json, client_.Ensemble(id_));
+    TUTTI_ASSIGN_OR_RETURN(document_, ReadEnsemble(json));
     display_.Show(document_);
-    return true;
+    return {};
   }
 
   bool TakeDown() {
@@ -124,13 +134,11 @@ class Follower {
       PrintToError(kNothingBegan);
       return ExitCodeOfSignal(signals_.first());
     }
-    const Error why = cluster_ ? cluster_->failure().value_or(error) : error;
-    Complain(why);
-    return why.code == ErrorCode::kInternal ? kExitInternal : kExitFailed;
+    return EndWith(cluster_ ? cluster_->failure().value_or(error) : error);
   }
 
   int Failed(const Error& failure) {
-    Complain(failure);
+    const int exit_code = EndWith(failure);
     if (failure.code == ErrorCode::kNoSpace) {
       PrintToError(
           fmt::format("There is no space left for {0}; {0}/cache is safe to delete, `tutti du` and `tutti rm` help to "
@@ -138,7 +146,15 @@ class Follower {
                       home_.string()));
     }
     PrintToError(HowToGoOn(id_));
-    return kExitFailed;
+    return exit_code;
+  }
+
+  int LostSight(const Error& error) {
+    const int exit_code = EndWith(error);
+    PrintToError(fmt::format("{} cannot be followed any more, so that its training was stopped; {} says more.\n", id_,
+                             (home_ / "coordinator.log").string()));
+    if (error.code != ErrorCode::kNotFound) PrintToError(HowToGoOn(id_));
+    return exit_code;
   }
 
   int TooLate() {
@@ -168,11 +184,15 @@ class Follower {
     return signals_.first() != 0 ? ExitCodeOfSignal(signals_.first()) : kExitFailed;
   }
 
+  std::string HowToGoOn(const std::string& id) const {
+    return id.empty() ? kNothingBegan : fmt::format("Go on with: {}\n", next_.Resume(id));
+  }
+
   const std::filesystem::path& home_;
   Output output_;
+  const NextCommand& next_;
   Client client_;
   ProgressDisplay display_;
-  Json json_;
   EnsembleDocument document_;
   std::optional<std::chrono::steady_clock::time_point> stop_by_;
   std::mutex mutex_;  // of the two that follow, for the signals' thread
@@ -184,13 +204,13 @@ class Follower {
 }  // namespace
 
 int TrainHere(const std::filesystem::path& home, const worker::Inventory& inventory, Output output,
-              const AskForEnsemble& ask) {
-  return Follower(home, output).Run(inventory, ask);
+              const NextCommand& next, const AskForEnsemble& ask) {
+  return Follower(home, output, next).Run(inventory, ask);
 }
 
 int PrintEnd(const Json& json, const EnsembleDocument& document, const std::filesystem::path& home, Output output) {
   if (output == Output::kJson) Print(json.dump(2) + "\n");
-  if (output == Output::kText) Print(RenderEnd(document, home, OutputColour()));
+  if (output == Output::kText) Print(RenderEnd(document, home, OutputPage()));
   return document.exit_code.value_or(kExitFailed);
 }
 

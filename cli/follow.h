@@ -8,6 +8,7 @@
 #include "cli/client.h"
 #include "cli/local_cluster.h"
 #include "cli/progress_display.h"
+#include "cli/render/next_command.h"
 
 namespace tutti::cli {
 
@@ -15,10 +16,11 @@ namespace tutti::cli {
 using AskForEnsemble = std::function<Result<std::string>(const Client& client)>;
 
 // Starts a cluster on `home`, asks it for an ensemble, shows progress, then how the ensemble ended, and takes the
-// cluster down. One SIGINT, SIGTERM or SIGUSR1 makes members checkpoint and stop, and prints how to go on; before there
-// is anything to stop it ends the start. A second one ends the process at once. Returns the exit code.
+// cluster down. One SIGINT, SIGTERM or SIGUSR1 makes members checkpoint and stop, and prints how to go on, which `next`
+// knows; before there is anything to stop it ends the start. A second one ends the process at once. An ensemble that
+// can not be followed any more is stopped in the same way. Returns the exit code.
 int TrainHere(const std::filesystem::path& home, const worker::Inventory& inventory, Output output,
-              const AskForEnsemble& ask);
+              const NextCommand& next, const AskForEnsemble& ask);
 
 // Prints how an ensemble ended; `json` is what `document` was read from. Returns the exit code of `tutti run`.
 int PrintEnd(const Json& json, const EnsembleDocument& document, const std::filesystem::path& home, Output output);

@@ -1,7 +1,9 @@
 #include "cli/reader.h"
 
 #include <algorithm>
+#include <vector>
 
+#include "cli/console.h"
 #include "coordinator/server/views.h"
 #include "storage/catalog/catalog.h"
 #include "storage/checkpoints/checkpoint_store.h"
@@ -33,7 +35,12 @@ Result<Records> Reader::ReadCatalog() const {
   // A coordinator that starts or ends does not answer either. Looked at first: once nobody has the home, nothing in it
   // changes.
   const bool held = storage::HomeLock::IsHeld(client_.home());
-  auto records = storage::Catalog::ReadNewest(PosixFileSystem(), client_.home());
+  std::vector<std::string> warnings;
+  auto records = storage::Catalog::ReadNewest(PosixFileSystem(), client_.home(), &warnings);
+  if (!warned_) {
+    for (const std::string& warning : warnings) PrintToError(fmt::format("tutti: {}\n", warning));
+    warned_ = !warnings.empty();
+  }
   if (!records && records.error().code == ErrorCode::kNotFound) {
     return Fail(ErrorCode::kNotFound, "there is no ensemble in {}; --home or TUTTI_HOME names another home",
                 client_.home().string());
@@ -92,7 +99,7 @@ Result<const JobRecord*> Reader::FindJob(const Records& records, const JobId& jo
   return &*found;
 }
 
-Result<std::string> Reader::Why(const JobId& job) const {
+Result<std::string> Reader::Why(const JobId& job, const NextCommand& next) const {
   auto answer = client_.Why(job.ensemble.str(), job.name);
   if (answer || !NobodyAnswers(answer.error())) return answer;
   TUTTI_ASSIGN_OR_RETURN(const Records records, ReadCatalog());
@@ -100,17 +107,21 @@ Result<std::string> Reader::Why(const JobId& job) const {
   const std::string why = record->reason.empty() ? std::string(Name(record->state))
                                                  : fmt::format("{}: {}", Name(record->state), record->reason);
   if (record->state != JobState::kStopped) return why;
-  return fmt::format("{}; `tutti resume {}` goes on with it", why, record->id.ensemble.str());
+  return fmt::format("{}; `{}` goes on with it", why, next.Resume(record->id.ensemble.str()));
 }
 
-Result<std::string> Reader::Log(const JobId& job, uint64_t offset) const {
-  auto answer = client_.Log(job.ensemble.str(), job.name, offset);
+Result<std::string> Reader::Log(const JobId& job, std::optional<int> attempt, uint64_t offset) const {
+  auto answer = client_.Log(job.ensemble.str(), job.name, attempt, offset);
   if (answer || !NobodyAnswers(answer.error())) return answer;
   TUTTI_ASSIGN_OR_RETURN(const Records records, ReadCatalog());
   TUTTI_ASSIGN_OR_RETURN(const JobRecord* record, FindJob(records, job));
   if (record->attempts == 0) return Fail(ErrorCode::kNotFound, "{} has not been started yet", record->id.str());
-  const auto folder =
-      client_.home() / record->id.ensemble.str() / storage::AttemptFolder({record->id, record->attempts});
+  const int number = attempt.value_or(record->attempts);
+  if (number < 1 || number > record->attempts) {
+    return Fail(ErrorCode::kNotFound, "{} has no attempt {}: its newest is {}", record->id.str(), number,
+                record->attempts);
+  }
+  const auto folder = client_.home() / record->id.ensemble.str() / storage::AttemptFolder({record->id, number});
   FileSystem& files = PosixFileSystem();
   const auto info = files.Stat(folder / "log.txt");
   if (!info && info.error().code == ErrorCode::kNotFound) return std::string();  // its trainer has said nothing

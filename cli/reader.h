@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cli/client.h"
+#include "cli/render/next_command.h"
 #include "common/ids.h"
 #include "common/json.h"
 #include "common/records.h"
@@ -14,7 +15,8 @@
 
 namespace tutti::cli {
 
-// The documents are those of the API. Errors: kNotFound for an ensemble or member that is not there, kCorrupt, kIo.
+// The documents are those of the API. What is wrong with a catalog that can be read all the same is said on standard
+// error, once. Not thread-safe. Errors: kNotFound for an ensemble or member that is not there, kCorrupt, kIo.
 class Reader {
  public:
   explicit Reader(std::filesystem::path home) : client_(std::move(home)) {}
@@ -25,9 +27,9 @@ class Reader {
   Result<spec::EnsembleSpec> Experiment(const std::string& id) const;
   // The ensemble of this experiment that has an answer already.
   Result<std::optional<std::string>> FindAnswered(const spec::EnsembleSpec& spec) const;
-  Result<std::string> Why(const JobId& job) const;
-  // Of the newest attempt, from byte `offset` on: not always up to the end. Empty: there is no more.
-  Result<std::string> Log(const JobId& job, uint64_t offset) const;
+  Result<std::string> Why(const JobId& job, const NextCommand& next) const;
+  // Of that attempt, or the newest, from byte `offset` on: not always up to the end. Empty: there is no more.
+  Result<std::string> Log(const JobId& job, std::optional<int> attempt, uint64_t offset) const;
 
   // True while a coordinator answers.
   bool IsServed() const;
@@ -38,6 +40,7 @@ class Reader {
   Result<const JobRecord*> FindJob(const Records& records, const JobId& job) const;
 
   Client client_;
+  mutable bool warned_ = false;  // of a damaged catalog
 };
 
 // "small-1/lenet5-s0" with `last` allowed in place of the id. kInvalid.

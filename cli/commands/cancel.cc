@@ -20,7 +20,7 @@ Result<EnsembleDocument> Look(const Client& client, const std::string& name) {
   return ReadEnsemble(json);
 }
 
-Result<void> CancelAndWait(const Client& client, const std::string& name) {
+Result<void> CancelAndWait(const Client& client, const std::string& name, const NextCommand& next) {
   TUTTI_ASSIGN_OR_RETURN(const EnsembleDocument named, Look(client, name));
   TUTTI_RETURN_IF_ERROR(client.Cancel(named.id));
   const auto has_ended = [&]() -> Result<bool> {
@@ -30,17 +30,15 @@ Result<void> CancelAndWait(const Client& client, const std::string& name) {
   const auto ended = WaitUntil(has_ended, kDeadline, named.id + " has not ended yet");
   // Its coordinator may have had nothing else to do, and be gone.
   if (!ended && ended.error().code != ErrorCode::kUnreachable) return ended;
-  Print(fmt::format("{} is cancelled; `tutti resume {}` would go on with it.\n", named.id, named.id));
+  Print(fmt::format("{} is cancelled; `{}` would go on with it.\n", named.id, next.Resume(named.id)));
   return {};
 }
 
 int Cancel(const Options& options) {
-  const auto cancelled =
-      WithCoordinator(options.home.Find(), [&](const Client& client) { return CancelAndWait(client, options.id); });
-  if (!cancelled) {
-    Complain(cancelled.error());
-    return ExitCodeOf(cancelled.error().code);
-  }
+  const auto cancelled = WithCoordinator(options.home.Find(), [&](const Client& client) {
+    return CancelAndWait(client, options.id, NextAfter(options.home));
+  });
+  if (!cancelled) return EndWith(cancelled.error());
   return kExitDone;
 }
 

@@ -57,8 +57,7 @@ int CheckOrRebuild(const Options& options) {
   const std::filesystem::path home = options.home.Find();
   const auto done = options.rebuild ? RebuildCatalog(home) : CheckHome(home);
   if (done) return *done;
-  Complain(done.error());
-  return ExitCodeOf(done.error().code);
+  return EndWith(done.error());
 }
 
 }  // namespace

@@ -14,23 +14,17 @@ struct Options {
 
 int List(const Options& options) {
   const auto json = Reader(options.home.Find()).Ensembles();
-  if (!json) {
-    Complain(json.error());
-    return ExitCodeOf(json.error().code);
-  }
+  if (!json) return EndWith(json.error());
   if (options.output.Choose() == Output::kJson) {
     Print(json->dump(2) + "\n");
     return kExitDone;
   }
   const auto ensembles = ReadEnsembles(*json);
-  if (!ensembles) {
-    Complain(ensembles.error());
-    return ExitCodeOf(ensembles.error().code);
-  }
+  if (!ensembles) return EndWith(ensembles.error());
   if (options.output.quiet) {
     for (const EnsembleDocument& ensemble : *ensembles) Print(ensemble.id + "\n");
   } else {
-    Print(RenderListing(*ensembles, options.home.Find(), OutputColour()));
+    Print(RenderListing(*ensembles, options.home.Find(), NextAfter(options.home), OutputPage()));
   }
   return kExitDone;
 }

@@ -16,15 +16,16 @@ struct Options {
   OutputOption output;
 };
 
-int Fails(const Error& error) {
-  Complain(error);
-  return error.code == ErrorCode::kNotFound ? kExitNotFound : kExitFailed;
-}
-
 // In text, `sentence`; where people want no text, the bare id or nothing yet.
 void Announce(const EnsembleDocument& document, Output output, const std::string& sentence) {
   if (output == Output::kQuiet) Print(document.id + "\n");
   if (output == Output::kText) Print(sentence);
+}
+
+// What it is asked for is there already.
+int ShowFinished(const Json& json, const EnsembleDocument& document, const std::filesystem::path& home, Output output) {
+  Announce(document, output, fmt::format("{} has finished already.\n", document.id));
+  return PrintEnd(json, document, home, output);
 }
 
 int ResumeElsewhere(const Options& options, const std::filesystem::path& home, const EnsembleDocument& document) {
@@ -36,22 +37,23 @@ int ResumeElsewhere(const Options& options, const std::filesystem::path& home, c
   }
   const Client client(home);
   const auto resumed = client.Resume(document.id);
-  if (!resumed) return Fails(resumed.error());
-  const Output output = options.output.Choose();
-  Announce(document, output,
-           fmt::format("{} goes on in the coordinator that serves {}; `tutti watch {}` follows it.\n", document.id,
-                       home.string(), document.id));
-  if (output != Output::kJson) return kExitDone;
+  if (!resumed) return EndWith(resumed.error());
   const auto json = client.Ensemble(document.id);
-  if (!json) return Fails(json.error());
-  Print(json->dump(2) + "\n");
+  const auto now = json ? ReadEnsemble(*json) : Result<EnsembleDocument>(tl::unexpected(json.error()));
+  if (!now) return EndWith(now.error());
+  const Output output = options.output.Choose();
+  if (now->state == "finished") return ShowFinished(*json, *now, home, output);
+  Announce(document, output,
+           fmt::format("{} goes on in the coordinator that serves {}; `{}` follows it.\n", document.id, home.string(),
+                       NextAfter(options.home).Watch(document.id)));
+  if (output == Output::kJson) Print(json->dump(2) + "\n");
   return kExitDone;
 }
 
 // What has finished already may have been wider than this machine is now.
-Result<void> CheckOpenGangsFit(const std::filesystem::path& home, const EnsembleDocument& document,
+Result<void> CheckOpenGangsFit(const Reader& reader, const EnsembleDocument& document,
                                const worker::Inventory& inventory) {
-  TUTTI_ASSIGN_OR_RETURN(spec::EnsembleSpec spec, Reader(home).Experiment(document.id));
+  TUTTI_ASSIGN_OR_RETURN(spec::EnsembleSpec spec, reader.Experiment(document.id));
   for (const MemberDocument& member : document.members) {
     if (member.state != "finished") continue;
     std::erase_if(spec.members, [&](const spec::MemberSpec& candidate) { return candidate.name == member.name; });
@@ -59,16 +61,15 @@ Result<void> CheckOpenGangsFit(const std::filesystem::path& home, const Ensemble
   return CheckGangsFit(spec, inventory);
 }
 
-int ResumeHere(const Options& options, const std::filesystem::path& home, const EnsembleDocument& document) {
+int ResumeHere(const Options& options, const std::filesystem::path& home, const Reader& reader,
+               const EnsembleDocument& document) {
   const auto inventory = TakeLocalInventory(options.slots);
-  if (!inventory) return Fails(inventory.error());
-  const auto fits = CheckOpenGangsFit(home, document, *inventory);
-  if (!fits) {
-    Complain(fits.error());
-    return kExitFailed;
-  }
+  if (!inventory) return EndWith(inventory.error());
+  const auto fits = CheckOpenGangsFit(reader, document, *inventory);
+  if (!fits) return EndWith(fits.error());
   const Output output = options.output.Choose();
-  return TrainHere(home, *inventory, output, [&](const Client& client) -> Result<std::string> {
+  const NextCommand next = NextAfter(options.home, options.slots);
+  return TrainHere(home, *inventory, output, next, [&](const Client& client) -> Result<std::string> {
     TUTTI_RETURN_IF_ERROR(client.Resume(document.id));
     Announce(document, output, fmt::format("{} goes on.\n", document.id));
     return document.id;
@@ -80,14 +81,10 @@ int Resume(const Options& options) {
   const Reader reader(home);
   const auto json = reader.Ensemble(options.id);
   const auto document = json ? ReadEnsemble(*json) : Result<EnsembleDocument>(tl::unexpected(json.error()));
-  if (!document) return Fails(document.error());
-  if (document->state == "finished") {
-    const Output output = options.output.Choose();
-    Announce(*document, output, fmt::format("{} has finished already.\n", document->id));
-    return PrintEnd(*json, *document, home, output);
-  }
+  if (!document) return EndWith(document.error());
+  if (document->state == "finished") return ShowFinished(*json, *document, home, options.output.Choose());
   if (reader.IsServed()) return ResumeElsewhere(options, home, *document);
-  return ResumeHere(options, home, *document);
+  return ResumeHere(options, home, reader, *document);
 }
 
 }  // namespace

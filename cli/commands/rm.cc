@@ -32,8 +32,7 @@ int Remove(const Options& options) {
     return {};
   });
   if (removed) return kExitDone;
-  Complain(removed.error());
-  return ExitCodeOf(removed.error().code);
+  return EndWith(removed.error());
 }
 
 }  // namespace

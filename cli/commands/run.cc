@@ -31,16 +31,11 @@ void Announce(const Client::Submitted& submitted, Output output) {
   }
 }
 
-int Fails(const Error& error) {
-  Complain(error);
-  return error.code == ErrorCode::kInternal ? kExitInternal : kExitFailed;
-}
-
 // Needs no coordinator, whether one serves the home or not.
 int ShowAnswered(const std::filesystem::path& home, const std::string& id, Output output) {
   const auto json = Reader(home).Ensemble(id);
   const auto document = json ? ReadEnsemble(*json) : Result<EnsembleDocument>(tl::unexpected(json.error()));
-  if (!document) return Fails(document.error());
+  if (!document) return EndWith(document.error());
   Announce({id, "finished"}, output);
   return PrintEnd(*json, *document, home, output);
 }
@@ -56,12 +51,13 @@ int Run(const Options& options) {
     if (answered && *answered) return ShowAnswered(home, **answered, output);
   }
   const auto inventory = TakeLocalInventory(options.slots);
-  if (!inventory) return Fails(inventory.error());
+  if (!inventory) return EndWith(inventory.error());
   const auto fits = CheckGangsFit(experiment->spec, *inventory);
-  if (!fits) return Fails(fits.error());
+  if (!fits) return EndWith(fits.error());
 
   const auto again = options.start_another ? Client::Again::kStartAnother : Client::Again::kContinue;
-  return TrainHere(home, *inventory, output, [&](const Client& client) -> Result<std::string> {
+  const NextCommand next = NextAfter(options.home, options.slots);
+  return TrainHere(home, *inventory, output, next, [&](const Client& client) -> Result<std::string> {
     TUTTI_ASSIGN_OR_RETURN(const Client::Submitted submitted,
                            client.Submit(spec::ToJson(experiment->spec), experiment->source, again));
     Announce(submitted, output);

@@ -17,11 +17,9 @@ int Show(const Options& options) {
   const std::filesystem::path home = options.home.Find();
   const auto json = Reader(home).Ensemble(options.id);
   const auto document = json ? ReadEnsemble(*json) : Result<EnsembleDocument>(tl::unexpected(json.error()));
-  if (!document) {
-    Complain(document.error());
-    return ExitCodeOf(document.error().code);
-  }
-  Print(options.output.Choose() == Output::kJson ? json->dump(2) + "\n" : RenderShow(*document, home, OutputColour()));
+  if (!document) return EndWith(document.error());
+  Print(options.output.Choose() == Output::kJson ? json->dump(2) + "\n"
+                                                 : RenderShow(*document, home, NextAfter(options.home), OutputPage()));
   return kExitDone;
 }
 

@@ -32,11 +32,8 @@ Result<EnsembleDocument> WatchUntilEnd(const Reader& reader, const std::string& 
 int Watch(const Options& options) {
   const std::filesystem::path home = options.home.Find();
   const auto document = WatchUntilEnd(Reader(home), options.id);
-  if (!document) {
-    Complain(document.error());
-    return ExitCodeOf(document.error().code);
-  }
-  Print(RenderShow(*document, home, OutputColour()));
+  if (!document) return EndWith(document.error());
+  Print(RenderShow(*document, home, NextAfter(options.home), OutputPage()));
   return document->ended() ? kExitDone : kExitUnreachable;
 }
 

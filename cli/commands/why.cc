@@ -13,15 +13,12 @@ struct Options {
 
 Result<std::string> FindReason(const Options& options) {
   TUTTI_ASSIGN_OR_RETURN(const JobId job, ParseMemberName(options.member));
-  return Reader(options.home.Find()).Why(job);
+  return Reader(options.home.Find()).Why(job, NextAfter(options.home));
 }
 
 int Why(const Options& options) {
   const auto reason = FindReason(options);
-  if (!reason) {
-    Complain(reason.error());
-    return ExitCodeOf(reason.error().code);
-  }
+  if (!reason) return EndWith(reason.error());
   Print(*reason + "\n");
   return kExitDone;
 }

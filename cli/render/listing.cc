@@ -20,13 +20,13 @@ Ink InkOf(const EnsembleDocument& ensemble) {
   return ensemble.state == "running" ? Ink::kBold : Ink::kPlain;
 }
 
-std::string HowToGoOn(const EnsembleDocument& document) {
-  return document.state == "stopped" ? fmt::format("Go on with: tutti resume {}\n", document.id) : "";
+std::string HowToGoOn(const EnsembleDocument& document, const NextCommand& next) {
+  return document.state == "stopped" ? fmt::format("Go on with: {}\n", next.Resume(document.id)) : "";
 }
 
-std::string Remark(const EnsembleDocument& document) {
+std::string Remark(const EnsembleDocument& document, const NextCommand& next) {
   if (document.state != "stopped") return "";
-  return fmt::format("{}{}tutti resume {}", document.note, document.note.empty() ? "" : "; ", document.id);
+  return fmt::format("{}{}{}", document.note, document.note.empty() ? "" : "; ", next.Resume(document.id));
 }
 
 // "small-1: stopped, its process is gone; 1 of 3 members finished"
@@ -51,24 +51,26 @@ Result<std::vector<EnsembleDocument>> ReadEnsembles(const Json& json) {
 }
 
 std::string RenderListing(const std::vector<EnsembleDocument>& ensembles, const std::filesystem::path& home,
-                          Colour colour) {
+                          const NextCommand& next, const Page& page) {
   if (ensembles.empty()) return fmt::format("There is no ensemble in {} yet.\n", home.string());
   using enum Table::Align;
   Table table({kLeft, kLeft, kRight, kLeft, kRight, kLeft});
-  table.Add({"ensemble", "state", "members", "submitted (UTC)", "took", "remark"}, Ink::kBold);
+  table.Add({"ensemble", "state", "members", "submitted (UTC)", "ended after", "remark"}, Ink::kBold);
   for (const EnsembleDocument& ensemble : ensembles) {
     const auto seconds = ensemble.DurationSeconds();
     table.Add({ensemble.id, ensemble.state, fmt::format("{} of {}", ensemble.members_finished, ensemble.members_total),
-               ShortTime(ensemble.submitted_at), seconds ? FormatDuration(*seconds) : "", Remark(ensemble)},
+               ShortTime(ensemble.submitted_at), seconds ? FormatDuration(*seconds) : "", Remark(ensemble, next)},
               InkOf(ensemble));
   }
-  return table.Render(colour);
+  return table.Render(page);
 }
 
-std::string RenderShow(const EnsembleDocument& document, const std::filesystem::path& home, Colour colour) {
-  const std::string members = RenderMembers(document, colour) + "\n";
-  if (document.ended() && document.state != "stopped") return members + RenderEnd(document, home, colour);
-  return Headline(document) + members + HowToGoOn(document) + fmt::format("Files: {}\n", (home / document.id).string());
+std::string RenderShow(const EnsembleDocument& document, const std::filesystem::path& home, const NextCommand& next,
+                       const Page& page) {
+  const std::string members = RenderMembers(document, page) + "\n";
+  if (document.ended() && document.state != "stopped") return members + RenderEnd(document, home, page);
+  return Headline(document) + members + HowToGoOn(document, next) +
+         fmt::format("Files: {}\n", (home / document.id).string());
 }
 
 }  // namespace tutti::cli

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/render/documents.h"
+#include "cli/render/next_command.h"
 #include "cli/render/text.h"
 
 namespace tutti::cli {
@@ -14,9 +15,10 @@ namespace tutti::cli {
 Result<std::vector<EnsembleDocument>> ReadEnsembles(const Json& json);
 
 std::string RenderListing(const std::vector<EnsembleDocument>& ensembles, const std::filesystem::path& home,
-                          Colour colour);
+                          const NextCommand& next, const Page& page);
 
 // What `tutti show` prints: how it stands, its members, and its figures once there are some.
-std::string RenderShow(const EnsembleDocument& document, const std::filesystem::path& home, Colour colour);
+std::string RenderShow(const EnsembleDocument& document, const std::filesystem::path& home, const NextCommand& next,
+                       const Page& page);
 
 }  // namespace tutti::cli

@@ -112,7 +112,7 @@ TEST(Run, OfAGangThatCanNeverFitIsRefusedWithTheReason) {
       "a.yaml", std::string(kExperiment).replace(std::string(kExperiment).find("seeds: 2"), 8, "seeds: 1, slots: 64"));
   const auto home = folder.path() / "runs";
   const Outcome outcome = RunProgram(fmt::format("run {} --slots 2 --home {} 2>&1", file.string(), home.string()));
-  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_THAT(outcome.output, HasSubstr("lenet5-s0 needs 64 slots at once and this machine lends 2"));
   EXPECT_FALSE(std::filesystem::exists(home));
 }

@@ -103,11 +103,44 @@ TEST_F(CommandsTest, LogsOfATrainerThatSaidNothingAreEmpty) {
   }
 }
 
+TEST_F(CommandsTest, LogsOfSomethingThatIsNotThereAreNotWaitedFor) {
+  Submit();
+  EXPECT_EQ(Run("logs -f small-1/nobody").exit_code, 6);
+}
+
+TEST_F(CommandsTest, ADamagedGenerationIsSaidOnceAndTheOneBeforeIsShown) {
+  Submit();
+  Leave();
+  Serve();
+  Leave();
+  folder_.Write("catalog/0002/catalog.db", std::string(4096, 'x'));
+  for (const char* command : {"list", "show small-1", "logs small-1/lenet5-s0", "why small-1/lenet5-s0"}) {
+    SCOPED_TRACE(command);
+    const std::string output = Run(command).output;
+    const size_t said = output.find("tutti: generation 2 of the catalog is damaged and was passed over");
+    ASSERT_NE(said, std::string::npos) << output;
+    EXPECT_EQ(output.find("generation 2", said + 16), std::string::npos) << output;
+  }
+  EXPECT_TRUE(ParseJson(RunProgram(fmt::format("list -o json --home {} 2>/dev/null", folder_.path().string())).output));
+}
+
+TEST_F(CommandsTest, WhatIsToldToGoOnWithNamesTheHomeThatTheOptionNamed) {
+  EndAs(EnsembleState::kStopped, JobState::kStopped);
+  const std::string resume = "tutti resume small-1 --home " + folder_.path().string();
+  for (const char* command : {"list", "show", "why small-1/lenet5-s0"}) {
+    EXPECT_THAT(Run(command).output, HasSubstr(resume)) << command;
+  }
+  setenv("TUTTI_HOME", folder_.path().c_str(), 1);
+  EXPECT_THAT(RunProgram("show 2>&1").output, HasSubstr("\nGo on with: tutti resume small-1\n"));
+  unsetenv("TUTTI_HOME");
+}
+
 TEST_F(CommandsTest, CancelSaysWhichEnsembleWasTheLast) {
   Submit();
   const Outcome outcome = Run("cancel last");
   EXPECT_EQ(outcome.exit_code, 0);
-  EXPECT_EQ(outcome.output, "small-1 is cancelled; `tutti resume small-1` would go on with it.\n");
+  EXPECT_EQ(outcome.output, fmt::format("small-1 is cancelled; `tutti resume small-1 --home {}` would go on with it.\n",
+                                        folder_.path().string()));
 }
 
 TEST_F(CommandsTest, FsckLeavesAHomeAloneInWhichSomebodyTrains) {
@@ -159,7 +192,7 @@ TEST_F(CommandsTest, ResumeRefusesAGangThatCanNeverFit) {
   Submit();
   Leave();
   const Outcome outcome = Run("resume small-1 --slots 2");
-  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_THAT(outcome.output, HasSubstr("lenet5-s0 needs 64 slots at once and this machine lends 2"));
 }
 
@@ -171,7 +204,7 @@ TEST(Run, WithoutATrainerIsRefusedBeforeAnythingIsWritten) {
   const auto home = folder.path() / "runs";
   const Outcome outcome = RunProgram(
       fmt::format("--version >/dev/null && {} run {} --home {} 2>&1", program.string(), file.string(), home.string()));
-  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_EQ(outcome.exit_code, 6);
   EXPECT_THAT(outcome.output, HasSubstr("tutti-trainer is missing"));
   EXPECT_FALSE(std::filesystem::exists(home));
 }

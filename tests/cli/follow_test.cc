@@ -31,7 +31,7 @@ class TrainHereTest : public testing::Test {
 TEST_F(TrainHereTest, ASignalBeforeAnythingWasSubmittedStopsAndSaysSo) {
   testing::internal::CaptureStderr();
   const int exit_code =
-      TrainHere(folder_.path(), OneSlot(), Output::kText, [](const Client& client) -> Result<std::string> {
+      TrainHere(folder_.path(), OneSlot(), Output::kText, {}, [](const Client& client) -> Result<std::string> {
         kill(getpid(), SIGTERM);
         const auto is_gone = [&]() -> Result<bool> {
           const auto answer = client.Ensembles();
@@ -46,11 +46,22 @@ TEST_F(TrainHereTest, ASignalBeforeAnythingWasSubmittedStopsAndSaysSo) {
 
 TEST_F(TrainHereTest, ARefusedEnsembleIsAFailureWithItsReason) {
   testing::internal::CaptureStderr();
-  const int exit_code = TrainHere(folder_.path(), OneSlot(), Output::kText, [](const Client&) -> Result<std::string> {
-    return Fail(ErrorCode::kInvalid, "no such thing");
-  });
-  EXPECT_EQ(exit_code, 1);
+  const auto refuse = [](const Client&) -> Result<std::string> { return Fail(ErrorCode::kIo, "no such thing"); };
+  EXPECT_EQ(TrainHere(folder_.path(), OneSlot(), Output::kText, {}, refuse), 1);
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "tutti: no such thing\n");
+}
+
+TEST_F(TrainHereTest, EndsWithTheExitCodeOfTheErrorEvenBeforeItBegan) {
+  const auto refuse = [](const Client&) -> Result<std::string> { return Fail(ErrorCode::kDenied, "not yours"); };
+  EXPECT_EQ(TrainHere(folder_.path(), OneSlot(), Output::kText, {}, refuse), 4);
+}
+
+TEST_F(TrainHereTest, AnEnsembleThatCannotBeFollowedIsNotWatchedForEver) {
+  testing::internal::CaptureStderr();
+  const auto ask = [](const Client&) -> Result<std::string> { return std::string("small-1"); };  // nobody submitted it
+  EXPECT_EQ(TrainHere(folder_.path(), OneSlot(), Output::kText, {}, ask), 6);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              AllOf(HasSubstr("there is no ensemble small-1"), HasSubstr("coordinator.log says more")));
 }
 
 }  // namespace

@@ -19,16 +19,30 @@ TEST(RenderListing, HasALineForEachEnsemble) {
   EnsembleDocument left = Running();
   left.state = "stopped";
   left.note = "its process is gone";
-  EXPECT_EQ(RenderListing({Running(), left, finished}, "/runs", Colour::kOff),
-            "ensemble          state     members  submitted (UTC)         took  remark\n"
+  EXPECT_EQ(RenderListing({Running(), left, finished}, "/runs", {}, Colour::kOff),
+            "ensemble          state     members  submitted (UTC)   ended after  remark\n"
             "small-1           running    1 of 3  2026-03-01 12:00\n"
-            "small-1           stopped    1 of 3  2026-03-01 12:00              its process is gone; tutti resume "
+            "small-1           stopped    1 of 3  2026-03-01 12:00               its process is gone; tutti resume "
             "small-1\n"
-            "fashion-mnist-12  finished   3 of 3  2026-03-01 12:00  9 min 12 s\n");
+            "fashion-mnist-12  finished   3 of 3  2026-03-01 12:00   9 min 12 s\n");
+}
+
+TEST(RenderListing, PutsRemarksBelowWhereATerminalHasNoRoomBeside) {
+  EnsembleDocument left = Running();
+  left.state = "stopped";
+  left.note = "its process is gone";
+  NextCommand next;
+  next.home = "/my runs";
+  EXPECT_EQ(RenderListing({left}, "/my runs", next, Page(Colour::kOff, 80)),
+            "ensemble  state    members  submitted (UTC)   ended after\n"
+            "small-1   stopped   1 of 3  2026-03-01 12:00\n"
+            "\n"
+            "ensemble  remark\n"
+            "small-1   its process is gone; tutti resume small-1 --home '/my runs'\n");
 }
 
 TEST(RenderListing, OfNothingSaysWhereItLooked) {
-  EXPECT_EQ(RenderListing({}, "/runs", Colour::kOff), "There is no ensemble in /runs yet.\n");
+  EXPECT_EQ(RenderListing({}, "/runs", {}, Colour::kOff), "There is no ensemble in /runs yet.\n");
 }
 
 TEST(ReadEnsembles, RefusesWhatIsNoList) {
@@ -38,7 +52,7 @@ TEST(ReadEnsembles, RefusesWhatIsNoList) {
 }
 
 TEST(RenderShow, OfARunningOneSaysHowFarItIs) {
-  const std::string text = RenderShow(Running(), "/runs", Colour::kOff);
+  const std::string text = RenderShow(Running(), "/runs", {}, Colour::kOff);
   EXPECT_THAT(text, HasSubstr("small-1: running, 1 of 3 members finished\n"));
   EXPECT_THAT(text, HasSubstr("lenet5-s1  running"));
   EXPECT_THAT(text, Not(HasSubstr("resume")));
@@ -48,7 +62,7 @@ TEST(RenderShow, OfAStoppedOneSaysWhyAndHowToGoOn) {
   EnsembleDocument document = Running();
   document.state = "stopped";
   document.note = "its process is gone";
-  const std::string text = RenderShow(document, "/runs", Colour::kOff);
+  const std::string text = RenderShow(document, "/runs", {}, Colour::kOff);
   EXPECT_THAT(text, HasSubstr("small-1: stopped, its process is gone; 1 of 3 members finished\n"));
   EXPECT_THAT(text, HasSubstr("\nGo on with: tutti resume small-1\n"));
 }
@@ -58,7 +72,7 @@ TEST(RenderShow, OfAnEndedOneHasItsFigures) {
   document.state = "finished";
   document.ended_at = "2026-03-01T12:09:12.000Z";
   document.results = TenMembers();
-  EXPECT_THAT(RenderShow(document, "/runs", Colour::kOff), HasSubstr("ensemble: mean"));
+  EXPECT_THAT(RenderShow(document, "/runs", {}, Colour::kOff), HasSubstr("ensemble: mean"));
 }
 
 }  // namespace

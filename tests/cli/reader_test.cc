@@ -56,7 +56,7 @@ TEST_F(ReaderTest, WhatAGoneProcessLeftRunningIsStopped) {
   EXPECT_EQ(ensemble["state"], "stopped");
   EXPECT_EQ(ensemble["note"], "its process is gone");
   EXPECT_EQ(ensemble["members"][0]["state"], "stopped");
-  EXPECT_EQ(reader_.Why(member_).value(), "stopped: its process is gone; `tutti resume small-1` goes on with it");
+  EXPECT_EQ(reader_.Why(member_, {}).value(), "stopped: its process is gone; `tutti resume small-1` goes on with it");
 }
 
 TEST_F(ReaderTest, AProcessThatDoesNotAnswerYetIsNotTakenForGone) {
@@ -75,8 +75,9 @@ TEST_F(ReaderTest, WhatIsNotThereIsNotFoundEitherWay) {
   for (const char* by : {"coordinator", "catalog"}) {
     SCOPED_TRACE(by);
     EXPECT_EQ(reader_.Ensemble("small-2").error().code, ErrorCode::kNotFound);
-    EXPECT_EQ(reader_.Why({EnsembleId("small-1"), "nobody"}).error().code, ErrorCode::kNotFound);
-    EXPECT_EQ(reader_.Log(member_, 0).error().code, ErrorCode::kNotFound);
+    EXPECT_EQ(reader_.Why({EnsembleId("small-1"), "nobody"}, {}).error().code, ErrorCode::kNotFound);
+    EXPECT_EQ(reader_.Log(member_, std::nullopt, 0).error().code, ErrorCode::kNotFound);
+    EXPECT_EQ(reader_.Log(member_, 1, 0).error().code, ErrorCode::kNotFound);
     coordinator_.reset();
   }
 }

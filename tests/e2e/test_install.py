@@ -24,5 +24,5 @@ def test_installed_tree_can_be_moved_and_finds_its_trainer_beside_itself(tutti, 
     assert tutti.show()["state"] == "finished"
 
     (moved / "bin/tutti-trainer").unlink()
-    done = tutti("run", file, "--new", status=1)
+    done = tutti("run", file, "--new", status=6)
     assert "tutti-trainer" in done.stderr, done.stderr

@@ -191,7 +191,7 @@ def test_gang_of_two_learns_what_one_slot_learns(tutti, experiment):
 
 
 def test_wide_gang_that_can_never_fit_is_refused_with_the_reason(tutti, experiment):
-    done = tutti("run", experiment(members="[{model: lenet5, seeds: 1, slots: 64}]"), "--slots", 2, status=1)
+    done = tutti("run", experiment(members="[{model: lenet5, seeds: 1, slots: 64}]"), "--slots", 2, status=2)
     assert "64" in done.stdout + done.stderr
 
 

@@ -177,6 +177,42 @@ def test_one_signal_checkpoints_and_says_how_to_go_on(tutti, long_experiment, un
     assert_same_weights(expected, tutti.member_weights("small-1"))
 
 
+def test_printed_command_goes_on_in_the_same_home_with_the_same_slots(tutti, experiment):
+    file = experiment(members="[{model: lenet5, seeds: 2}]", epochs=12, training=CHECKPOINTS)
+    del tutti.environment["TUTTI_HOME"]
+    tutti.home = tutti.folder / "somewhere else"
+    process = tutti.start("run", file, "--home", tutti.home, "--slots", 2, "--threads-per-slot", 1)
+    wait_for(lambda: trainers(tutti), "no trainer runs")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=90) == 130, process.output()
+    line = process.output().splitlines()[-1]
+    assert line.startswith("Go on with: tutti resume small-1 ") and line.endswith(" --slots 2 --threads-per-slot 1"), line
+    path = f"{tutti.program.parent}:{os.environ['PATH']}"
+    done = subprocess.run(line.removeprefix("Go on with: "), shell=True, env=dict(tutti.environment, PATH=path),
+                          cwd=tutti.folder, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0 and "small-1: finished, 2 members" in done.stdout, done.stdout + done.stderr
+    assert (tutti.home / "small-1/results.json").exists()
+    assert not (tutti.folder / "runs").exists()
+
+
+def test_logs_follow_a_member_from_attempt_to_attempt(tutti, experiment):
+    talkative = tutti.folder / "talkative-trainer"
+    talkative.write_text(f'#!/bin/sh\necho "process $$ starts with $2"\nexec {tutti.program}-trainer "$@"\n')
+    talkative.chmod(0o755)
+    tutti.environment["TUTTI_TRAINER"] = str(talkative)
+    process = tutti.start("run", experiment(members="[{model: lenet5, seeds: 1}]", epochs=12, training=CHECKPOINTS),
+                          "--slots", 1)
+    wait_for(lambda: committed_steps(tutti), "no checkpoint appeared")
+    followed = tutti.start("logs", "-f", "small-1/lenet5-s0")
+    wait_for(lambda: "starts with" in followed.output(), "nothing was followed")
+    os.kill(trainers(tutti)[0][0], signal.SIGKILL)
+    assert process.wait(timeout=240) == 0, process.output()
+    assert followed.wait(timeout=60) == 0, followed.output()
+    logs = [tutti.home / f"small-1/members/lenet5-s0/attempt-{number}/log.txt" for number in (1, 2)]
+    assert all("starts with" in log.read_text() for log in logs)
+    assert followed.output() == "".join(log.read_text() for log in logs)
+
+
 def test_slow_checkpoint_is_waited_for_after_a_signal(tutti, long_experiment):
     process = tutti.start("run", long_experiment, "--slots", 2)
     wait_for(lambda: any(member["step"] for member in (tutti.try_show("small-1") or {}).get("members", [])), "no step")
@@ -198,7 +234,7 @@ def test_two_signals_end_at_once(tutti, long_experiment):
     pid, _ = wait_for(lambda: trainers(tutti), "no trainer runs")[0]
     os.kill(pid, signal.SIGSTOP)  # this one cannot answer the polite request
     process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
+    wait_for(lambda: "stopping; members write their checkpoints" in process.output(), "the first signal was not heard")
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=20) == 130
     wait_for(lambda: not processes_of(tutti.home), "processes left", 10)
@@ -261,11 +297,13 @@ def test_damaged_catalog_says_what_to_do(tutti, experiment):
 
 
 def test_catalog_uses_its_own_generation_each_start(tutti, experiment):
-    tutti("run", experiment(), "--quiet")
-    tutti("run", experiment(), "--quiet")
-    newest = sorted((tutti.home / "catalog").iterdir())[-1]
-    with sqlite3.connect(newest / "catalog.db") as catalog:
+    file = experiment(members="[{model: {name: mlp, hidden: [8]}, seeds: 1}]", epochs=1)
+    for number in (1, 2):
+        tutti("run", file, "--new", "--quiet")
+        assert [folder.name for folder in sorted((tutti.home / "catalog").iterdir())] == ["0001", "0002"][:number]
+    with sqlite3.connect(tutti.home / "catalog/0002/catalog.db") as catalog:
         assert catalog.execute("pragma quick_check").fetchone()[0] == "ok"
+        assert catalog.execute("select count(*) from ensembles").fetchone()[0] == 2
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")

@@ -1,0 +1,27 @@
+// Commands that people are told to type next. Pure.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace tutti::cli {
+
+// What the command in hand was given on its command line: without it the next one would look elsewhere, or lend other
+// slots.
+struct NextCommand {
+  std::optional<std::filesystem::path> home;
+  std::optional<int> slots;
+  std::optional<int> threads_per_slot;
+
+  std::string Resume(const std::string& id) const;  // "tutti resume small-1 --home /scratch/x --slots 2"
+  std::string Watch(const std::string& id) const;
+
+ private:
+  std::string WithHome(std::string command) const;
+};
+
+// As one word of a POSIX shell, quoted where it would be none.
+std::string QuoteForShell(const std::string& word);
+
+}  // namespace tutti::cli
