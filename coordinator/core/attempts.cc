@@ -68,7 +68,7 @@ void CountInterruption(State& state, Turn& turn, Job& job, const std::string& er
 enum class Ending { kDone, kOnRequest, kFromOutside, kForGood, kFailed };
 
 Ending Judge(const State& state, const Attempt& attempt, const Job& job, bool was_stopping, int exit_code) {
-  if (job.record.kind == JobKind::kTrain && exit_code == protocol::kExitFinished && attempt.said_finished &&
+  if (job.record.kind == JobKind::kTrain && exit_code == protocol::kExitFinished && attempt.finished_at &&
       NewestCheckpoint(state, job.record.id)) {
     return Ending::kDone;
   }
@@ -92,7 +92,7 @@ std::string DescribeExit(const Attempt& attempt, const Job& job, const protocol:
   if (!attempt.record.error.empty()) return attempt.record.error;
   if (message.exit_code == protocol::kExitFinished) {
     if (job.record.kind == JobKind::kInspect) return "it ended without saying what the data is";
-    return attempt.said_finished ? "it finished without a committed checkpoint" : "it ended without saying so (exit 0)";
+    return attempt.finished_at ? "it finished without a committed checkpoint" : "it ended without saying so (exit 0)";
   }
   const std::string how = message.exit_code >= kFirstSignalCode
                               ? fmt::format("ended by signal {}", message.exit_code - kFirstSignalCode + 1)
@@ -180,8 +180,8 @@ struct Listener {
   }
   Kept operator()(const protocol::PredictionsWritten& written) const {
     const PredictionKey key{attempt.record.id, written.predictor, written.split};
-    state.predictions[key] = PredictionRecord{attempt.record.id, written.predictor, written.split,
-                                              written.file,      written.samples,   written.step};
+    state.predictions[key] = PredictionRecord{attempt.record.id, written.predictor, written.split, written.file,
+                                              written.samples,   written.step,      written.hash};
     turn.Touch(key);
     return Kept::kInRecords;
   }
@@ -194,8 +194,8 @@ struct Listener {
     attempt.record.error = failed.error;
     return Kept::kInMemory;
   }
-  Kept operator()(const protocol::Finished&) const {
-    attempt.said_finished = true;
+  Kept operator()(const protocol::Finished& finished) const {
+    attempt.finished_at = finished.step;
     return Kept::kInMemory;
   }
   Kept operator()(const protocol::StoppedEarly&) const { return Kept::kInMemory; }
@@ -207,6 +207,21 @@ struct Listener {
                        *epoch.validation_loss);
   }
 };
+
+Kept Hear(State& state, Turn& turn, Attempt& attempt, const protocol::AttemptEvent& message) {
+  attempt.seen = message.sequence;
+  const Kept kept = std::visit(Listener{state, turn, attempt, JobOf(state, message.attempt)}, message.event);
+  if (kept == Kept::kInMemory) return kept;
+  attempt.record.acknowledged = message.sequence;
+  turn.Touch(attempt);
+  return kept;
+}
+
+bool CountsLate(const protocol::TrainerEvent& event) {
+  return std::holds_alternative<protocol::EpochDone>(event) ||
+         std::holds_alternative<protocol::PredictionsWritten>(event) ||
+         std::holds_alternative<protocol::Finished>(event);
+}
 
 }  // namespace
 
@@ -274,11 +289,7 @@ void OnEvent(State& state, Turn& turn, const Worker& worker, const protocol::Att
   Attempt* attempt = Heard(state, turn, worker, message.attempt, Sign::kOfLife);
   if (attempt == nullptr || message.sequence <= attempt->seen) return;
   MarkRunning(turn, *attempt);
-  attempt->seen = message.sequence;
-  const Listener listener{state, turn, *attempt, JobOf(state, message.attempt)};
-  if (std::visit(listener, message.event) == Kept::kInMemory) return;
-  attempt->record.acknowledged = message.sequence;
-  turn.Touch(*attempt);
+  if (Hear(state, turn, *attempt, message) == Kept::kInMemory) return;
   TellWorker(state, turn, worker.id, protocol::Acknowledge{message.attempt, message.sequence});
 }
 
@@ -300,6 +311,43 @@ void OnExited(State& state, Turn& turn, const Worker& worker, const protocol::At
     Conclude(state, turn, job, ending, error);
   }
   Settle(state, turn, ensemble);
+}
+
+Attempt& EnsureAttempt(State& state, Turn& turn, const AttemptId& id) {
+  if (Attempt* known = FindAttempt(state, id)) return *known;
+  Attempt attempt;
+  attempt.record.id = id;
+  attempt.record.state = AttemptState::kEnded;
+  attempt.record.granted_at = turn.now;
+  attempt.record.ended_at = turn.now;
+  attempt.record.error = "found on disk without a record";
+  turn.Touch(attempt);
+  return state.attempts.emplace(id, std::move(attempt)).first->second;
+}
+
+void HearLate(State& state, Turn& turn, const protocol::AttemptEvent& message) {
+  if (!CountsLate(message.event)) return;
+  Attempt& attempt = EnsureAttempt(state, turn, message.attempt);
+  TUTTI_CHECK(!IsLive(attempt));
+  if (message.sequence > attempt.record.acknowledged) Hear(state, turn, attempt, message);
+}
+
+void ConcludeUnseen(State& state, Turn& turn, const AttemptId& id) {
+  Attempt* attempt = FindAttempt(state, id);
+  // One whose exit was seen has been judged by it.
+  if (attempt == nullptr || attempt->record.exit_code || !attempt->finished_at) return;
+  Job& job = JobOf(state, id);
+  if (job.record.kind != JobKind::kTrain || job.record.state != JobState::kWaiting) return;
+  // Without its last checkpoint a member has not finished, whatever it said.
+  const auto newest = NewestCheckpoint(state, id.job);
+  if (!newest || newest->step != *attempt->finished_at) return;
+  attempt->lost = false;
+  attempt->record.exit_code = protocol::kExitFinished;
+  attempt->record.error.clear();
+  attempt->record.acknowledged = attempt->seen;
+  turn.Touch(*attempt);
+  Conclude(state, turn, job, Ending::kDone, "");
+  Settle(state, turn, EnsembleOf(state, id.job));
 }
 
 void Lose(State& state, Turn& turn, Attempt& attempt, const std::string& why) {

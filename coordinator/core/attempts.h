@@ -18,6 +18,13 @@ void OnFailedToStart(State& state, Turn& turn, const Worker& worker, const proto
 void OnEvent(State& state, Turn& turn, const Worker& worker, const protocol::AttemptEvent& message);
 void OnExited(State& state, Turn& turn, const Worker& worker, const protocol::AttemptExited& message);
 
+// An attempt of which only the folder may be known: then it ended before this coordinator began.
+Attempt& EnsureAttempt(State& state, Turn& turn, const AttemptId& id);
+// What an attempt said that has ended since, and nobody heard. Of its checkpoints the folders tell.
+void HearLate(State& state, Turn& turn, const protocol::AttemptEvent& message);
+// Finishes the job, which waits, when this attempt has finished it and nobody saw its end.
+void ConcludeUnseen(State& state, Turn& turn, const AttemptId& id);
+
 // What the job has done is of no use: it waits for another attempt, or is given up.
 void CountFailure(State& state, Turn& turn, Job& job, const std::string& error);
 

@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "coordinator/core/attempts.h"
 #include "coordinator/core/jobs.h"
 #include "coordinator/core/retention.h"
 
@@ -36,19 +37,6 @@ std::set<CheckpointKey> PinnedOf(const State& state, const Job& job) {
     pinned.insert({prediction.attempt, prediction.step});
   }
   return pinned;
-}
-
-// An attempt of which only the folder is known: it ended before this coordinator began.
-void EnsureAttempt(State& state, Turn& turn, const AttemptId& id) {
-  if (state.attempts.contains(id)) return;
-  Attempt attempt;
-  attempt.record.id = id;
-  attempt.record.state = AttemptState::kEnded;
-  attempt.record.granted_at = turn.now;
-  attempt.record.ended_at = turn.now;
-  attempt.record.error = "found on disk without a record";
-  turn.Touch(attempt);
-  state.attempts.emplace(id, std::move(attempt));
 }
 
 // They are records of nothing: the folders are left alone, and what is whole is gone on from.
@@ -136,6 +124,9 @@ void OnFoldersInspected(State& state, Turn& turn, const FoldersInspected& event)
                 turn.now + Backoff(state.settings, ++job.failed_looks));
   }
   job.failed_looks = 0;
+  for (const protocol::AttemptEvent& message : event.unheard) {
+    if (message.attempt.job == event.job) HearLate(state, turn, message);
+  }
   int highest = std::max(job.record.attempts, event.highest_attempt);
   for (const CheckpointRecord& record : event.adopted) {
     if (record.attempt.job != event.job || state.checkpoints.contains(KeyOf(record))) continue;
@@ -146,6 +137,7 @@ void OnFoldersInspected(State& state, Turn& turn, const FoldersInspected& event)
   if (std::exchange(job.record.attempts, highest) != highest) turn.Touch(job);
   DropUnreadable(state, turn, job, event.unreadable);
   state.schedule_needed = true;
+  if (!event.unheard.empty()) ConcludeUnseen(state, turn, event.unheard.back().attempt);
 }
 
 void OnCheckpointRemoved(State& state, Turn& turn, const CheckpointRemoved& event) {

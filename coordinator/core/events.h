@@ -68,7 +68,9 @@ struct FoldersInspected {
   std::vector<CheckpointRecord> adopted;    // had no record
   int highest_attempt = 0;                  // that has a folder
   std::vector<Unreadable> unreadable = {};  // have a record, are newer than all that can be read, and cannot be
-  std::string error = {};                   // the folders cannot be read now: nothing of the above is known
+  // What its newest attempt's events file holds beyond what was acknowledged: nobody was there to tell it.
+  std::vector<protocol::AttemptEvent> unheard = {};
+  std::string error = {};  // the folders cannot be read now: nothing of the above is known
 };
 struct CheckpointRemoved {
   CheckpointKey key;

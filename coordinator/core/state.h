@@ -52,9 +52,9 @@ struct Job {
 
 struct Attempt {
   AttemptRecord record;
-  int64_t seen = 0;  // sequence of the last event; beyond record.acknowledged only in memory
-  bool said_finished = false;
-  bool lost = false;  // ended because its worker was gone: may be taken up again
+  int64_t seen = 0;                    // sequence of the last event; beyond record.acknowledged only in memory
+  std::optional<int64_t> finished_at;  // the step at which it said that it had finished
+  bool lost = false;                   // ended because its worker was gone: may be taken up again
   std::optional<CheckpointKey> resumed_from;
 };
 

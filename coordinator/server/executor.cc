@@ -3,8 +3,10 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
+#include "common/protocol/event_follower.h"
 #include "coordinator/server/combine.h"
 #include "coordinator/server/ensemble_files.h"
 #include "coordinator/server/provenance.h"
@@ -67,22 +69,43 @@ void RemoveTemporaryOf(storage::CheckpointStore& store, const JobId& job, int hi
   }
 }
 
-core::FoldersInspected InspectFoldersOf(FileSystem& files, const fs::path& folder, const JobId& job,
-                                        const std::vector<CheckpointRecord>& known) {
-  core::FoldersInspected inspected{.job = job, .adopted = {}, .highest_attempt = 0, .unreadable = {}};
+// What the attempt's trainer has written beyond the offset that was acknowledged.
+Result<std::vector<protocol::AttemptEvent>> ReadUnheard(const FileSystem& files, const fs::path& folder,
+                                                        const AttemptId& attempt, int64_t acknowledged) {
+  protocol::EventFollower follower(files, folder / storage::AttemptFolder(attempt) / "events.jsonl");
+  follower.GoTo(acknowledged);
+  std::vector<protocol::AttemptEvent> unheard;
+  do {
+    TUTTI_ASSIGN_OR_RETURN(std::vector<protocol::FollowedEvent> piece, follower.Next());
+    for (auto& [sequence, event] : piece) unheard.push_back({attempt, sequence, std::move(event)});
+  } while (!follower.at_end());
+  return unheard;
+}
+
+// What is recorded of a job before its folders are looked at.
+struct KnownOfJob {
+  std::vector<CheckpointRecord> checkpoints;
+  std::map<AttemptId, int64_t> acknowledged;
+};
+
+Result<core::FoldersInspected> InspectFoldersOf(FileSystem& files, const fs::path& folder, const JobId& job,
+                                                const KnownOfJob& known) {
+  core::FoldersInspected inspected;
+  inspected.job = job;
   storage::CheckpointStore store(files, folder);
-  auto found = storage::InspectJobFolders(store, job, known);
-  if (!found) {
-    inspected.error = found.error().Text();
-    return inspected;
-  }
-  for (const auto& quarantined : found->quarantined) {
+  TUTTI_ASSIGN_OR_RETURN(storage::JobFolders found, storage::InspectJobFolders(store, job, known.checkpoints));
+  // After the checkpoints: each epoch is said before its checkpoint is there.
+  const AttemptId newest{job, found.highest_prepared};
+  const auto heard = known.acknowledged.find(newest);
+  const int64_t acknowledged = heard == known.acknowledged.end() ? 0 : heard->second;
+  TUTTI_ASSIGN_OR_RETURN(inspected.unheard, ReadUnheard(files, folder, newest, acknowledged));
+  for (const auto& quarantined : found.quarantined) {
     spdlog::warn("left alone and not used: {} ({})", quarantined.folder.string(), quarantined.reason);
   }
-  RemoveTemporaryOf(store, job, found->highest_attempt);
-  inspected.adopted = std::move(found->adopted);
-  inspected.highest_attempt = found->highest_attempt;
-  for (auto& [row, reason] : found->unreadable) {
+  RemoveTemporaryOf(store, job, found.highest_attempt);
+  inspected.adopted = std::move(found.adopted);
+  inspected.highest_attempt = found.highest_attempt;
+  for (auto& [row, reason] : found.unreadable) {
     inspected.unreadable.push_back({{row.attempt, row.step}, std::move(reason)});
   }
   return inspected;
@@ -295,12 +318,20 @@ void Executor::Perform(const core::Combine& effect) {
 }
 
 void Executor::Perform(const core::InspectFolders& effect) {
-  std::vector<CheckpointRecord> known;
+  KnownOfJob known;
   for (const CheckpointRecord& checkpoint : core_.records().checkpoints) {
-    if (checkpoint.attempt.job == effect.job) known.push_back(checkpoint);
+    if (checkpoint.attempt.job == effect.job) known.checkpoints.push_back(checkpoint);
+  }
+  for (const AttemptRecord& attempt : core_.records().attempts) {
+    if (attempt.id.job == effect.job) known.acknowledged[attempt.id] = attempt.acknowledged;
   }
   OnDisk([files = here_.files, folder = FolderOf(effect.job.ensemble), job = effect.job, known = std::move(known)] {
-    return InspectFoldersOf(*files, folder, job, known);
+    auto inspected = InspectFoldersOf(*files, folder, job, known);
+    if (inspected) return std::move(*inspected);
+    core::FoldersInspected unknown;
+    unknown.job = job;
+    unknown.error = inspected.error().Text();
+    return unknown;
   });
 }
 

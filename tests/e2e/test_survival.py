@@ -74,6 +74,9 @@ def test_killed_tutti_goes_on_where_it_was(tutti, long_experiment, undisturbed):
     assert kills >= 2, "the ensemble was done before it could be killed"
     tutti("run", long_experiment, "--quiet", "--slots", 2)
     assert_same_weights(expected, tutti.member_weights("small-1"))
+    for member in tutti.show("small-1")["members"]:
+        epochs = [point["epoch"] for point in member["curve"]]
+        assert epochs == list(range(1, int(member["epochs"]) + 1)), (member["name"], epochs)
     tutti("fsck")
 
 

@@ -105,7 +105,8 @@ void FakeWorker::HandleStart(const core::StartAttempt& start) {
           const bool whole =
               std::ranges::all_of(begun.gang, [&](const SlotId& slot) { return surroundings_.lends(slot.worker, id); });
           if (!whole) return End(id, begun, protocol::kExitInternal);
-          Write(begun, protocol::Started{begun.step, kTotalSteps, 2, static_cast<int>(begun.gang.size()), {}});
+          Write(id, begun,
+                protocol::Started{begun.step, kTotalSteps, kStepsPerEpoch, static_cast<int>(begun.gang.size()), {}});
           Work(id, begun);
         });
   Report(start.attempt, attempt);
@@ -134,27 +135,27 @@ void FakeWorker::Inspect(const AttemptId& id, Attempt& attempt) {
   protocol::Inspected inspected;
   inspected.data_hash = "data";
   inspected.file = "labels";
-  Write(attempt, inspected);
+  Write(id, attempt, inspected);
   if (attempt.crash_at >= 0) return End(id, attempt, attempt.crash_code);
-  Write(attempt, protocol::Finished{});
+  Write(id, attempt, protocol::Finished{});
   End(id, attempt, protocol::kExitFinished);
 }
 
 void FakeWorker::TrainStep(const AttemptId& id, Attempt& attempt) {
   if (attempt.stop_asked) {
     Checkpoint(id, attempt);
-    Write(attempt, protocol::StoppedEarly{attempt.step});
+    Write(id, attempt, protocol::StoppedEarly{attempt.step});
     return End(id, attempt, protocol::kExitStopped);
   }
   if (attempt.step == attempt.crash_at) return End(id, attempt, attempt.crash_code);
   if (attempt.step == kTotalSteps) return Finish(id, attempt);
   ++attempt.step;
-  Write(attempt, protocol::Progress{attempt.step, 0, 0, 0});
-  if (attempt.step % 2 == 0) {
+  Write(id, attempt, protocol::Progress{attempt.step, 0, 0, 0});
+  if (attempt.step % kStepsPerEpoch == 0) {
     protocol::EpochDone epoch;
-    epoch.epoch = static_cast<int>(attempt.step / 2);
+    epoch.epoch = static_cast<int>(attempt.step / kStepsPerEpoch);
     epoch.step = attempt.step;
-    Write(attempt, epoch);
+    Write(id, attempt, epoch);
     Checkpoint(id, attempt);
   }
   Work(id, attempt);
@@ -167,20 +168,21 @@ void FakeWorker::Checkpoint(const AttemptId& id, Attempt& attempt) {
   written.folder = fmt::format("members/{}/attempt-{}/step-{}", id.job.name, id.number, attempt.step);
   // Neither rising nor falling, so that the best is now this one, now that one.
   written.validation_loss = static_cast<double>((attempt.step * 5) % 7) / 7;
-  Write(attempt, written);
+  Write(id, attempt, written);
 }
 
 void FakeWorker::Finish(const AttemptId& id, Attempt& attempt) {
   for (const Split split : {Split::kValidation, Split::kTest}) {
-    Write(attempt, protocol::PredictionsWritten{"last", split, "file", 10, kTotalSteps});
+    Write(id, attempt, protocol::PredictionsWritten{"last", split, "file", 10, kTotalSteps});
   }
-  Write(attempt, protocol::Finished{kTotalSteps, 1});
+  Write(id, attempt, protocol::Finished{kTotalSteps, 1});
   End(id, attempt, protocol::kExitFinished);
 }
 
-void FakeWorker::Write(Attempt& attempt, protocol::TrainerEvent event) {
+void FakeWorker::Write(const AttemptId& id, Attempt& attempt, protocol::TrainerEvent event) {
   const int64_t before = attempt.log.empty() ? 0 : attempt.log.back().sequence;
   attempt.log.push_back({before + surroundings_.agenda.Between(20, 200), std::move(event)});
+  surroundings_.disk.events[id].push_back({id, attempt.log.back().sequence, attempt.log.back().event});
 }
 
 void FakeWorker::End(const AttemptId& id, Attempt& attempt, int exit_code) {

@@ -15,11 +15,13 @@
 namespace tutti::sim {
 
 inline constexpr int64_t kTotalSteps = 6;
+inline constexpr int64_t kStepsPerEpoch = 2;
 
 // What lies on the disk that all share.
 struct Disk {
   std::set<CheckpointKey> checkpoints;
   std::map<JobId, int> highest_attempt;  // that has a folder
+  std::map<AttemptId, std::vector<protocol::AttemptEvent>> events;
 };
 
 enum class Chaos { kOn, kOff };
@@ -98,7 +100,7 @@ class FakeWorker {
   void TrainStep(const AttemptId& id, Attempt& attempt);
   void Checkpoint(const AttemptId& id, Attempt& attempt);
   void Finish(const AttemptId& id, Attempt& attempt);
-  void Write(Attempt& attempt, protocol::TrainerEvent event);
+  void Write(const AttemptId& id, Attempt& attempt, protocol::TrainerEvent event);
   void End(const AttemptId& id, Attempt& attempt, int exit_code);
   void Report(const AttemptId& id, Attempt& attempt);
   void ReportAll();

@@ -186,6 +186,18 @@ void Simulation::CheckTheEnd() {
       return record.attempt.job == job.id && record.step == kTotalSteps;
     });
     if (!whole) throw Violation(fmt::format("{} finished without its last checkpoint", job.id.str()));
+    CheckEpochs(job.id);
+  }
+}
+
+// Of each, some attempt's row: whatever was lost was trained again.
+void Simulation::CheckEpochs(const JobId& job) const {
+  std::set<int> epochs;
+  for (const EpochRecord& record : core_->records().epochs) {
+    if (record.attempt.job == job) epochs.insert(record.epoch);
+  }
+  if (std::ssize(epochs) != kTotalSteps / kStepsPerEpoch) {
+    throw Violation(fmt::format("{} finished with a hole in its epochs", job.str()));
   }
 }
 
@@ -361,6 +373,7 @@ core::FoldersInspected Simulation::Look(const JobId& job) {
     known.insert({record.attempt, record.step});
     newest = std::max(newest, record.attempt.number);
   }
+  if (mistake_ != Mistake::kListensToWorkersAlone) inspected.unheard = Unheard({job, newest});
   for (const CheckpointKey& key : disk_.checkpoints) {
     if (key.attempt != AttemptId{job, newest} || known.contains(key)) continue;
     CheckpointRecord record;
@@ -369,6 +382,18 @@ core::FoldersInspected Simulation::Look(const JobId& job) {
     inspected.adopted.push_back(std::move(record));
   }
   return inspected;
+}
+
+std::vector<protocol::AttemptEvent> Simulation::Unheard(const AttemptId& id) const {
+  int64_t acknowledged = 0;
+  for (const AttemptRecord& record : core_->RecordsOf(id.job.ensemble).attempts) {
+    if (record.id == id) acknowledged = record.acknowledged;
+  }
+  const auto found = disk_.events.find(id);
+  if (found == disk_.events.end()) return {};
+  std::vector<protocol::AttemptEvent> unheard = found->second;
+  std::erase_if(unheard, [&](const protocol::AttemptEvent& event) { return event.sequence <= acknowledged; });
+  return unheard;
 }
 
 // ---- the network ----

@@ -29,6 +29,7 @@ enum class Mistake {
   kForgetsTheCheckpoint,         // replacements begin from nothing
   kFreesSlotsTooEarly,           // a slot is said to be free while its trainer runs
   kNeverTicks,                   // nobody tells the core that time passes
+  kListensToWorkersAlone,        // what an attempt said when nobody listened is not read
 };
 
 struct Outcome {
@@ -57,6 +58,7 @@ class Simulation {
   void Calm();
   bool AllEnded() const;
   void CheckTheEnd();
+  void CheckEpochs(const JobId& job) const;
   std::string WhatIsLeft() const;
 
   // ---- the coordinator ----
@@ -73,6 +75,7 @@ class Simulation {
   void CheckProgress(const core::StartAttempt& effect) const;
   void CheckCombination(const core::Combine& effect) const;
   core::FoldersInspected Look(const JobId& job);
+  std::vector<protocol::AttemptEvent> Unheard(const AttemptId& id) const;
   std::string MaybeAnError();
 
   // ---- the network ----

@@ -88,7 +88,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Caught{"LosingFreedSlots", Mistake::kLosesFreedSlots, "never ends"},
                       Caught{"ForgettingTheCheckpoint", Mistake::kForgetsTheCheckpoint, "was acknowledged"},
                       Caught{"FreeingSlotsTooEarly", Mistake::kFreesSlotsTooEarly, "was granted to"},
-                      Caught{"NeverTicking", Mistake::kNeverTicks, "never ends"}),
+                      Caught{"NeverTicking", Mistake::kNeverTicks, "never ends"},
+                      Caught{"ListeningToWorkersAlone", Mistake::kListensToWorkersAlone, "hole in its epochs"}),
     [](const auto& one) { return std::string(one.param.name); });
 
 }  // namespace

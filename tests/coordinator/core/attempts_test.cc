@@ -325,6 +325,108 @@ TEST(Retry, WaitsWhileItsFoldersCannotBeReadAndLooksAgain) {
   EXPECT_EQ(stage.job("a").failures, 0);
 }
 
+// A coordinator is killed with the worker beside it, while member a has a checkpoint at step 10, its first epoch's end.
+// Its next one looks at the folders.
+Stage KilledWithItsWorker() {
+  Stage stage = OneMemberRunning();
+  stage.Report(kFirst, EpochAt(1, 10));
+  stage.Report(kFirst, CheckpointAt(10));
+  stage.Restart();
+  stage.Forget();
+  stage.Join("n1", 1, {}, 2);
+  return stage;
+}
+
+CheckpointRecord CheckpointFoundAt(int64_t step) {
+  CheckpointRecord found;
+  found.attempt = kFirst;
+  found.step = step;
+  return found;
+}
+
+// From the end of what was acknowledged on.
+std::vector<protocol::AttemptEvent> Unheard(std::vector<protocol::TrainerEvent> events) {
+  std::vector<protocol::AttemptEvent> unheard;
+  int64_t sequence = 200;
+  for (protocol::TrainerEvent& event : events) unheard.push_back({kFirst, sequence += 100, std::move(event)});
+  return unheard;
+}
+
+TEST(Unheard, EpochsAndPredictionsAreTakenInWithTheCheckpoint) {
+  Stage stage = KilledWithItsWorker();
+  FoldersInspected found{JobNamed("a"), {CheckpointFoundAt(20)}, 1};
+  found.unheard = Unheard({protocol::Progress{15}, EpochAt(2, 20), CheckpointAt(20),
+                           PredictionsOf(Split::kValidation, 20), protocol::Progress{25}});
+  stage.Handle(found);
+  ASSERT_THAT(stage.core.records().epochs, SizeIs(2));
+  EXPECT_EQ(stage.core.records().epochs[1].step, 20);
+  ASSERT_THAT(stage.core.records().predictions, SizeIs(1));
+  EXPECT_EQ(stage.core.records().predictions[0].step, 20);
+  EXPECT_EQ(stage.attempt(kFirst).acknowledged, 600) << "it is not read again";
+  EXPECT_THAT(stage.committed(), ElementsAre(CheckpointOf("a", 1, 10), CheckpointOf("a", 1, 20)));
+  ASSERT_THAT(stage.StartedAttempts(), ElementsAre(kSecond));
+  EXPECT_EQ(stage.core.progress(JobNamed("a")), nullptr) << "the new attempt has made none";
+}
+
+TEST(Unheard, AMemberThatHasFinishedIsNotTrainedAgain) {
+  Stage stage = KilledWithItsWorker();
+  FoldersInspected found{JobNamed("a"), {CheckpointFoundAt(20)}, 1};
+  found.unheard = Unheard({EpochAt(2, 20), PredictionsOf(Split::kValidation, 20), PredictionsOf(Split::kTest, 20),
+                           protocol::Finished{20, 1}});
+  stage.Handle(found);
+  EXPECT_THAT(stage.StartedAttempts(), IsEmpty());
+  EXPECT_EQ(stage.job("a").state, JobState::kFinished);
+  EXPECT_EQ(stage.job("a").reason, "");
+  EXPECT_EQ(stage.attempt(kFirst).exit_code, protocol::kExitFinished);
+  EXPECT_EQ(stage.attempt(kFirst).error, "");
+  EXPECT_EQ(stage.attempt(kFirst).acknowledged, 600);
+  ASSERT_THAT(stage.Asked<Combine>(), SizeIs(1));
+  EXPECT_THAT(stage.Asked<Combine>()[0].predictions, SizeIs(2));
+}
+
+TEST(Unheard, AMemberWhoseLastCheckpointIsNotThereGoesOn) {
+  Stage stage = KilledWithItsWorker();
+  FoldersInspected found{JobNamed("a"), {}, 1};
+  found.unheard = Unheard({EpochAt(2, 20), protocol::Finished{20, 1}});
+  stage.Handle(found);
+  EXPECT_EQ(stage.job("a").state, JobState::kRunning);
+  ASSERT_THAT(stage.StartedAttempts(), ElementsAre(kSecond));
+  EXPECT_EQ(stage.Asked<StartAttempt>()[0].resume_from, CheckpointOf("a", 1, 10));
+}
+
+TEST(Unheard, AMemberWhoseExitWasHeardIsJudgedByThat) {
+  Stage stage = OneMemberRunning();
+  stage.Report(kFirst, CheckpointAt(10));
+  stage.Report(kFirst, protocol::Finished{10, 1});
+  stage.End(kFirst, protocol::kExitIo);
+  stage.Forget();
+  stage.Pass(seconds(1));
+  FoldersInspected found{JobNamed("a"), {}, 1};
+  found.unheard = Unheard({protocol::Finished{10, 1}});  // read before the exit came
+  stage.Handle(found);
+  EXPECT_THAT(stage.StartedAttempts(), ElementsAre(kSecond));
+}
+
+TEST(Unheard, WhatWasHeardMeanwhileIsNotTakenInAgain) {
+  Stage stage = KilledWithItsWorker();
+  FoldersInspected found{JobNamed("a"), {}, 1};
+  found.unheard = {{kFirst, 100, EpochAt(1, 999)}, {AttemptOf("b", 1), 900, EpochAt(1, 10)}};
+  stage.Handle(found);
+  ASSERT_THAT(stage.core.records().epochs, SizeIs(1));
+  EXPECT_EQ(stage.core.records().epochs[0].step, 10);
+  EXPECT_EQ(stage.attempt(kFirst).acknowledged, 200);
+}
+
+TEST(Unheard, AnAttemptWithoutRowIsTakenIn) {
+  Stage stage = KilledWithItsWorker();
+  FoldersInspected found{JobNamed("a"), {}, 3};
+  found.unheard = {{AttemptOf("a", 3), 50, protocol::Started{}}, {AttemptOf("a", 3), 100, EpochAt(2, 20)}};
+  stage.Handle(found);
+  EXPECT_THAT(stage.core.records().epochs, SizeIs(2));
+  EXPECT_EQ(stage.attempt(AttemptOf("a", 3)).state, AttemptState::kEnded);
+  EXPECT_THAT(stage.StartedAttempts(), ElementsAre(AttemptOf("a", 4)));
+}
+
 TEST(Retry, AnswersNobodyAskedForAreIgnored) {
   Stage stage = OneMemberRunning();
   stage.Forget();

@@ -8,6 +8,13 @@
 
 namespace tutti::core {
 
+protocol::EpochDone EpochAt(int epoch, int64_t step) {
+  protocol::EpochDone done;
+  done.epoch = epoch;
+  done.step = step;
+  return done;
+}
+
 protocol::CheckpointWritten CheckpointAt(int64_t step, std::optional<double> validation_loss) {
   protocol::CheckpointWritten written;
   written.step = step;

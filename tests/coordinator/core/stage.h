@@ -31,6 +31,7 @@ inline CheckpointKey CheckpointOf(const std::string& job, int attempt, int64_t s
   return {AttemptOf(job, attempt), step};
 }
 
+protocol::EpochDone EpochAt(int epoch, int64_t step);
 protocol::CheckpointWritten CheckpointAt(int64_t step, std::optional<double> validation_loss = std::nullopt);
 protocol::PredictionsWritten PredictionsOf(Split split, int64_t step);
 

@@ -445,11 +445,13 @@ TEST_F(CoordinatorTest, CheckpointThatCannotBeReadAnyMoreIsGoneBackBehind) {
 }
 
 // The trainer's rename was the commit; its word of it never arrived.
-TEST_F(CoordinatorTest, CheckpointThatNobodyHeardOfIsAdopted) {
+TEST_F(CoordinatorTest, CheckpointThatNobodyHeardOfIsAdoptedWithItsEpochs) {
   StartAll(1);
   worker_->Script("mlp-s0", [](FakeWorker& worker, const protocol::StartAttempt& start) {
     TrainOn(worker, start);
-    worker.WriteCheckpoint(start.task, 40);
+    worker.Hush();
+    for (const int epoch : {2, 3, 4}) worker.Epoch(start, epoch, 10 * epoch);
+    worker.Checkpoint(start, 40);
     fs::create_directories(start.task.folder / "step-00000060");  // half of one: no manifest
   });
   const std::string id = Submit(AnExperiment());
@@ -462,7 +464,31 @@ TEST_F(CoordinatorTest, CheckpointThatNobodyHeardOfIsAdopted) {
   EXPECT_EQ(worker_->start_of("mlp-s0", 2).value().task.resume_from,
             home() / id / "members/mlp-s0/attempt-1/step-00000040");
   EXPECT_TRUE(fs::exists(home() / id / "members/mlp-s0/attempt-1/step-00000060")) << "never deleted";
-  EXPECT_TRUE(Becomes("finished"));
+  ASSERT_TRUE(Becomes("finished"));
+  EXPECT_EQ(MemberOf(Ensemble(), "mlp-s0")["curve"].size(), 4u) << "the second attempt said 1 and 2 alone";
+  EXPECT_EQ(MemberOf(Ensemble(), "mlp-s0")["train_seconds"], 6 * 2.5);
+}
+
+TEST_F(CoordinatorTest, MemberThatFinishedWhenNobodyListenedIsNotTrainedAgain) {
+  StartAll(1);
+  worker_->Script("mlp-s0", [](FakeWorker& worker, const protocol::StartAttempt& start) {
+    TrainOn(worker, start);
+    worker.Hush();
+    worker.Epoch(start, 2, 100);
+    worker.Checkpoint(start, 100);
+    worker.Predict(start);
+    worker.Say(start, protocol::Finished{100, 5.0});
+  });
+  Submit(AnExperiment());
+  ASSERT_TRUE(worker_->WaitForStart("mlp-s0"));
+  ASSERT_TRUE(Eventually([&] { return MemberOf(Ensemble(), "mlp-s0")["checkpoints"].size() == 1; }));
+  Kill();
+
+  StartAll(1);
+  ASSERT_TRUE(Becomes("finished")) << Ensemble().dump(2);
+  EXPECT_THAT(worker_->started(), UnorderedElementsAre("mlp-s1/1", "mlp-s2/1"));
+  EXPECT_EQ(MemberOf(Ensemble(), "mlp-s0")["curve"].size(), 2u);
+  EXPECT_EQ(Ensemble()["results"]["members"], 3);
 }
 
 TEST_F(CoordinatorTest, MemberWhosePredictionsAreLostMakesThemAgain) {

@@ -195,7 +195,10 @@ void FakeWorker::On(const protocol::StopAttempt& message) {
   if (starts_.contains(message.attempt)) on_stop_(*this, message);
 }
 
+void FakeWorker::Hush() { hushed_ = true; }
+
 void FakeWorker::Send(protocol::FromWorker body) {
+  if (hushed_) return;
   channel_->Send(protocol::Encode(protocol::FromWorkerMessage{generation_, incarnation_, std::move(body)}));
 }
 

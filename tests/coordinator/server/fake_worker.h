@@ -48,6 +48,8 @@ class FakeWorker {
   void Exit(const protocol::StartAttempt& start, int code);
   void Finish(const protocol::StartAttempt& start);  // all of it, from start to exit code 0
   void Send(protocol::FromWorker body);
+  // From now on nobody hears it, as when its coordinator is gone: its trainers write on.
+  void Hush();
   const protocol::StartAttempt& start_of_now(const AttemptId& attempt) const { return starts_.at(attempt); }
 
   // Waits until `condition`, which is asked on the worker's thread after each message, holds.
@@ -86,6 +88,7 @@ class FakeWorker {
   std::vector<std::string> order_;
   std::optional<std::string> refusal_;
   bool closed_ = false;
+  bool hushed_ = false;
 
   std::mutex mutex_;
   std::condition_variable changed_;
