@@ -44,11 +44,6 @@ constexpr auto kLinger = std::chrono::seconds(2);
 // Descriptors may be short for a while; accepting on at once would burn a core.
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);
 
-struct Session {
-  Stream stream;
-  enum class Phase { kReading, kAnswering } phase = Phase::kReading;
-};
-
 // Which file a name stands for.
 struct SocketFile {
   dev_t device;
@@ -133,13 +128,15 @@ struct HttpServer::State : std::enable_shared_from_this<State> {
   State(asio::io_context& context, std::filesystem::path folder, const ApiLimits& bounds, HttpHandler handle)
       : events(context), acceptor(context), home(std::move(folder)), limits(bounds), handler(std::move(handle)) {}
 
+  class Session;
+
   Result<void> Open();
   asio::awaitable<void> Accept();
   asio::awaitable<void> Serve(stream_protocol::socket socket);
   asio::awaitable<void> TurnAway(stream_protocol::socket socket);
   asio::awaitable<HttpResponse> Ask(HttpRequest request);
   asio::awaitable<bool> AnswerOne(Session& session, beast::flat_buffer& buffer);
-  void Leave(Session& session);
+  void TellWhenDrained();
 
   asio::io_context& events;
   stream_protocol::acceptor acceptor;
@@ -150,6 +147,30 @@ struct HttpServer::State : std::enable_shared_from_this<State> {
   std::set<Session*> sessions;
   bool stopping = false;
   std::function<void()> drained;
+};
+
+// A connection. Its server knows it as long as it lives, however the coroutine ends that holds it: one that waits for
+// an answer which nobody gives is unwound.
+class HttpServer::State::Session {
+ public:
+  enum class Phase { kReading, kAnswering };
+
+  Session(State& server, stream_protocol::socket socket, Phase first)
+      : stream(std::move(socket)), phase(first), server_(server) {
+    server_.sessions.insert(this);
+  }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session() {
+    server_.sessions.erase(this);
+    server_.TellWhenDrained();
+  }
+
+  Stream stream;
+  Phase phase;
+
+ private:
+  State& server_;
 };
 
 Result<void> HttpServer::State::Open() {
@@ -188,24 +209,20 @@ asio::awaitable<void> HttpServer::State::Accept() {
 
 asio::awaitable<void> HttpServer::State::TurnAway(stream_protocol::socket socket) {
   const auto self = shared_from_this();
-  Session session{Stream(std::move(socket)), Session::Phase::kAnswering};
-  sessions.insert(&session);
+  Session session(*this, std::move(socket), Session::Phase::kAnswering);
   const Error busy{ErrorCode::kUnreachable,
                    fmt::format("{} connections are open already: close some or try again", limits.connections),
                    nullptr};
   co_await WriteAnswer(session.stream, ProblemResponse(busy), 11, false, kLinger);
   co_await Linger(session.stream);
-  Leave(session);
 }
 
 asio::awaitable<void> HttpServer::State::Serve(stream_protocol::socket socket) {
   const auto self = shared_from_this();
-  Session session{Stream(std::move(socket)), Session::Phase::kReading};
-  sessions.insert(&session);
+  Session session(*this, std::move(socket), Session::Phase::kReading);
   beast::flat_buffer buffer;
   bool more = true;
   while (more) more = co_await AnswerOne(session, buffer);
-  Leave(session);
 }
 
 // Reads one request and answers it. False when the connection is to be closed.
@@ -245,9 +262,8 @@ asio::awaitable<HttpResponse> HttpServer::State::Ask(HttpRequest request) {
                                                                                              std::move(request));
 }
 
-void HttpServer::State::Leave(Session& session) {
-  sessions.erase(&session);
-  if (stopping && sessions.empty() && drained) asio::post(events, std::exchange(drained, nullptr));
+void HttpServer::State::TellWhenDrained() {
+  if (sessions.empty() && drained) asio::post(events, std::exchange(drained, nullptr));
 }
 
 HttpServer::HttpServer(std::shared_ptr<State> state) : state_(std::move(state)) {}
@@ -262,7 +278,8 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Listen(asio::io_context& events,
 
 HttpServer::~HttpServer() {
   Stop({});
-  for (Session* session : state_->sessions) session->stream.close();
+  state_->drained = nullptr;  // whoever waited for it may be gone when the last connection is unwound
+  for (State::Session* session : state_->sessions) session->stream.close();
 }
 
 void HttpServer::Stop(std::function<void()> drained) {
@@ -273,11 +290,11 @@ void HttpServer::Stop(std::function<void()> drained) {
   const std::filesystem::path path = state_->home / kSocketName;
   std::error_code removal;
   if (state_->socket_file && SocketFile::At(path) == state_->socket_file) std::filesystem::remove(path, removal);
-  for (Session* session : state_->sessions) {
-    if (session->phase == Session::Phase::kReading) session->stream.cancel();
+  for (State::Session* session : state_->sessions) {
+    if (session->phase == State::Session::Phase::kReading) session->stream.cancel();
   }
   state_->drained = std::move(drained);
-  if (state_->sessions.empty() && state_->drained) asio::post(state_->events, std::exchange(state_->drained, nullptr));
+  state_->TellWhenDrained();
 }
 
 }  // namespace tutti::server

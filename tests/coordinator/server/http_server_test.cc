@@ -224,6 +224,21 @@ TEST_F(Http, ARequestThatNobodyAnswersIsClosed) {
   ASSERT_TRUE(echo.WaitForHeld());
   echo.DropHeld();
   EXPECT_TRUE(client.WaitForClose());
+  EXPECT_EQ(testing::Request(home(), "GET", "/still-there").status, 200);
+  echo.Stop();
+  EXPECT_TRUE(echo.WaitForDrained()) << "it is no connection any more";
+}
+
+TEST_F(Http, ARequestThatNobodyAnswersMakesRoomForAnother) {
+  ApiLimits limits;
+  limits.connections = 1;
+  Echo echo(home(), limits);
+  UnixClient client(home());
+  client.Send("GET /hold HTTP/1.1\r\nHost: t\r\n\r\n");
+  ASSERT_TRUE(echo.WaitForHeld());
+  echo.DropHeld();
+  EXPECT_TRUE(client.WaitForClose());
+  EXPECT_EQ(testing::Request(home(), "GET", "/1").status, 200);
 }
 
 TEST_F(Http, TooManyConnectionsAreTurnedAwayWithWords) {
@@ -277,7 +292,6 @@ TEST_F(Http, ReplacesAStaleSocket) {
   EXPECT_EQ(testing::Request(home(), "GET", "/").status, 200);
 }
 
-// A socket's path may have 107 bytes; a home's may have more.
 // Two coordinators on two hosts share a home's folder: the older one finds out when it next writes.
 TEST_F(Http, StopLeavesTheSocketOfTheOneThatHasTakenOver) {
   std::optional<Echo> older(home());
@@ -286,6 +300,7 @@ TEST_F(Http, StopLeavesTheSocketOfTheOneThatHasTakenOver) {
   EXPECT_EQ(testing::Request(home(), "GET", "/a").status, 200);
 }
 
+// A socket's path may have 107 bytes; a home's may have more.
 TEST_F(Http, WorksInADeepHome) {
   const auto deep = home() / std::string(100, 'a') / std::string(100, 'b');
   std::filesystem::create_directories(deep);
