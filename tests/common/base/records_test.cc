@@ -25,7 +25,7 @@ void ExpectNamesRoundTrip(Enum last) {
 }
 
 TEST(Names, OfEveryStateRoundTrip) {
-  ExpectNamesRoundTrip(EnsembleState::kStopped);
+  ExpectNamesRoundTrip(EnsembleState::kRemoving);
   ExpectNamesRoundTrip(JobKind::kEvaluate);
   ExpectNamesRoundTrip(JobState::kStopped);
   ExpectNamesRoundTrip(AttemptState::kEnded);
