@@ -115,18 +115,4 @@ std::string Placer::WhyKept(const Waiting& job) const {
   return fmt::format("needs {}; what comes free first is for {}", SlotsAtOnce(job.minimum_slots), kept->kept_for.str());
 }
 
-Schedule PlaceJobs(const std::vector<Waiting>& waiting, const std::vector<FreeSlots>& cluster) {
-  Placer placer(cluster);
-  Schedule schedule;
-  for (const Waiting& job : waiting) {
-    auto gang = placer.Place(job);
-    if (gang) {
-      schedule.placements.push_back({job.job, std::move(*gang)});
-    } else {
-      schedule.held.push_back({job.job, std::move(gang.error().reason)});
-    }
-  }
-  return schedule;
-}
-
 }  // namespace tutti::core

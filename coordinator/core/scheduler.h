@@ -22,11 +22,6 @@ struct Waiting {
   int maximum_slots = 1;
 };
 
-struct Placement {
-  JobId job;
-  std::vector<SlotId> gang;  // in the order of ranks, one worker's slots side by side
-};
-
 // Why a job does not start: "needs 4 slots at once, 3 are free", "no worker has joined".
 struct Refusal {
   enum class Kind { kInLine, kUnfit };  // kUnfit: no slot that comes free helps
@@ -34,28 +29,16 @@ struct Refusal {
   std::string reason;
 };
 
-struct Held {
-  JobId job;
-  std::string reason;
-};
-
-struct Schedule {
-  std::vector<Placement> placements;
-  std::vector<Held> held;
-};
-
-// `waiting` in the order in which they are to be served. A gang that does not fit now holds back those behind it from
-// the slots that it waits for, so that narrow jobs never starve a wide one; one that no cluster of these workers could
-// ever hold blocks nobody. An elastic gang gets as many of its slots as are free in one launch domain.
-Schedule PlaceJobs(const std::vector<Waiting>& waiting, const std::vector<FreeSlots>& cluster);
-
-// PlaceJobs() step by step, for a queue that is much longer than the cluster is wide: ask for one job after the other
-// until exhausted().
+// Serves waiting jobs: ask for one after the other, in the order in which they are to be served, until exhausted(). A
+// gang that does not fit now holds back those behind it from the slots that it waits for, so that narrow jobs never
+// starve a wide one; one that no cluster of these workers could ever hold blocks nobody. An elastic gang gets as many
+// of its slots as are free in one launch domain.
 class Placer {
  public:
   explicit Placer(const std::vector<FreeSlots>& cluster);
 
-  // The job's gang, taken from what is left; or why it gets none, and then what it waits for is kept for it.
+  // The job's gang, in the order of ranks, one worker's slots side by side: taken from what is left. Or why it gets
+  // none, and then what it waits for is kept for it.
   tl::expected<std::vector<SlotId>, Refusal> Place(const Waiting& job);
 
   // No job behind can get anything.

@@ -8,7 +8,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 const EnsembleId kEnsemble("e-1");
 
@@ -26,68 +25,60 @@ std::vector<std::string> Slots(const std::vector<SlotId>& gang) {
   return slots;
 }
 
-TEST(PlaceJobs, ServesInOrderUntilNothingIsFree) {
-  const Schedule schedule = PlaceJobs({Gang("a", 1), Gang("b", 1), Gang("c", 1)}, {WorkerWith("n1", 3, {0, 2})});
-  ASSERT_EQ(schedule.placements.size(), 2u);
-  EXPECT_EQ(schedule.placements[0].job.name, "a");
-  EXPECT_THAT(Slots(schedule.placements[0].gang), ElementsAre("n1:0"));
-  EXPECT_THAT(Slots(schedule.placements[1].gang), ElementsAre("n1:2"));
-  ASSERT_EQ(schedule.held.size(), 1u);
-  EXPECT_EQ(schedule.held[0].reason, "needs 1 slot, none is free");
+TEST(Placer, ServesInOrderUntilNothingIsFree) {
+  Placer placer({WorkerWith("n1", 3, {0, 2})});
+  EXPECT_THAT(Slots(placer.Place(Gang("a", 1)).value()), ElementsAre("n1:0"));
+  EXPECT_THAT(Slots(placer.Place(Gang("b", 1)).value()), ElementsAre("n1:2"));
+  EXPECT_EQ(placer.Place(Gang("c", 1)).error().reason, "needs 1 slot, none is free");
 }
 
-TEST(PlaceJobs, AGangStartsOnlyWhenAllItsSlotsAreFree) {
+TEST(Placer, StartsAGangOnlyWhenAllItsSlotsAreFree) {
   const std::vector<FreeSlots> cluster{WorkerWith("n1", 2, {1}, "d"), WorkerWith("n2", 1, {0}, "d")};
-  const Schedule three = PlaceJobs({Gang("a", 3)}, cluster);
-  EXPECT_THAT(three.placements, IsEmpty());
-  EXPECT_EQ(three.held.at(0).reason, "needs 3 slots at once, 2 are free");
-  EXPECT_THAT(Slots(PlaceJobs({Gang("a", 2)}, cluster).placements.at(0).gang), ElementsAre("n1:1", "n2:0"));
+  EXPECT_EQ(Placer(cluster).Place(Gang("a", 3)).error().reason, "needs 3 slots at once, 2 are free");
+  EXPECT_THAT(Slots(Placer(cluster).Place(Gang("a", 2)).value()), ElementsAre("n1:1", "n2:0"));
 }
 
-TEST(PlaceJobs, AGangStaysWithinALaunchDomain) {
-  const std::vector<FreeSlots> cluster{WorkerWith("n1", 2, {0, 1}, "left"), WorkerWith("n2", 2, {0, 1}, "right")};
-  EXPECT_THAT(PlaceJobs({Gang("a", 3)}, cluster).placements, IsEmpty());
-  const std::vector<FreeSlots> nameless{WorkerWith("n1", 2, {0, 1}), WorkerWith("n2", 2, {0, 1})};
-  EXPECT_THAT(PlaceJobs({Gang("a", 3)}, nameless).placements, IsEmpty());
+TEST(Placer, KeepsAGangWithinALaunchDomain) {
+  EXPECT_FALSE(Placer({WorkerWith("n1", 2, {0, 1}, "left"), WorkerWith("n2", 2, {0, 1}, "right")}).Place(Gang("a", 3)));
+  EXPECT_FALSE(Placer({WorkerWith("n1", 2, {0, 1}), WorkerWith("n2", 2, {0, 1})}).Place(Gang("a", 3)));
 }
 
-TEST(PlaceJobs, PrefersOneWorkerAndTheTightestFit) {
+TEST(Placer, PrefersOneWorkerAndTheTightestFit) {
   const std::vector<FreeSlots> cluster{WorkerWith("n1", 4, {0, 1, 2, 3}, "d"), WorkerWith("n2", 4, {2, 3}, "d"),
                                        WorkerWith("n3", 4, {0}, "d")};
-  EXPECT_THAT(Slots(PlaceJobs({Gang("a", 2)}, cluster).placements.at(0).gang), ElementsAre("n2:2", "n2:3"));
-  EXPECT_THAT(Slots(PlaceJobs({Gang("a", 5)}, cluster).placements.at(0).gang),
-              ElementsAre("n1:0", "n1:1", "n1:2", "n1:3", "n2:2"));
+  EXPECT_THAT(Slots(Placer(cluster).Place(Gang("a", 2)).value()), ElementsAre("n2:2", "n2:3"));
+  EXPECT_THAT(Slots(Placer(cluster).Place(Gang("a", 5)).value()), ElementsAre("n1:0", "n1:1", "n1:2", "n1:3", "n2:2"));
 }
 
-TEST(PlaceJobs, WideGangIsNotStarvedByNarrowOnes) {
-  const Schedule schedule = PlaceJobs({Gang("wide", 2), Gang("narrow", 1)}, {WorkerWith("n1", 2, {0})});
-  EXPECT_THAT(schedule.placements, IsEmpty());
-  EXPECT_THAT(schedule.held.at(1).reason, HasSubstr("what comes free first is for e-1/wide"));
+TEST(Placer, LetsNoNarrowGangStarveAWideOne) {
+  Placer placer({WorkerWith("n1", 2, {0})});
+  EXPECT_FALSE(placer.Place(Gang("wide", 2)));
+  EXPECT_THAT(placer.Place(Gang("narrow", 1)).error().reason, HasSubstr("what comes free first is for e-1/wide"));
 }
 
-TEST(PlaceJobs, AWaitingGangHoldsBackItsOwnDomainAlone) {
-  const Schedule schedule = PlaceJobs({Gang("wide", 4), Gang("narrow", 1)},
-                                      {WorkerWith("n1", 4, {0, 1, 2}, "left"), WorkerWith("n2", 2, {0}, "right")});
-  ASSERT_EQ(schedule.placements.size(), 1u);
-  EXPECT_THAT(Slots(schedule.placements[0].gang), ElementsAre("n2:0"));
+TEST(Placer, HoldsBackTheDomainOfAWaitingGangAlone) {
+  Placer placer({WorkerWith("n1", 4, {0, 1, 2}, "left"), WorkerWith("n2", 2, {0}, "right")});
+  EXPECT_FALSE(placer.Place(Gang("wide", 4)));
+  EXPECT_THAT(Slots(placer.Place(Gang("narrow", 1)).value()), ElementsAre("n2:0"));
 }
 
-TEST(PlaceJobs, AGangThatNoClusterCanHoldBlocksNobody) {
-  const Schedule schedule = PlaceJobs({Gang("huge", 8), Gang("narrow", 1)}, {WorkerWith("n1", 2, {0, 1})});
-  ASSERT_EQ(schedule.placements.size(), 1u);
-  EXPECT_EQ(schedule.placements[0].job.name, "narrow");
-  EXPECT_EQ(schedule.held.at(0).reason, "needs 8 slots at once, but no group of workers has more than 2");
+TEST(Placer, LetsAGangThatNoClusterCanHoldBlockNobody) {
+  Placer placer({WorkerWith("n1", 2, {0, 1})});
+  const Refusal refusal = placer.Place(Gang("huge", 8)).error();
+  EXPECT_EQ(refusal.kind, Refusal::Kind::kUnfit);
+  EXPECT_EQ(refusal.reason, "needs 8 slots at once, but no group of workers has more than 2");
+  EXPECT_TRUE(placer.Place(Gang("narrow", 1)));
 }
 
-TEST(PlaceJobs, AnElasticGangTakesWhatIsFreeBetweenItsBounds) {
+TEST(Placer, GivesAnElasticGangWhatIsFreeBetweenItsBounds) {
   const std::vector<FreeSlots> cluster{WorkerWith("n1", 4, {0, 1, 2})};
-  EXPECT_EQ(PlaceJobs({Gang("a", 1, 2)}, cluster).placements.at(0).gang.size(), 2u);
-  EXPECT_EQ(PlaceJobs({Gang("a", 2, 8)}, cluster).placements.at(0).gang.size(), 3u);
-  EXPECT_THAT(PlaceJobs({Gang("a", 4, 8)}, cluster).placements, IsEmpty());
+  EXPECT_EQ(Placer(cluster).Place(Gang("a", 1, 2)).value().size(), 2u);
+  EXPECT_EQ(Placer(cluster).Place(Gang("a", 2, 8)).value().size(), 3u);
+  EXPECT_FALSE(Placer(cluster).Place(Gang("a", 4, 8)));
 }
 
-TEST(PlaceJobs, SaysThatNobodyHasJoined) {
-  EXPECT_EQ(PlaceJobs({Gang("a", 1)}, {}).held.at(0).reason, "no worker has joined");
+TEST(Placer, SaysThatNobodyHasJoined) {
+  EXPECT_EQ(Placer({}).Place(Gang("a", 1)).error().reason, "no worker has joined");
 }
 
 TEST(Placer, IsExhaustedOnceNothingIsLeftForAnyone) {
