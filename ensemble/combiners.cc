@@ -6,8 +6,8 @@ namespace tutti::ensemble {
 namespace {
 
 constexpr std::array kCombiners{
-    Combiner{"mean", "mean of the members' probabilities", Combiner::Shares::kProbabilities, CombineByMean},
-    Combiner{"vote", "majority vote, ties by the mean probability", Combiner::Shares::kCounts, CombineByVote},
+    Combiner{"mean", Combiner::Shares::kProbabilities, CombineByMean},
+    Combiner{"vote", Combiner::Shares::kCounts, CombineByVote},
 };
 
 }  // namespace

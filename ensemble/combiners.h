@@ -22,8 +22,7 @@ struct Combiner {
   // Whether the shares are probabilities, for which likelihood and calibration mean something, or only counts.
   enum class Shares { kProbabilities, kCounts };
 
-  std::string_view name;      // as the experiment file says it
-  std::string_view sentence;  // for people
+  std::string_view name;  // as the experiment file says it
   Shares shares;
   // From at least one predictor's probabilities (Softmax), all of the same shape.
   Combination (*combine)(std::span<const Matrix> predictors);
