@@ -54,7 +54,7 @@ struct PredictionsWritten {
   Split split = Split::kValidation;
   std::string file;  // relative to the ensemble's folder
   int64_t samples = 0;
-  int64_t step = 0;
+  int64_t step = 0;  // of the weights that answered: a checkpoint of this attempt, or of one that it went on from
 };
 // Of an inspect job. `file`, relative to the ensemble's folder, is a safetensors with int64 "labels" [samples] of all
 // samples in the order of their ids: the source's training part first, then its test part.

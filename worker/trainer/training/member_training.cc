@@ -259,7 +259,8 @@ Result<void> MemberTraining::Validate() {
 
 void MemberTraining::RememberBest() {
   if (training_.predict != spec::TrainingSpec::Predict::kBest) return;
-  if (position_.best && position_.validation->loss >= position_.best->loss) return;
+  // Of equal ones the newest, as the coordinator's retention keeps.
+  if (position_.best && position_.validation->loss > position_.best->loss) return;
   position_.best = Position::Best{position_.step, position_.validation->loss};
   state_->KeepAsBest();
 }
@@ -283,6 +284,7 @@ Result<void> MemberTraining::ReportProgress() {
 
 bool MemberTraining::CheckpointDue() const {
   if (!IsLeader()) return false;
+  if (position_.best && position_.best->step == position_.step) return true;  // what answers can be loaded
   const spec::CheckpointSpec& policy = training_.checkpoint;
   using Unit = spec::CheckpointSpec::Unit;
   if (policy.unit == Unit::kMinutes) {
@@ -346,9 +348,10 @@ Result<void> MemberTraining::PredictSplit(const std::string& predictor, Split sp
   TUTTI_ASSIGN_OR_RETURN(const at::Tensor logits, evaluator_.Logits(ids));
   if (!IsLeader()) return {};
   const std::filesystem::path path = PredictionsFile(task_.folder, predictor, split);
-  TUTTI_RETURN_IF_ERROR(WritePredictions(files_, path, logits, ids));
-  return events_.AppendDurably(protocol::PredictionsWritten{
-      predictor, split, path.lexically_relative(task_.ensemble_folder).string(), std::ssize(ids), step});
+  TUTTI_ASSIGN_OR_RETURN(std::string hash, WritePredictions(files_, path, logits, ids));
+  return events_.AppendDurably(protocol::PredictionsWritten{predictor, split,
+                                                            path.lexically_relative(task_.ensemble_folder).string(),
+                                                            std::ssize(ids), step, std::move(hash)});
 }
 
 TrainingDiverged MemberTraining::Diverged(std::string_view what, double loss, int64_t step) const {
