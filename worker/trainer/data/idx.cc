@@ -6,7 +6,6 @@
 #include <array>
 #include <limits>
 #include <optional>
-#include <system_error>
 #include <utility>
 
 #include "worker/trainer/data/byte_stream.h"
@@ -42,10 +41,19 @@ std::vector<std::string> Candidates(std::string_view part, Content content) {
   return names;
 }
 
-std::optional<fs::path> FirstThatExists(const fs::path& folder, const std::vector<std::string>& names) {
+// What a disk or a permission hides is not absent: it may be there at the next try.
+Result<std::optional<FileInfo>> StatIfThere(const FileSystem& files, const fs::path& path) {
+  auto info = files.Stat(path);
+  if (info) return std::move(*info);
+  if (info.error().code == ErrorCode::kNotFound) return std::nullopt;
+  return tl::unexpected<Error>(std::move(info.error()));
+}
+
+Result<std::optional<fs::path>> FirstThatExists(const FileSystem& files, const fs::path& folder,
+                                                const std::vector<std::string>& names) {
   for (const std::string& name : names) {
-    std::error_code error;
-    if (fs::exists(folder / name, error)) return folder / name;
+    TUTTI_ASSIGN_OR_RETURN(const auto info, StatIfThere(files, folder / name));
+    if (info) return folder / name;
   }
   return std::nullopt;
 }
@@ -56,20 +64,26 @@ tl::unexpected<Error> FailMissing(const fs::path& folder, const std::vector<std:
               names.front(), folder.string());
 }
 
-Result<std::vector<fs::path>> FindPart(const fs::path& folder, std::string_view part) {
-  std::vector<fs::path> files;
-  for (const Content content : {Content::kImages, Content::kLabels}) {
-    const std::vector<std::string> names = Candidates(part, content);
-    std::optional<fs::path> file = FirstThatExists(folder, names);
-    if (!file) return FailMissing(folder, names);
-    files.push_back(std::move(*file));
-  }
-  return files;
+// Images and labels, each where it is there.
+struct PartFiles {
+  std::optional<fs::path> images, labels;
+};
+
+Result<PartFiles> LookForPart(const FileSystem& files, const fs::path& folder, std::string_view part) {
+  PartFiles found;
+  TUTTI_ASSIGN_OR_RETURN(found.images, FirstThatExists(files, folder, Candidates(part, Content::kImages)));
+  TUTTI_ASSIGN_OR_RETURN(found.labels, FirstThatExists(files, folder, Candidates(part, Content::kLabels)));
+  return found;
 }
 
-bool HasPart(const fs::path& folder, std::string_view part) {
-  return FirstThatExists(folder, Candidates(part, Content::kImages)) ||
-         FirstThatExists(folder, Candidates(part, Content::kLabels));
+// Appends the part's two files.
+Result<void> AddPart(const PartFiles& part, const fs::path& folder, std::string_view name,
+                     std::vector<fs::path>& files) {
+  if (!part.images) return FailMissing(folder, Candidates(name, Content::kImages));
+  if (!part.labels) return FailMissing(folder, Candidates(name, Content::kLabels));
+  files.push_back(*part.images);
+  files.push_back(*part.labels);
+  return {};
 }
 
 uint32_t BigEndian(std::span<const std::byte, 4> bytes) {
@@ -215,18 +229,19 @@ void Append(DecodedImages& decoded, Part part) {
 
 }  // namespace
 
-Result<std::vector<fs::path>> FindIdxFiles(const spec::DataSpec& data) {
-  std::error_code error;
-  if (!fs::is_directory(data.path, error)) {
+Result<std::vector<fs::path>> FindIdxFiles(const FileSystem& files, const spec::DataSpec& data) {
+  TUTTI_ASSIGN_OR_RETURN(const auto folder, StatIfThere(files, data.path));
+  if (!folder || !folder->is_directory) {
     return Fail(ErrorCode::kNotFound, "data.path: {} is no folder; set it to the one with the IDX files",
                 data.path.string());
   }
-  TUTTI_ASSIGN_OR_RETURN(std::vector<fs::path> files, FindPart(data.path, "train"));
+  std::vector<fs::path> found;
+  TUTTI_ASSIGN_OR_RETURN(const PartFiles training, LookForPart(files, data.path, "train"));
+  TUTTI_RETURN_IF_ERROR(AddPart(training, data.path, "train", found));
+  TUTTI_ASSIGN_OR_RETURN(const PartFiles test, LookForPart(files, data.path, "t10k"));
   const bool needs_test = std::holds_alternative<spec::DataSpec::SourceTest>(data.test);
-  if (!needs_test && !HasPart(data.path, "t10k")) return files;
-  TUTTI_ASSIGN_OR_RETURN(const std::vector<fs::path> test, FindPart(data.path, "t10k"));
-  files.insert(files.end(), test.begin(), test.end());
-  return files;
+  if (needs_test || test.images || test.labels) TUTTI_RETURN_IF_ERROR(AddPart(test, data.path, "t10k", found));
+  return found;
 }
 
 Result<DecodedImages> DecodeIdxFiles(std::span<const SourceFile> files) {

@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "common/file_system.h"
 #include "common/result.h"
 #include "common/spec/ensemble_spec.h"
 #include "worker/trainer/data/sources.h"
@@ -19,7 +20,8 @@ namespace tutti::trainer {
 
 // Training images, training labels, and (unless data.test asks for none of the source's and they are absent) test
 // images and test labels. A plain file is preferred to a compressed one beside it.
-Result<std::vector<std::filesystem::path>> FindIdxFiles(const spec::DataSpec& data);
+// kNotFound: a folder or file that is not there. Errors of the disk stay theirs.
+Result<std::vector<std::filesystem::path>> FindIdxFiles(const FileSystem& files, const spec::DataSpec& data);
 
 // Decodes two or four files in the order of FindIdxFiles.
 Result<DecodedImages> DecodeIdxFiles(std::span<const SourceFile> files);

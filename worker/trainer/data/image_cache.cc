@@ -56,7 +56,7 @@ void SetHash(std::array<char, 32>& target, const std::string& hash) {
   std::copy(hash.begin(), hash.end(), target.begin());
 }
 
-Header HeaderOf(const DecodedImages& decoded) {
+Header HeaderOf(const DecodedImages& decoded, const std::string& data_hash) {
   Header header;
   header.magic = kMagic;
   header.version = kImageCacheVersion;
@@ -66,7 +66,7 @@ Header HeaderOf(const DecodedImages& decoded) {
   header.channels = decoded.channels;
   header.height = decoded.height;
   header.width = decoded.width;
-  SetHash(header.data_hash, HashOf(decoded));
+  SetHash(header.data_hash, data_hash);
   SetHash(header.header_hash, HashOfHeader(header));
   return header;
 }
@@ -182,16 +182,12 @@ std::string HashOf(const DecodedImages& decoded) {
   return hasher.Digest();
 }
 
-Result<void> WriteImageFile(FileSystem& files, const fs::path& path, const DecodedImages& decoded) {
-  const Header header = HeaderOf(decoded);
+Result<void> WriteImageFile(FileSystem& files, const fs::path& path, const DecodedImages& decoded,
+                            const std::string& data_hash) {
+  const Header header = HeaderOf(decoded, data_hash);
   TUTTI_CHECK(static_cast<int64_t>(decoded.labels.size()) == header.samples());
   TUTTI_CHECK(static_cast<int64_t>(decoded.pixels.size()) == header.samples() * header.image_bytes());
-  const fs::path temporary = path.string() + ".tmp";
-  TUTTI_ASSIGN_OR_RETURN(const auto file, files.Create(temporary));
-  TUTTI_RETURN_IF_ERROR(AppendAll(*file, header, decoded));
-  TUTTI_RETURN_IF_ERROR(file->Sync());
-  TUTTI_RETURN_IF_ERROR(file->Close());
-  return files.Rename(temporary, path);
+  return WriteDurably(files, path, [&](WritableFile& file) { return AppendAll(file, header, decoded); });
 }
 
 Result<Images> MapImageFile(const fs::path& path) {

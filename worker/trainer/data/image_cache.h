@@ -19,7 +19,7 @@
 
 namespace tutti::trainer {
 
-// Raised when the layout of the files changes, so that older ones are left alone.
+// Raised when the layout of the files changes, or how images are scaled, so that older ones are left alone.
 inline constexpr int kImageCacheVersion = 1;
 
 // A lock between processes, on a file that stays behind. Released on destruction and by the kernel at death.
@@ -36,8 +36,10 @@ class CacheLock {
 // Hash of what was decoded: the same for the same images and labels, wherever and however packed they lie.
 std::string HashOf(const DecodedImages& decoded);
 
-// The caller holds the lock that belongs to `path`.
-Result<void> WriteImageFile(FileSystem& files, const std::filesystem::path& path, const DecodedImages& decoded);
+// `data_hash` is that of the source: of these images, or of those that they were scaled from. The caller holds the lock
+// that belongs to `path`.
+Result<void> WriteImageFile(FileSystem& files, const std::filesystem::path& path, const DecodedImages& decoded,
+                            const std::string& data_hash);
 
 // Maps the file; the tensors keep the mapping alive. kNotFound; kCorrupt: no such file as WriteImageFile makes.
 Result<Images> MapImageFile(const std::filesystem::path& path);

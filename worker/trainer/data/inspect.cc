@@ -2,6 +2,7 @@
 
 #include <array>
 #include <filesystem>
+#include <optional>
 #include <span>
 
 #include "common/file_system.h"
@@ -27,7 +28,7 @@ Result<void> WriteLabels(FileSystem& files, const fs::path& folder, const at::Te
 }  // namespace
 
 Result<protocol::Inspected> Inspect(const protocol::Task& task) {
-  TUTTI_ASSIGN_OR_RETURN(const Images images, OpenImages(task.data, task.cache));
+  TUTTI_ASSIGN_OR_RETURN(const Images images, OpenImages(task.data, std::nullopt, task.cache));
   TUTTI_RETURN_IF_ERROR(WriteLabels(PosixFileSystem(), task.folder, images.labels));
   protocol::Inspected inspected;
   inspected.training_samples = images.training_samples;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/file_system.h"
 #include "common/result.h"
 #include "common/spec/ensemble_spec.h"
 
@@ -34,7 +35,7 @@ struct SourceFile {
 struct Source {
   std::string_view name;
   // The files to read, in the order that `decode` expects. kNotFound names what was looked for.
-  Result<std::vector<std::filesystem::path>> (*find)(const spec::DataSpec& data);
+  Result<std::vector<std::filesystem::path>> (*find)(const FileSystem& files, const spec::DataSpec& data);
   // kInvalid: names the file, what is wrong with it and what to do.
   Result<DecodedImages> (*decode)(std::span<const SourceFile> files);
 };

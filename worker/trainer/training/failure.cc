@@ -80,4 +80,10 @@ Error AsBadData(Error error) {
   return of_source ? Recoded(std::move(error), ErrorCode::kCorrupt) : error;
 }
 
+Error AsBadTask(Error error) {
+  const bool of_file =
+      error.code == ErrorCode::kInvalid || error.code == ErrorCode::kNotFound || error.code == ErrorCode::kCorrupt;
+  return of_file ? Recoded(std::move(error), ErrorCode::kInvalid) : error;
+}
+
 }  // namespace tutti::trainer

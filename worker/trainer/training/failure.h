@@ -22,6 +22,9 @@ tl::expected<void, Failure> Guarded(const std::function<Result<void>()>& work);
 // An error of OpenImages: what is wrong with the source is one of the data, which no retry mends; what disks, locks and
 // the cache do stays as it is.
 Error AsBadData(Error error);
+// An error of reading a file of the task: what is missing or wrong in it is the task's fault, which no retry mends;
+// what the disk does stays as it is.
+Error AsBadTask(Error error);
 // The same error with another code.
 Error Recoded(Error error, ErrorCode code);
 

@@ -1,7 +1,5 @@
 #include "worker/trainer/training/inputs.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <string_view>
 
@@ -25,7 +23,6 @@ Result<std::vector<int64_t>> ReadIds(const tensors::TensorFile& file, std::strin
 }
 
 Result<void> CheckTask(const protocol::Task& task) {
-  if (task.kind != JobKind::kTrain) return Fail(ErrorCode::kInvalid, "the task is a {} job", Name(task.kind));
   if (!task.member) return Fail(ErrorCode::kInvalid, "the task names no member");
   if (task.shards < 1) return Fail(ErrorCode::kInvalid, "the task's shards are {}; at least 1", task.shards);
   if (task.threads < 1) return Fail(ErrorCode::kInvalid, "the task's threads are {}; at least 1", task.threads);
@@ -56,25 +53,6 @@ Result<void> CheckData(const protocol::Task& task, const Images& images) {
   return {};
 }
 
-// Bytes again, so that batches are made as from any other images. Bilinear with antialiasing, as torchvision's Resize.
-at::Tensor Resized(const at::Tensor& pixels, int64_t side) {
-  constexpr int64_t kAtOnce = 512;
-  const torch::NoGradGuard no_gradients;
-  at::Tensor resized = at::empty({pixels.size(0), pixels.size(1), side, side}, at::kByte);
-  for (int64_t begin = 0; begin < pixels.size(0); begin += kAtOnce) {
-    const int64_t count = std::min(kAtOnce, pixels.size(0) - begin);
-    const at::Tensor piece = pixels.narrow(0, begin, count).to(at::kFloat);
-    const at::Tensor scaled = at::_upsample_bilinear2d_aa(piece, {side, side}, /*align_corners=*/false);
-    resized.narrow(0, begin, count).copy_(scaled.round_().clamp_(0, 255));
-  }
-  return resized;
-}
-
-void Prepare(Images& images, const spec::PrepareSpec& prepare) {
-  if (!prepare.resize || (images.height() == *prepare.resize && images.width() == *prepare.resize)) return;
-  images.pixels = Resized(images.pixels, *prepare.resize);
-}
-
 Plan PlanOf(const spec::TrainingSpec& training, int64_t samples) {
   Plan plan;
   plan.samples = samples;
@@ -89,8 +67,7 @@ Plan PlanOf(const spec::TrainingSpec& training, int64_t samples) {
 
 Result<SampleIds> ReadSampleIds(const FileSystem& files, const std::filesystem::path& split, int64_t samples) {
   const auto wrong = [&](Error error) {
-    return FailBecause(Recoded(std::move(error), ErrorCode::kInvalid), "the task's split {} cannot be used",
-                       split.string());
+    return FailBecause(AsBadTask(std::move(error)), "the task's split {} cannot be used", split.string());
   };
   auto file = tensors::TensorFile::Read(files, split);
   if (!file) return wrong(std::move(file.error()));
@@ -111,10 +88,9 @@ Result<SampleIds> ReadSampleIds(const FileSystem& files, const std::filesystem::
 
 Result<Inputs> OpenInputs(const FileSystem& files, const protocol::Task& task) {
   TUTTI_RETURN_IF_ERROR(CheckTask(task));
-  auto images = OpenImages(task.data, task.cache);
+  auto images = OpenImages(task.data, task.member->prepare.resize, task.cache);
   if (!images) return tl::unexpected<Error>(AsBadData(std::move(images.error())));
   TUTTI_RETURN_IF_ERROR(CheckData(task, *images));
-  Prepare(*images, task.member->prepare);
   TUTTI_ASSIGN_OR_RETURN(SampleIds ids, ReadSampleIds(files, task.split, images->pixels.size(0)));
   if (task.member->training.predict == spec::TrainingSpec::Predict::kBest && ids.validation.empty()) {
     return Fail(ErrorCode::kInvalid,

@@ -18,7 +18,8 @@ struct SampleIds {
   std::vector<int64_t> training, validation, calibration, test;
 };
 
-// kInvalid: a split that cannot be read, has no training samples, or names samples beyond the source's.
+// kInvalid: a split that is missing or broken, has no training samples, or names samples beyond the source's. Errors of
+// the disk stay theirs.
 Result<SampleIds> ReadSampleIds(const FileSystem& files, const std::filesystem::path& split, int64_t samples);
 
 struct Inputs {

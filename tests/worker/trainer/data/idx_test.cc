@@ -2,23 +2,25 @@
 
 #include <gmock/gmock.h>
 
+#include "tests/support/faulty_file_system.h"
 #include "tests/worker/trainer/data/idx_files.h"
 
 namespace tutti::trainer {
 namespace {
 
-using testing::AllOf;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 Result<DecodedImages> Decode(const std::filesystem::path& folder) {
-  TUTTI_ASSIGN_OR_RETURN(const std::vector<std::filesystem::path> paths, FindIdxFiles(SourceAt(folder)));
+  TUTTI_ASSIGN_OR_RETURN(const std::vector<std::filesystem::path> paths,
+                         FindIdxFiles(PosixFileSystem(), SourceAt(folder)));
   std::vector<SourceFile> files;
   for (const auto& path : paths) files.push_back({path, ReadBytes(path)});
   return DecodeIdxFiles(files);
 }
 
-class Idx : public testing::Test {
+class Idx : public ::testing::Test {
  protected:
   Idx() { WriteSmallSource(folder_.path()); }
   std::filesystem::path At(const std::string& name) const { return folder_.path() / name; }
@@ -88,23 +90,39 @@ TEST_F(Idx, DoesWithoutTestFilesWhereTheTestSplitIsNotTheSources) {
   Drop(kTestImages);
   Drop(kTestLabels);
   spec::DataSpec data = SourceAt(folder_.path());
-  EXPECT_EQ(FindIdxFiles(data).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(FindIdxFiles(PosixFileSystem(), data).error().code, ErrorCode::kNotFound);
   data.test = int64_t{2};
-  EXPECT_EQ(FindIdxFiles(data)->size(), 2u);
+  EXPECT_EQ(FindIdxFiles(PosixFileSystem(), data)->size(), 2u);
   data.test = spec::DataSpec::NoTest{};
-  EXPECT_EQ(FindIdxFiles(data)->size(), 2u);
+  EXPECT_EQ(FindIdxFiles(PosixFileSystem(), data)->size(), 2u);
 }
 
 TEST_F(Idx, NamesTheFileThatIsMissing) {
   Drop(kTestLabels);
-  const auto files = FindIdxFiles(SourceAt(folder_.path()));
+  const auto files = FindIdxFiles(PosixFileSystem(), SourceAt(folder_.path()));
   ASSERT_FALSE(files.has_value());
   EXPECT_EQ(files.error().code, ErrorCode::kNotFound);
   EXPECT_THAT(files.error().Text(), AllOf(HasSubstr(kTestLabels), HasSubstr(folder_.path().string())));
 }
 
+// A permanent "not found" would end for good what the next try may find.
+TEST_F(Idx, TakesNothingForAbsentThatADiskOrAPermissionHides) {
+  tutti::testing::FaultyFileSystem whole(PosixFileSystem());
+  ASSERT_TRUE(FindIdxFiles(whole, SourceAt(folder_.path())));
+  ASSERT_GT(whole.operations(), 4);
+  for (int64_t operation = 1; operation <= whole.operations(); ++operation) {
+    for (const ErrorCode code : {ErrorCode::kIo, ErrorCode::kDenied}) {
+      tutti::testing::FaultyFileSystem disk(PosixFileSystem());
+      disk.FailAt(operation, code);
+      const auto files = FindIdxFiles(disk, SourceAt(folder_.path()));
+      ASSERT_FALSE(files.has_value()) << operation;
+      EXPECT_EQ(files.error().code, code) << operation << ": " << files.error().Text();
+    }
+  }
+}
+
 TEST_F(Idx, SaysThatTheFolderIsNone) {
-  const auto files = FindIdxFiles(SourceAt(At(kTrainImages)));
+  const auto files = FindIdxFiles(PosixFileSystem(), SourceAt(At(kTrainImages)));
   ASSERT_FALSE(files.has_value());
   EXPECT_EQ(files.error().code, ErrorCode::kNotFound);
   EXPECT_THAT(files.error().Text(), HasSubstr("no folder"));

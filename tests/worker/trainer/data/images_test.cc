@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <optional>
 #include <set>
 
 #include "tests/worker/trainer/data/idx_files.h"
@@ -37,8 +38,8 @@ class ImagesInCache : public testing::Test {
   fs::path source() const { return folder_.path() / "source"; }
   fs::path cache() const { return folder_.path() / "runs" / "cache"; }
 
-  Images MustOpen() const {
-    Result<Images> images = OpenImages(SourceAt(source()), cache());
+  Images MustOpen(std::optional<int64_t> side = std::nullopt) const {
+    Result<Images> images = OpenImages(SourceAt(source()), side, cache());
     EXPECT_TRUE(images.has_value()) << images.error().Text();
     return *images;
   }
@@ -94,7 +95,7 @@ TEST_F(ImagesInCache, AreSharedByCopiesOfTheSourceElsewhere) {
   fs::create_directory(copy);
   WriteSmallSource(copy);
   Settle(copy);
-  const auto second = OpenImages(SourceAt(copy), cache());
+  const auto second = OpenImages(SourceAt(copy), std::nullopt, cache());
   ASSERT_TRUE(second.has_value()) << second.error().Text();
   EXPECT_EQ(FilesWith(cache(), ".images").size(), 1u);
   EXPECT_EQ(second->data_hash, first.data_hash);
@@ -175,6 +176,49 @@ TEST_F(ImagesInCache, AreFoundAgainWhenTheStampIsDamaged) {
   }
 }
 
+TEST_F(ImagesInCache, AreScaledEachForItself) {
+  WriteBytes(source() / kTrainImages, IdxOf({6, 4, 4}, PixelRamp(6 * 16)));
+  WriteBytes(source() / kTestImages, IdxOf({2, 4, 4}, std::string(16, '\x08') + std::string(16, '\x20')));
+  const Images whole = MustOpen();
+  const Images scaled = MustOpen(2);
+  EXPECT_EQ(scaled.pixels.sizes(), (std::vector<int64_t>{8, 1, 2, 2}));
+  EXPECT_EQ(scaled.pixels.scalar_type(), at::kByte);
+  EXPECT_TRUE(scaled.pixels[6].eq(0x08).all().item<bool>());
+  EXPECT_TRUE(scaled.pixels[7].eq(0x20).all().item<bool>());
+  EXPECT_TRUE(at::equal(scaled.labels, whole.labels));
+  EXPECT_EQ(scaled.training_samples, whole.training_samples);
+  EXPECT_EQ(scaled.classes, whole.classes);
+  EXPECT_EQ(scaled.data_hash, whole.data_hash) << "they are the same data";
+}
+
+// Each attempt and each rank of it opens them: none makes its own.
+TEST_F(ImagesInCache, AreScaledOnceForAll) {
+  const Images first = MustOpen(2);
+  const std::set<fs::path> files = FilesWith(cache(), ".images");
+  ASSERT_EQ(files.size(), 2u);
+  std::set<ino_t> made;
+  for (const fs::path& file : files) made.insert(FileNumber(file));
+  const Images second = MustOpen(2);
+  EXPECT_TRUE(at::equal(second.pixels, first.pixels));
+  std::set<ino_t> still_there;
+  for (const fs::path& file : FilesWith(cache(), ".images")) still_there.insert(FileNumber(file));
+  EXPECT_EQ(still_there, made);
+}
+
+TEST_F(ImagesInCache, AreScaledAnewWhenTheScaledOnesAreDamaged) {
+  MustOpen();
+  const fs::path whole = ImageFile();
+  const Images scaled = MustOpen(2);
+  std::set<fs::path> files = FilesWith(cache(), ".images");
+  files.erase(whole);
+  ASSERT_EQ(files.size(), 1u);
+  const std::string bytes = ReadBytes(*files.begin());
+  fs::remove(*files.begin());  // what is mapped must not be cut
+  WriteBytes(*files.begin(), bytes.substr(0, bytes.size() - 1));
+  EXPECT_TRUE(at::equal(MustOpen(2).pixels, scaled.pixels));
+  EXPECT_EQ(ReadBytes(*files.begin()), bytes);
+}
+
 TEST_F(ImagesInCache, LeaveNoTemporaryFiles) {
   MustOpen();
   EXPECT_TRUE(FilesWith(cache(), ".tmp").empty());
@@ -187,7 +231,7 @@ TEST_F(ImagesInCache, AreDecodedOnceBySeveralProcesses) {
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
-      const auto images = OpenImages(SourceAt(source()), cache());
+      const auto images = OpenImages(SourceAt(source()), std::nullopt, cache());
       ::_exit(images && images->training_samples == 6 && images->data_hash.size() == 32 ? 0 : 1);
     }
     children.push_back(child);
@@ -205,7 +249,7 @@ TEST_F(ImagesInCache, AreDecodedOnceBySeveralProcesses) {
 TEST_F(ImagesInCache, AreRefusedWithTheNamesOfKnownSources) {
   spec::DataSpec data = SourceAt(source());
   data.source = "idk";
-  const auto images = OpenImages(data, cache());
+  const auto images = OpenImages(data, std::nullopt, cache());
   ASSERT_FALSE(images.has_value());
   EXPECT_EQ(images.error().code, ErrorCode::kInvalid);
   EXPECT_THAT(images.error().Text(), HasSubstr("use idx"));
@@ -213,14 +257,14 @@ TEST_F(ImagesInCache, AreRefusedWithTheNamesOfKnownSources) {
 
 TEST_F(ImagesInCache, LeaveNothingOfABrokenSource) {
   WriteBytes(source() / kTrainLabels, "no labels");
-  EXPECT_EQ(OpenImages(SourceAt(source()), cache()).error().code, ErrorCode::kInvalid);
+  EXPECT_EQ(OpenImages(SourceAt(source()), std::nullopt, cache()).error().code, ErrorCode::kInvalid);
   EXPECT_TRUE(FilesWith(cache(), ".images").empty());
   EXPECT_TRUE(FilesWith(cache(), ".source").empty());
 }
 
 TEST_F(ImagesInCache, SayWhereTheCacheCannotBe) {
   WriteBytes(folder_.path() / "file", "");
-  const auto images = OpenImages(SourceAt(source()), folder_.path() / "file" / "cache");
+  const auto images = OpenImages(SourceAt(source()), std::nullopt, folder_.path() / "file" / "cache");
   ASSERT_FALSE(images.has_value());
   EXPECT_THAT(images.error().Text(), HasSubstr((folder_.path() / "file").string()));
 }
@@ -232,7 +276,7 @@ TEST_F(ImagesInCache, TellWhatIsWrongWithTheCacheAsTheDisksFault) {
   const fs::path lock = *FilesWith(cache(), ".lock").begin();
   fs::remove(lock);
   fs::create_symlink("/nowhere/at/all", lock);
-  const auto images = OpenImages(SourceAt(source()), cache());
+  const auto images = OpenImages(SourceAt(source()), std::nullopt, cache());
   ASSERT_FALSE(images.has_value());
   EXPECT_EQ(images.error().code, ErrorCode::kIo) << images.error().Text();
 }
@@ -261,7 +305,7 @@ TEST(CacheLock, IsFreeOnceItsHolderIsGone) {
 // The real one, of Debian's package dataset-fashion-mnist, which scripts/setup.sh installs.
 TEST(FashionMnist, HasItsKnownCountsAndStatistics) {
   const TemporaryFolder folder;
-  const auto images = OpenImages(SourceAt("/usr/share/datasets/fashion-mnist"), folder.path() / "cache");
+  const auto images = OpenImages(SourceAt("/usr/share/datasets/fashion-mnist"), std::nullopt, folder.path() / "cache");
   ASSERT_TRUE(images.has_value()) << images.error().Text();
   EXPECT_EQ(images->training_samples, 60000);
   EXPECT_EQ(images->test_samples, 10000);

@@ -22,5 +22,19 @@ TEST(AsBadData, IsNothingThatDisksAndLocksDo) {
   }
 }
 
+int ExitCodeAsTask(ErrorCode code) { return ExitCodeOf(AsBadTask({code, "", nullptr}).code); }
+
+TEST(AsBadTask, IsWhatNoRetryMends) {
+  for (const ErrorCode code : {ErrorCode::kInvalid, ErrorCode::kNotFound, ErrorCode::kCorrupt}) {
+    EXPECT_EQ(ExitCodeAsTask(code), protocol::kExitBadTask) << Name(code);
+  }
+}
+
+TEST(AsBadTask, IsNothingThatDisksDo) {
+  for (const ErrorCode code : {ErrorCode::kIo, ErrorCode::kDenied, ErrorCode::kNoSpace}) {
+    EXPECT_EQ(ExitCodeAsTask(code), protocol::kExitIo) << Name(code);
+  }
+}
+
 }  // namespace
 }  // namespace tutti::trainer
