@@ -2,6 +2,7 @@
 // Of use within this module only.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <concepts>
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <string_view>
 #include <tuple>
 #include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -20,6 +22,7 @@
 #include "common/records.h"
 #include "common/result.h"
 #include "common/spec/ensemble_spec.h"
+#include "common/spec/nearest.h"
 
 namespace tutti::protocol {
 
@@ -32,14 +35,14 @@ template <typename Class, typename Member>
 Field(const char*, Member Class::*) -> Field<Class, Member>;
 
 // A field that the first format of a file did not have: what was written before reads as `absent`.
-template <typename Class, typename Member>
+template <typename Class, typename Member, typename Absent>
 struct LaterField {
   const char* key;
   Member Class::*member;
-  Member absent;
+  Absent absent;
 };
-template <typename Class, typename Member>
-LaterField(const char*, Member Class::*, Member) -> LaterField<Class, Member>;
+template <typename Class, typename Member, typename Absent>
+LaterField(const char*, Member Class::*, Absent) -> LaterField<Class, Member, Absent>;
 
 // Specialised for each struct: its fields as a tuple of Field and LaterField.
 template <typename T>
@@ -238,8 +241,8 @@ Result<void> ReadField(const Json& json, const Field<Class, Member>& field, Clas
   return {};
 }
 
-template <typename Class, typename Member>
-Result<void> ReadField(const Json& json, const LaterField<Class, Member>& field, Class& value) {
+template <typename Class, typename Member, typename Absent>
+Result<void> ReadField(const Json& json, const LaterField<Class, Member, Absent>& field, Class& value) {
   if (json.contains(field.key)) return ReadField(json, Field{field.key, field.member}, value);
   value.*field.member = field.absent;
   return {};
@@ -255,6 +258,18 @@ Result<T> ReadFields(const Json& json) {
              kFields<T>);
   if (!outcome) return tl::unexpected(std::move(outcome.error()));
   return value;
+}
+
+// For what a person may have written: kInvalid, naming the first key that is neither a field of T nor one of `others`.
+template <Described T>
+Result<void> RefuseUnknownKeys(const Json& json, std::vector<std::string> others) {
+  std::vector<std::string> known = std::move(others);
+  std::apply([&](const auto&... field) { (known.emplace_back(field.key), ...); }, kFields<T>);
+  for (const auto& item : json.items()) {
+    if (std::ranges::find(known, item.key()) != known.end()) continue;
+    return Fail(ErrorCode::kInvalid, "the key '{}' is unknown{}", item.key(), spec::Suggestion(item.key(), known));
+  }
+  return {};
 }
 
 template <Described T>

@@ -27,7 +27,7 @@ Result<Task> TaskFromJson(const Json& json) {
                 "a task of version {}, but this program reads version {}: use programs of one release", version->dump(),
                 kTaskVersion);
   }
-  auto task = ReadFields<Task>(json);
+  auto task = RefuseUnknownKeys<Task>(json, {"version"}).and_then([&] { return ReadFields<Task>(json); });
   if (!task) return Fail(ErrorCode::kInvalid, "a task: {}", task.error().message);
   if (task->kind == JobKind::kTrain && !task->member) {
     return Fail(ErrorCode::kInvalid, "a task: the key 'member' is missing, which training needs");

@@ -36,6 +36,6 @@ struct Task {
 };
 
 Json ToJson(const Task& task);
-Result<Task> TaskFromJson(const Json& json);  // kInvalid, naming the key
+Result<Task> TaskFromJson(const Json& json);  // kInvalid, naming the key that is missing, wrong or unknown
 
 }  // namespace tutti::protocol

@@ -216,6 +216,17 @@ TEST(Tasks, EveryMissingKeyIsNamed) {
   }
 }
 
+// A misspelt resume_from would train anew from step 0.
+TEST(Tasks, AnUnknownKeyIsNamedWithTheNearestThatThereIs) {
+  Json json = ToJson(ATask());
+  json["resume_form"] = json["resume_from"];
+  json.erase("resume_from");
+  const auto read = TaskFromJson(json);
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, ErrorCode::kInvalid);
+  EXPECT_THAT(read.error().Text(), HasSubstr("'resume_form' is unknown (did you mean 'resume_from'?)"));
+}
+
 TEST(Tasks, OfAnotherVersionAreRefused) {
   Json json = ToJson(ATask());
   json["version"] = 2;

@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <csignal>
 #include <cstdio>
 #include <string_view>
 
@@ -18,7 +19,7 @@ constexpr char kHelp[] =
     "\n"
     "The task file says what to do, and where the events file lies to which events are appended, a JSON object a "
     "line.\n"
-    "SIGUSR1 and SIGTERM: write a checkpoint and leave.\n"
+    "SIGUSR1 and SIGTERM end a training after a checkpoint.\n"
     "\n"
     "Exit codes: 0 finished, 64 bad task, 65 bad data, 70 internal error, 74 I/O failed, 75 stopped on request after "
     "a\n"
@@ -27,8 +28,9 @@ constexpr char kHelp[] =
 }  // namespace
 
 int main(int argc, char** argv) {
-  tutti::trainer::InstallSignalHandlers();
   const std::string_view command = argc > 1 ? argv[1] : "";
+  if (command == "train") tutti::trainer::ListenForStopRequests();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error like a full disk
   if (argc == 2 && command == "--help") {
     std::fputs(kHelp, stdout);
     return 0;

@@ -24,9 +24,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Result<protocol::Task> ReadTask(const fs::path& path) {
+Result<protocol::Task> ReadTask(const fs::path& path, JobKind kind) {
   const auto wrong = [&](Error error) {
-    return FailBecause(Recoded(std::move(error), ErrorCode::kInvalid), "the task {} cannot be used", path.string());
+    return FailBecause(AsBadTask(std::move(error)), "the task {} cannot be used", path.string());
   };
   auto text = PosixFileSystem().Read(path);
   if (!text) return wrong(std::move(text.error()));
@@ -34,7 +34,9 @@ Result<protocol::Task> ReadTask(const fs::path& path) {
   if (!json) return wrong(std::move(json.error()));
   auto task = protocol::TaskFromJson(*json);
   if (!task) return wrong(std::move(task.error()));
-  return task;
+  if (task->kind == kind) return task;
+  return Fail(ErrorCode::kInvalid, "the task {} is of kind {}, which `tutti-trainer {}` does not take", path.string(),
+              Name(task->kind), Name(kind));
 }
 
 void Print(const std::string& text) { std::fprintf(stderr, "tutti-trainer: %s\n", text.c_str()); }
@@ -121,7 +123,7 @@ Result<std::unique_ptr<EventLog>> OpenEvents(const protocol::Task& task, int ran
 }  // namespace
 
 int RunTrain(const fs::path& task_file) {
-  const auto task = ReadTask(task_file);
+  const auto task = ReadTask(task_file, JobKind::kTrain);
   if (!task) return ReportBeforeEvents(task.error());
   const auto collective = MakeCollective(at::kCPU, {});
   if (!collective) return ReportBeforeEvents(collective.error());
@@ -135,7 +137,7 @@ int RunTrain(const fs::path& task_file) {
 }
 
 int RunInspect(const fs::path& task_file) {
-  const auto task = ReadTask(task_file);
+  const auto task = ReadTask(task_file, JobKind::kInspect);
   if (!task) return ReportBeforeEvents(task.error());
   const auto events = EventLog::Open(PosixFileSystem(), task->events);
   if (!events) return ReportBeforeEvents(events.error());

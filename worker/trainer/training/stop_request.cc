@@ -13,14 +13,13 @@ void Request(int) { stop_requested.store(true, std::memory_order_relaxed); }
 
 }  // namespace
 
-void InstallSignalHandlers() {
+void ListenForStopRequests() {
   struct sigaction action = {};
   action.sa_handler = Request;
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
   sigaction(SIGUSR1, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
-  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 bool StopRequested() { return stop_requested.load(std::memory_order_relaxed); }

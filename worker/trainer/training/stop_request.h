@@ -3,8 +3,8 @@
 
 namespace tutti::trainer {
 
-// Takes over both signals for the process, and ignores SIGXFSZ: a file that may not grow is an error like a full disk.
-void InstallSignalHandlers();
+// Takes over both signals for the process.
+void ListenForStopRequests();
 bool StopRequested();
 
 }  // namespace tutti::trainer
