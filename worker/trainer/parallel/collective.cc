@@ -11,6 +11,8 @@ namespace {
 
 class SoloCollective : public Collective {
  public:
+  explicit SoloCollective(CollectiveOptions options) : options_(options) {}
+
   class Done : public Operation {
    public:
     Result<void> Wait() override { return {}; }
@@ -19,13 +21,16 @@ class SoloCollective : public Collective {
   int rank() const override { return 0; }
   int size() const override { return 1; }
   std::string_view kind() const override { return "solo"; }
-  std::chrono::milliseconds patience() const override { return CollectiveOptions().timeout; }
+  std::chrono::milliseconds patience() const override { return options_.timeout; }
   Result<std::unique_ptr<Operation>> StartAllReduceSum(at::Tensor) override { return std::make_unique<Done>(); }
   void Progress() override {}
   Result<void> Broadcast(at::Tensor, int) override { return {}; }
   Result<void> Barrier() override { return {}; }
   void Abort(int) override {}
   Result<void> Shutdown() override { return {}; }
+
+ private:
+  CollectiveOptions options_;
 };
 
 // Open MPI's mpirun tells the size; srun --mpi=pmix only that there is a PMIx server, so MPI itself is asked.
@@ -60,16 +65,18 @@ Result<void> Collective::AllReduceSum(const at::Tensor& tensor) {
   return {};
 }
 
-std::unique_ptr<Collective> MakeSoloCollective() { return std::make_unique<SoloCollective>(); }
+std::unique_ptr<Collective> MakeSoloCollective(CollectiveOptions options) {
+  return std::make_unique<SoloCollective>(options);
+}
 
 Result<std::unique_ptr<Collective>> MakeCollective(c10::Device device, CollectiveOptions options) {
-  if (!StartedByMpiLauncher()) return MakeSoloCollective();
+  TUTTI_ASSIGN_OR_RETURN(options, WithEnvironment(options));
+  if (!StartedByMpiLauncher()) return MakeSoloCollective(options);
   // NCCL's implementation for CUDA devices registers itself here: rank 0 makes the id, MPI_Bcast hands it to the gang.
   if (!device.is_cpu()) {
     return Fail(ErrorCode::kInvalid, "this build reduces over several ranks on CPUs only; run one rank on {}",
                 device.str());
   }
-  TUTTI_ASSIGN_OR_RETURN(options, WithEnvironment(options));
   return MakeMpiCollective(options);
 }
 

@@ -31,7 +31,7 @@ class Collective {
   virtual int rank() const = 0;
   virtual int size() const = 0;
   virtual std::string_view kind() const = 0;  // "solo", "mpi"
-  // How long the others wait for this rank before they give up.
+  // How long the others wait for this rank before they give up; solo, how long a disk may keep it waiting.
   virtual std::chrono::milliseconds patience() const = 0;
 
   // Starts to sum `tensor` in place over all ranks, at most 2^31 - 1 elements.
@@ -69,7 +69,7 @@ struct CollectiveOptions {
 // solo. kInvalid: no implementation for several ranks on such a device.
 Result<std::unique_ptr<Collective>> MakeCollective(c10::Device device, CollectiveOptions options);
 
-std::unique_ptr<Collective> MakeSoloCollective();
+std::unique_ptr<Collective> MakeSoloCollective(CollectiveOptions options = {});
 // Initialises MPI: once a process.
 Result<std::unique_ptr<Collective>> MakeMpiCollective(CollectiveOptions options);
 

@@ -83,6 +83,20 @@ TEST(MakeCollective, RefusesATimeoutThatIsNoNumber) {
   EXPECT_THAT(made.error().message, HasSubstr("soon"));
 }
 
+TEST(MakeCollective, TakesItsTimeoutFromTheEnvironmentAloneToo) {
+  unsetenv("OMPI_COMM_WORLD_SIZE");
+  unsetenv("PMIX_RANK");
+  setenv("TUTTI_COLLECTIVE_TIMEOUT", "7", 1);
+  const auto made = MakeCollective(at::kCPU, {});
+  setenv("TUTTI_COLLECTIVE_TIMEOUT", "soon", 1);
+  const auto wrong = MakeCollective(at::kCPU, {});
+  unsetenv("TUTTI_COLLECTIVE_TIMEOUT");
+  ASSERT_TRUE(made);
+  EXPECT_EQ((*made)->kind(), "solo");
+  EXPECT_EQ((*made)->patience(), std::chrono::seconds(7));
+  EXPECT_FALSE(wrong);
+}
+
 TEST(SoloCollective, SumsAreWhatTheyWere) {
   const auto solo = MakeSoloCollective();
   const at::Tensor tensor = torch::ones({4});
