@@ -1,6 +1,7 @@
 #include "tests/worker/trainer/training/trainer_runs.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -33,22 +34,35 @@ std::string BigEndian(uint32_t value) {
           static_cast<char>(value)};
 }
 
-void WriteIdx(const fs::path& folder, const std::string& part, int64_t count, unsigned seed) {
+int LabelOf(int64_t sample) { return static_cast<int>(sample % kClasses); }
+
+// Now and then another class than the image shows, behind the training samples.
+int MistakenLabelOf(int64_t sample) {
+  const bool mistaken = sample >= TrainerRuns::kTraining && sample % 21 == 0;
+  return LabelOf(sample + (mistaken ? 1 : 0));
+}
+
+void WriteIdx(const fs::path& folder, const std::string& part, int64_t count, unsigned seed, int (*label_of)(int64_t)) {
   std::mt19937 random(seed);
   std::ofstream images(folder / (part + "-images-idx3-ubyte"), std::ios::binary);
   std::ofstream labels(folder / (part + "-labels-idx1-ubyte"), std::ios::binary);
   images << BigEndian(0x803) << BigEndian(static_cast<uint32_t>(count)) << BigEndian(kSide) << BigEndian(kSide);
   labels << BigEndian(0x801) << BigEndian(static_cast<uint32_t>(count));
   for (int64_t i = 0; i < count; ++i) {
-    const int label = static_cast<int>(i % kClasses);
-    labels.put(static_cast<char>(label));
+    labels.put(static_cast<char>(label_of(i)));
     // A bright bar whose place is the class, under noise.
     for (int pixel = 0; pixel < kSide * kSide; ++pixel) {
       const int row = pixel / kSide;
-      const int bright = row / 2 == label + 2 ? 120 : 0;
+      const int bright = row / 2 == LabelOf(i) + 2 ? 120 : 0;
       images.put(static_cast<char>(bright + static_cast<int>(random() % 100)));
     }
   }
+}
+
+void WriteData(const fs::path& folder, int (*label_of)(int64_t)) {
+  fs::create_directories(folder);
+  WriteIdx(folder, "train", TrainerRuns::kTraining + TrainerRuns::kValidation, 1, label_of);
+  WriteIdx(folder, "t10k", TrainerRuns::kTest, 2, LabelOf);
 }
 
 std::vector<int64_t> Ids(int64_t begin, int64_t count) {
@@ -57,14 +71,20 @@ std::vector<int64_t> Ids(int64_t begin, int64_t count) {
   return ids;
 }
 
-std::vector<std::string> CommandFor(const std::vector<std::string>& arguments, int ranks) {
-  std::vector<std::string> command;
+using Words = std::vector<std::string>;
+
+void Append(Words& words, const Words& more) { words.insert(words.end(), more.begin(), more.end()); }
+
+Words Mpirun() { return {"mpirun", "--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1"}; }
+
+Words CommandFor(const Words& arguments, int ranks) {
+  Words command;
   if (ranks > 1) {
-    command = {"mpirun", "--oversubscribe",    "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1",
-               "-np",    std::to_string(ranks)};
+    command = Mpirun();
+    Append(command, {"-np", std::to_string(ranks)});
   }
   command.push_back(TUTTI_TRAINER_PROGRAM);
-  command.insert(command.end(), arguments.begin(), arguments.end());
+  Append(command, arguments);
   return command;
 }
 
@@ -152,6 +172,7 @@ class Interference {
     if (age > kLongestRun) kill(child, SIGKILL);
     if (launch_.kill_at_bytes && SizeOf(events_) >= *launch_.kill_at_bytes) kill(child, SIGKILL);
     if (launch_.stop_on_progress && HasProgress()) kill(child, SIGTERM);
+    if (launch_.stop_on_events_file && fs::exists(events_)) kill(child, SIGTERM);
     if (launch_.signal_on_step > 0 && signals_sent_ < 3 && Reached(launch_.signal_on_step)) {
       kill(child, SIGUSR1);
       ++signals_sent_;
@@ -219,9 +240,8 @@ void WriteSplit(const fs::path& path, SplitSizes sizes) {
 }
 
 TrainerRuns::TrainerRuns() {
-  fs::create_directories(root() / "data");
-  WriteIdx(root() / "data", "train", kTraining + kValidation, 1);
-  WriteIdx(root() / "data", "t10k", kTest, 2);
+  WriteData(root() / "data", LabelOf);
+  WriteData(root() / "mistaken", MistakenLabelOf);
   WriteSplit(root() / "split.safetensors", {kTraining, kValidation, kTest});
 }
 
@@ -242,6 +262,20 @@ protocol::Task TrainerRuns::MakeTask(const std::string& member, int number) cons
   return task;
 }
 
+protocol::Task TrainerRuns::MakeRichTask(const std::string& member) const {
+  protocol::Task task = MakeTask(member);
+  spec::TrainingSpec& training = task.member->training;
+  task.member->model = {"mlp", {{"hidden", Json::array({24})}, {"dropout", 0.3}, {"init", "torch"}}};
+  // What grows surer of itself is punished for it by labels that are wrong: the best epoch is not the last.
+  task.data.path = root() / "mistaken";
+  training.optimizer.parameters["lr"] = 0.01;
+  training.length = 6;
+  training.predict = spec::TrainingSpec::Predict::kBest;
+  training.checkpoint = {.every = 7, .unit = spec::CheckpointSpec::Unit::kSteps, .keep = 2};
+  task.shards = 2;
+  return task;
+}
+
 fs::path TrainerRuns::WriteTask(const protocol::Task& task) const {
   const fs::path path = root() / fmt::format("{}-{}.json", task.attempt.job.name, task.attempt.number);
   std::ofstream(path) << protocol::ToJson(task).dump();
@@ -258,9 +292,23 @@ RunOutcome TrainerRuns::RunFile(const fs::path& task_file, const fs::path& event
 
 RunOutcome TrainerRuns::RunProgram(const std::vector<std::string>& arguments, const fs::path& events,
                                    const Launch& launch) const {
+  return RunCommand(CommandFor(arguments, launch.ranks), events, launch);
+}
+
+RunOutcome TrainerRuns::RunRanks(const std::vector<fs::path>& task_files, const fs::path& events) const {
+  Words command = Mpirun();
+  for (const fs::path& file : task_files) {
+    if (file != task_files.front()) command.push_back(":");
+    Append(command, {"-np", "1", TUTTI_TRAINER_PROGRAM, "train", file.string()});
+  }
+  return RunCommand(command, events, {});
+}
+
+RunOutcome TrainerRuns::RunCommand(const std::vector<std::string>& command, const fs::path& events,
+                                   const Launch& launch) const {
   const fs::path output = root() / "stdout";
   const fs::path errors = root() / "stderr";
-  const pid_t child = Start(CommandFor(arguments, launch.ranks), {CreateFile(output), CreateFile(errors)}, launch);
+  const pid_t child = Start(command, {CreateFile(output), CreateFile(errors)}, launch);
   RunOutcome outcome;
   outcome.exit_code = WaitFor(child, Interference(launch, events));
   outcome.output = Contents(output);
@@ -296,6 +344,18 @@ std::string TrainerRuns::TrainingTensorsAt(const protocol::Task& task, int64_t s
     all.append(name).append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   }
   return all;
+}
+
+std::string Predictions(const protocol::Task& task, const std::string& predictor, Split split) {
+  return Contents(task.folder / "predictions" / predictor / fmt::format("{}.safetensors", Name(split)));
+}
+
+void ExpectSameEnd(const TrainerRuns& runs, const protocol::Task& undisturbed, const protocol::Task& last) {
+  constexpr int64_t kEnd = TrainerRuns::kRichLastStep;
+  EXPECT_EQ(runs.ModelAt(last, kEnd), runs.ModelAt(undisturbed, kEnd));
+  EXPECT_EQ(runs.TrainingTensorsAt(last, kEnd), runs.TrainingTensorsAt(undisturbed, kEnd));
+  EXPECT_FALSE(Predictions(last, "best", Split::kTest).empty());
+  EXPECT_EQ(Predictions(last, "best", Split::kTest), Predictions(undisturbed, "best", Split::kTest));
 }
 
 }  // namespace tutti::trainer
