@@ -59,7 +59,6 @@ def workplace(tmp_path, data):
     environment = {key: value for key, value in os.environ.items() if not key.startswith("TUTTI_")}
     environment["PATH"] = f"{tmp_path / 'build/release/bin'}:{environment['PATH']}"
     environment["PYTHON"] = sys.executable
-    environment["OMPI_ALLOW_RUN_AS_ROOT"] = environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
     return tmp_path, environment
 
 
