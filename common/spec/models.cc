@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "common/spec/registries.h"
 
 namespace tutti::spec {
@@ -6,10 +8,10 @@ namespace {
 constexpr int64_t kWidestLayer = 65536;
 constexpr size_t kMostHiddenLayers = 64;
 
-Parameter Init() {
+Parameter Init(const char* as_torch_does = "as PyTorch does by default") {
   return {"init", EnumType{{"torch", "glorot"}}, "torch",
-          "First weights: `torch` draws them as PyTorch does by default, `glorot` Glorot-uniform with zero biases as "
-          "Keras does."};
+          fmt::format("First weights: `torch` draws them {}, `glorot` Glorot-uniform with zero biases as Keras does.",
+                      as_torch_does)};
 }
 
 Parameter Dropout(const char* where) {
@@ -42,7 +44,8 @@ Descriptor Resnet(const char* name, const char* sentence) {
             "Channels of the first stage; the second has 2 and the third 4 times as "
             "many."},
            Dropout("before the last layer."),
-           Init()}};
+           Init("as torchvision does for residual networks (convolutions He-normal by fan-out, the last layer as "
+                "PyTorch does by default)")}};
 }
 
 }  // namespace
