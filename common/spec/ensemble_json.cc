@@ -111,6 +111,11 @@ Result<EnsembleSpec> EnsembleFromJson(const Json& json) {
   return OrMessages(std::move(spec), problems);
 }
 
+Result<EnsembleSpec> EnsembleFromText(std::string_view text) {
+  TUTTI_ASSIGN_OR_RETURN(const Json json, ParseJson(text));
+  return EnsembleFromJson(json);
+}
+
 Result<DataSpec> DataFromJson(const Json& json) {
   Problems problems;
   DataSpec data = ReadData(NodeFromJson(json, {}), AsItIs, problems);

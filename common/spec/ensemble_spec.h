@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -106,7 +107,8 @@ struct EnsembleSpec {
 Json ToJson(const EnsembleSpec& spec);
 Json ToJson(const DataSpec& data);
 Json ToJson(const MemberSpec& member);
-Result<EnsembleSpec> EnsembleFromJson(const Json& json);  // kInvalid, naming the key
+Result<EnsembleSpec> EnsembleFromJson(const Json& json);       // kInvalid, naming the key
+Result<EnsembleSpec> EnsembleFromText(std::string_view text);  // of that JSON
 Result<DataSpec> DataFromJson(const Json& json);
 Result<MemberSpec> MemberFromJson(const Json& json);
 

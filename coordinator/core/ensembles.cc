@@ -73,7 +73,7 @@ std::string FirstFailure(State& state, const EnsembleId& id) {
     if (job.record.state != JobState::kFailed) return;
     if (first == nullptr || job.record.position < first->record.position) first = &job;
   });
-  return first == nullptr ? "" : fmt::format("; {}: {}", first->record.id.name, first->record.reason);
+  return first == nullptr ? "" : fmt::format("; {}: {}", NameForPeople(first->record.id.name), first->record.reason);
 }
 
 void LinkDependencies(State& state, Job& job) {

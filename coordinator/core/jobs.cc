@@ -23,14 +23,15 @@ void FailDependents(State& state, Turn& turn, const Job& job) {
     Job& dependent = state.jobs.at(id);
     if (dependent.record.state != JobState::kWaiting) continue;
     SetJobState(state, turn, dependent, JobState::kFailed,
-                fmt::format("needs {}, which failed: {}", job.record.id.name, job.record.reason));
+                fmt::format("needs {}, which failed: {}", NameForPeople(job.record.id.name), job.record.reason));
   }
 }
 
 std::string Sentence(const Job& job) {
   const JobRecord& record = job.record;
-  if (record.reason.empty()) return fmt::format("{} {}", record.id.name, Name(record.state));
-  return fmt::format("{} {}: {}", record.id.name, Name(record.state), record.reason);
+  const std::string_view name = NameForPeople(record.id.name);
+  if (record.reason.empty()) return fmt::format("{} {}", name, Name(record.state));
+  return fmt::format("{} {}: {}", name, Name(record.state), record.reason);
 }
 
 void Move(State& state, Turn& turn, Job& job, JobState to, std::string reason) {
@@ -110,9 +111,11 @@ QueueKey QueueKeyOf(const State& state, const Job& job) {
 
 JobId JobIn(const QueueKey& key) { return {std::get<EnsembleId>(key), std::get<std::string>(key)}; }
 
+std::string_view NameForPeople(std::string_view job) { return job == kInspectJob ? "the inspection of the data" : job; }
+
 std::string WaitsFor(const std::vector<std::string>& jobs) {
-  std::vector<std::string> names;
-  for (const std::string& job : jobs) names.push_back(job == kInspectJob ? "the inspection of the data" : job);
+  std::vector<std::string_view> names;
+  for (const std::string& job : jobs) names.push_back(NameForPeople(job));
   return names.empty() ? "" : fmt::format("waits for {}", fmt::join(names, ", "));
 }
 

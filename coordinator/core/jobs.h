@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "coordinator/core/state.h"
@@ -28,6 +29,9 @@ void WakeSleepers(State& state, TimePoint now);
 
 QueueKey QueueKeyOf(const State& state, const Job& job);
 JobId JobIn(const QueueKey& key);
+
+// As people know it: "lenet5-s0", "the inspection of the data".
+std::string_view NameForPeople(std::string_view job);
 
 // "waits for the inspection of the data", or nothing when there is nothing to wait for.
 std::string WaitsFor(const std::vector<std::string>& jobs);

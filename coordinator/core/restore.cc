@@ -6,7 +6,7 @@
 #include <limits>
 #include <utility>
 
-#include "common/json.h"
+#include "common/spec/ensemble_spec.h"
 #include "coordinator/core/checkpoints.h"
 #include "coordinator/core/ensembles.h"
 #include "coordinator/core/jobs.h"
@@ -45,11 +45,6 @@ void LoadRows(State& state, Records records) {
   }
 }
 
-Result<spec::EnsembleSpec> SpecOf(const EnsembleRecord& record) {
-  TUTTI_ASSIGN_OR_RETURN(const Json json, ParseJson(record.spec));
-  return spec::EnsembleFromJson(json);
-}
-
 // An experiment that cannot be read is left alone: nothing of it starts, nothing is deleted.
 void SetAside(State& state, Turn& turn, Ensemble& ensemble, const Error& error) {
   for (auto& [id, job] : state.jobs) {
@@ -64,7 +59,7 @@ void SetAside(State& state, Turn& turn, Ensemble& ensemble, const Error& error) 
 }
 
 void RestoreEnsemble(State& state, Turn& turn, Ensemble& ensemble) {
-  const Result<spec::EnsembleSpec> spec = SpecOf(ensemble.record);
+  const Result<spec::EnsembleSpec> spec = spec::EnsembleFromText(ensemble.record.spec);
   if (!spec) return SetAside(state, turn, ensemble, spec.error());
   AddMissingJobs(state, turn, ensemble.record.id, *spec);
   Job& inspect = state.jobs.at(InspectJobOf(ensemble.record.id));

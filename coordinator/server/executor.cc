@@ -35,14 +35,9 @@ void WriteProvenance(FileSystem& files, const fs::path& folder, const Json& prov
   if (!written) spdlog::warn("{} cannot be written: {}", path.string(), written.error().Text());
 }
 
-Result<spec::EnsembleSpec> ReadSpec(const std::string& text) {
-  TUTTI_ASSIGN_OR_RETURN(const Json json, ParseJson(text));
-  return spec::EnsembleFromJson(json);
-}
-
 Result<void> DrawAndWriteSplit(FileSystem& files, const fs::path& folder, const std::string& spec_text,
                                const std::string& inspection_file) {
-  TUTTI_ASSIGN_OR_RETURN(const spec::EnsembleSpec spec, ReadSpec(spec_text));
+  TUTTI_ASSIGN_OR_RETURN(const spec::EnsembleSpec spec, spec::EnsembleFromText(spec_text));
   TUTTI_ASSIGN_OR_RETURN(const Inspection inspection, ReadInspection(files, folder, inspection_file));
   const protocol::Inspected& found = inspection.report;
   StoredSplit split;
@@ -54,7 +49,7 @@ Result<void> DrawAndWriteSplit(FileSystem& files, const fs::path& folder, const 
 
 Result<void> CombineAndWrite(FileSystem& files, CombineRequest request, const std::string& spec_text,
                              const Json& provenance) {
-  TUTTI_ASSIGN_OR_RETURN(request.spec, ReadSpec(spec_text));
+  TUTTI_ASSIGN_OR_RETURN(request.spec, spec::EnsembleFromText(spec_text));
   WriteProvenance(files, request.folder, provenance);
   return CombineMembers(files, request);
 }
@@ -273,7 +268,7 @@ Result<protocol::Task> Executor::PrepareTask(const core::StartAttempt& effect) {
 Result<const spec::EnsembleSpec*> Executor::SpecOf(const EnsembleRecord& ensemble) {
   const auto known = specs_.find(ensemble.id);
   if (known != specs_.end()) return &known->second;
-  auto spec = ReadSpec(ensemble.spec);
+  auto spec = spec::EnsembleFromText(ensemble.spec);
   if (!spec) return FailBecause(std::move(spec.error()), "the stored experiment of {} cannot be read", ensemble.id);
   return &specs_.emplace(ensemble.id, std::move(*spec)).first->second;
 }

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "common/protocol/trainer_events.h"
+#include "coordinator/server/or_null.h"
 #include "storage/checkpoints/checkpoint_store.h"
 
 namespace tutti::server {
@@ -23,17 +24,15 @@ Json Host() {
           {"machine", names.machine}};
 }
 
-Json TimeOrNull(const std::optional<TimePoint>& time) { return time ? Json(FormatTime(*time)) : Json(nullptr); }
-
 Json AttemptHistory(const AttemptRecord& attempt) {
   Json gang = Json::array();
   for (const SlotId& slot : attempt.gang) gang.push_back(slot.str());
   return {{"attempt", attempt.id.number},
           {"gang", std::move(gang)},
           {"granted_at", FormatTime(attempt.granted_at)},
-          {"ended_at", TimeOrNull(attempt.ended_at)},
-          {"resumed_from_step", attempt.resumed_from_step ? Json(*attempt.resumed_from_step) : Json(nullptr)},
-          {"exit_code", attempt.exit_code ? Json(*attempt.exit_code) : Json(nullptr)}};
+          {"ended_at", OrNull(attempt.ended_at)},
+          {"resumed_from_step", OrNull(attempt.resumed_from_step)},
+          {"exit_code", OrNull(attempt.exit_code)}};
 }
 
 std::optional<Json> StartedOf(const FileSystem& files, const std::filesystem::path& events) {

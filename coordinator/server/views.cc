@@ -5,25 +5,16 @@
 #include <set>
 #include <vector>
 
+#include "coordinator/server/or_null.h"
 #include "common/hash.h"
 
 namespace tutti::server {
 namespace {
 
-template <typename T>
-Json OrNull(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
-Json TimeOrNull(const std::optional<TimePoint>& time) { return time ? Json(FormatTime(*time)) : Json(nullptr); }
-
 // The resolved experiment of a record. One that cannot be read shows as far as the records go.
 std::optional<spec::EnsembleSpec> SpecOf(const EnsembleRecord& ensemble) {
-  const auto json = ParseJson(ensemble.spec);
-  if (!json) return std::nullopt;
-  auto spec = spec::EnsembleFromJson(*json);
-  if (!spec) return std::nullopt;
-  return std::move(*spec);
+  auto spec = spec::EnsembleFromText(ensemble.spec);
+  return spec ? std::optional(std::move(*spec)) : std::nullopt;
 }
 
 struct MemberCounts {
@@ -53,7 +44,7 @@ Json Summary(const EnsembleRecord& ensemble, const std::optional<spec::EnsembleS
       {"name", spec ? spec->name : ensemble.id.str()},
       {"state", Name(ensemble.state)},
       {"submitted_at", FormatTime(ensemble.submitted_at)},
-      {"ended_at", TimeOrNull(ensemble.ended_at)},
+      {"ended_at", OrNull(ensemble.ended_at)},
       {"note", ensemble.note},
       {"members_total", counts.total},
       {"members_finished", counts.finished},

@@ -360,7 +360,10 @@ TEST(Json, ComesBackAsTheSameEnsemble) {
   const auto back = EnsembleFromJson(ToJson(spec));
   ASSERT_TRUE(back) << back.error().Text();
   EXPECT_EQ(*back, spec);
+  EXPECT_EQ(EnsembleFromText(ToJson(spec).dump()), spec);
 }
+
+TEST(Json, ThatIsNoneIsInvalid) { EXPECT_EQ(EnsembleFromText("{").error().code, ErrorCode::kInvalid); }
 
 TEST(Json, IsAnExperimentFileOfTheSameEnsemble) {
   const EnsembleSpec spec = MustParse(kExample);
