@@ -3,12 +3,11 @@
 #include "cli/command_line.h"
 #include "cli/exit_codes.h"
 #include "cli/render/documents.h"
-#include "common/file_system.h"
 
 namespace tutti::cli {
 namespace {
 
-constexpr Duration kDeadline = std::chrono::minutes(5);  // for the files of one ensemble
+constexpr Duration kDeadline = std::chrono::minutes(5);  // for the files of one ensemble to be deleted
 
 struct Options {
   std::vector<std::string> ids;
@@ -18,10 +17,7 @@ struct Options {
 Result<void> RemoveOne(const Client& client, const std::string& name) {
   TUTTI_ASSIGN_OR_RETURN(const Json json, client.Ensemble(name));
   TUTTI_ASSIGN_OR_RETURN(const EnsembleDocument document, ReadEnsemble(json));
-  TUTTI_RETURN_IF_ERROR(client.Remove(document.id));
-  const auto folder = client.home() / document.id;
-  const auto is_gone = [&]() -> Result<bool> { return !PosixFileSystem().Exists(folder); };
-  TUTTI_RETURN_IF_ERROR(WaitUntil(is_gone, kDeadline, folder.string() + " is still there"));
+  TUTTI_RETURN_IF_ERROR(Client(client.home(), kDeadline).Remove(document.id));
   Print(document.id + " is removed.\n");
   return {};
 }

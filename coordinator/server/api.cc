@@ -84,6 +84,14 @@ HttpResponse BrokenDown(const std::exception& error) {
 
 Json Outcome(const EnsembleId& id, std::string_view outcome) { return {{"id", id.str()}, {"outcome", outcome}}; }
 
+Error FilesStayBehind(const EnsembleId& id, const Error& why) {
+  return Error{why.code,
+               fmt::format("{} is removed, but not all of its files could be deleted: {}; the next start of a "
+                           "coordinator tries it again",
+                           id, why.Text()),
+               nullptr};
+}
+
 bool IsOpen(EnsembleState state) { return state == EnsembleState::kRunning || state == EnsembleState::kStopped; }
 
 std::string_view WordOf(Method method) {
@@ -272,20 +280,24 @@ Result<void> Api::RemoveEnsemble(const HttpRequest& request, const Respond& resp
   }
   executor_.Submit(core::EnsembleRemoved{ensemble.id}, [this, respond, id = ensemble.id] {
     // How it went was queued when the folder was taken from its name: behind that, it is known.
-    executor_.Submit(core::Tick{}, [this, respond, id] { respond(HowItWasRemoved(id)); });
+    executor_.Submit(core::Tick{}, [this, respond, id] { AnswerRemoved(id, respond); });
   });
   return {};
 }
 
-HttpResponse Api::HowItWasRemoved(const EnsembleId& id) const {
+void Api::AnswerRemoved(const EnsembleId& id, const Respond& respond) {
   const Records records = executor_.core().RecordsOf(id);
-  if (records.ensembles.empty()) return JsonResponse(Outcome(id, "removed"));
+  if (records.ensembles.empty()) {
+    return executor_.DeleteRemoved(id, [respond, id](const Result<void>& deleted) {
+      respond(deleted ? JsonResponse(Outcome(id, "removed")) : ProblemResponse(FilesStayBehind(id, deleted.error())));
+    });
+  }
   const EnsembleRecord& left = records.ensembles.front();
   if (left.state == EnsembleState::kRemoving) {
-    return ProblemResponse(Error{ErrorCode::kIo, fmt::format("{}: {}", id, left.note), nullptr});
+    return respond(ProblemResponse(Error{ErrorCode::kIo, fmt::format("{}: {}", id, left.note), nullptr}));
   }
-  return ProblemResponse(
-      Error{ErrorCode::kConflict, fmt::format("{} is still being written to: try again in a moment", id), nullptr});
+  respond(ProblemResponse(
+      Error{ErrorCode::kConflict, fmt::format("{} is still being written to: try again in a moment", id), nullptr}));
 }
 
 Result<void> Api::ShowLog(const HttpRequest& request, const Respond& respond) {

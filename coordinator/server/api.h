@@ -50,7 +50,7 @@ class Api {
   // The ensemble that the path names, and its member.
   Result<EnsembleRecord> FindNamed(const HttpRequest& request);
   Result<JobRecord> FindMember(const HttpRequest& request);
-  HttpResponse HowItWasRemoved(const EnsembleId& id) const;
+  void AnswerRemoved(const EnsembleId& id, const Respond& respond);
   Result<void> CheckOpen() const;  // kUnreachable once the coordinator is ending
   // Submits; then the ensemble and what became of it are the answer.
   void SubmitAndAnswer(core::Event event, const EnsembleId& id, std::string outcome, const Respond& respond);

@@ -1,7 +1,5 @@
 #include "coordinator/server/ensemble_files.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <charconv>
 #include <string_view>
@@ -19,6 +17,10 @@ using tensors::TensorFile;
 
 // No ensemble's name begins with a dot.
 constexpr std::string_view kRemovalPrefix = ".removing-";
+
+fs::path FolderSetAside(const fs::path& home, const EnsembleId& id) {
+  return home / (std::string(kRemovalPrefix) + id.str());
+}
 
 NamedTensor IdTensor(const char* name, const std::vector<int64_t>& ids) {
   return {name, tensors::ViewOf<int64_t>(DType::kI64, {static_cast<int64_t>(ids.size())}, ids)};
@@ -135,19 +137,23 @@ Result<void> CreateEnsembleFolder(FileSystem& files, const fs::path& folder, con
 }
 
 Result<void> SetEnsembleFolderAside(FileSystem& files, const fs::path& home, const EnsembleId& id) {
-  const auto renamed = files.Rename(home / id.str(), home / (std::string(kRemovalPrefix) + id.str()));
+  const auto renamed = files.Rename(home / id.str(), FolderSetAside(home, id));
   if (!renamed && renamed.error().code != ErrorCode::kNotFound) return renamed;
   return files.SyncDirectory(home);
 }
 
-void FinishRemovals(FileSystem& files, const fs::path& home) {
+std::vector<EnsembleId> FindSetAside(const FileSystem& files, const fs::path& home) {
+  std::vector<EnsembleId> ids;
   const auto entries = files.List(home);
-  if (!entries) return;
+  if (!entries) return ids;
   for (const FileInfo& entry : *entries) {
-    if (!entry.name.starts_with(kRemovalPrefix)) continue;
-    const auto removed = files.RemoveAll(home / entry.name);
-    if (!removed) spdlog::warn("a removed ensemble's files stay behind: {}", removed.error().Text());
+    if (entry.name.starts_with(kRemovalPrefix)) ids.emplace_back(entry.name.substr(kRemovalPrefix.size()));
   }
+  return ids;
+}
+
+Result<void> DeleteSetAside(FileSystem& files, const fs::path& home, const EnsembleId& id) {
+  return files.RemoveAll(FolderSetAside(home, id));
 }
 
 }  // namespace tutti::server

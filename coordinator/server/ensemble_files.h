@@ -53,10 +53,11 @@ Result<StoredSplit> ReadSplit(const FileSystem& files, const std::filesystem::pa
 Result<void> CreateEnsembleFolder(FileSystem& files, const std::filesystem::path& folder,
                                   const spec::EnsembleSpec& spec, const std::optional<std::string>& source);
 
-// Takes an ensemble's folder from its name, so that a crash leaves no half ensemble there; FinishRemovals() deletes it.
-// No error when gone already.
+// Takes an ensemble's folder from its name, so that a crash leaves no half ensemble there. No error when gone already.
 Result<void> SetEnsembleFolderAside(FileSystem& files, const std::filesystem::path& home, const EnsembleId& id);
-// Deletes all that was set aside. What cannot be deleted is logged, and tried again by the next call.
-void FinishRemovals(FileSystem& files, const std::filesystem::path& home);
+// Those of which something set aside is still there. What cannot be read counts as none.
+std::vector<EnsembleId> FindSetAside(const FileSystem& files, const std::filesystem::path& home);
+// Deletes what was set aside of it. No error when gone already.
+Result<void> DeleteSetAside(FileSystem& files, const std::filesystem::path& home, const EnsembleId& id);
 
 }  // namespace tutti::server

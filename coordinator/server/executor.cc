@@ -117,8 +117,12 @@ Executor::Executor(Surroundings surroundings, storage::Catalog& catalog, core::C
 }
 
 Result<void> Executor::Begin(std::vector<core::Effect> outstanding) {
-  DeleteWhatWasSetAside();
   TUTTI_RETURN_IF_ERROR(Apply(std::move(outstanding)));
+  for (const EnsembleId& id : FindSetAside(*here_.files, here_.home)) {
+    DeleteRemoved(id, [](const Result<void>& deleted) {
+      if (!deleted) spdlog::warn("a removed ensemble's files stay behind: {}", deleted.error().Text());
+    });
+  }
   if (const auto deadline = core_.NextDeadline()) here_.wake_at(*deadline);
   return {};
 }
@@ -340,11 +344,12 @@ void Executor::Perform(const core::RemoveCheckpoint& effect) {
 void Executor::Perform(const core::RemoveEnsembleFolder& effect) {
   const auto aside = SetEnsembleFolderAside(*here_.files, here_.home, effect.id);
   Submit(core::EnsembleFolderRemoved{effect.id, TextOf(aside)});
-  if (aside) DeleteWhatWasSetAside();
 }
 
-void Executor::DeleteWhatWasSetAside() {
-  here_.disk([files = here_.files, home = here_.home] { FinishRemovals(*files, home); });
+void Executor::DeleteRemoved(const EnsembleId& id, std::function<void(Result<void>)> deleted) {
+  here_.disk([files = here_.files, home = here_.home, id, deleted = std::move(deleted)] {
+    deleted(DeleteSetAside(*files, home, id));
+  });
 }
 
 void Executor::Perform(const core::Notify& effect) {

@@ -45,6 +45,9 @@ class Executor {
   // Handles what is queued now.
   void Flush();
   void Wake() { Submit(core::Tick{}); }
+  // Deletes the files of an ensemble that was removed; `deleted` is called by a disk's thread. Never when the
+  // coordinator ends before: the next one deletes them.
+  void DeleteRemoved(const EnsembleId& id, std::function<void(Result<void>)> deleted);
 
   WorkerSessions& workers() { return workers_; }
   const core::Core& core() const { return core_; }
@@ -60,7 +63,6 @@ class Executor {
 
   void Schedule();
   void HandleQueued();
-  void DeleteWhatWasSetAside();
   void Notice(const core::Event& event);
   Result<void> Apply(std::vector<core::Effect> effects);
   void Remember(const storage::Change& change);

@@ -28,12 +28,15 @@ class CommandsTest : public testing::Test {
   // "small-1", which nobody trains.
   void Submit() {
     Serve();
+    SubmitAnother();
+  }
+  void SubmitAnother() {
     spec::ParseInput input;
     input.text = experiment_;
     input.file_name = "a.yaml";
     input.base_folder = folder_.path();
     const Json experiment = spec::ToJson(spec::Parse(input).value());
-    const auto submitted = Client(folder_.path()).Submit(experiment, "", Client::Again::kContinue);
+    const auto submitted = Client(folder_.path()).Submit(experiment, "", Client::Again::kStartAnother);
     ASSERT_TRUE(submitted) << submitted.error().Text();
   }
   void Leave() { coordinator_.reset(); }
@@ -100,6 +103,21 @@ TEST_F(CommandsTest, LogsOfATrainerThatSaidNothingAreEmpty) {
     EXPECT_EQ(outcome.exit_code, 0) << by;
     EXPECT_THAT(outcome.output, IsEmpty()) << by;
     if (!coordinator_) Serve();
+  }
+}
+
+TEST_F(CommandsTest, RmReturnsOnceTheFilesOfAllAreDeleted) {
+  Serve();
+  for (const char* id : {"small-1", "small-2", "small-3"}) {
+    SubmitAnother();
+    ASSERT_TRUE(Client(folder_.path()).Cancel(id));
+    for (int i = 0; i < 2000; ++i) std::ofstream(folder_.path() / id / "members" / std::to_string(i));
+  }
+  Leave();
+  EXPECT_EQ(Run("rm small-1 small-2 small-3").output,
+            "small-1 is removed.\nsmall-2 is removed.\nsmall-3 is removed.\n");
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+    EXPECT_THAT(entry.path().filename().string(), Not(HasSubstr("small-")));
   }
 }
 

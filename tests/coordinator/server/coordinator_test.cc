@@ -718,7 +718,32 @@ TEST_F(CoordinatorTest, DeleteRemovesRowsAndFiles) {
 TEST_F(CoordinatorTest, RemovalThatACrashInterruptedIsFinishedAtTheNextStart) {
   fs::create_directories(home() / ".removing-trial-1/members");
   StartCoordinator();
-  EXPECT_TRUE(Eventually([&] { return !fs::exists(home() / ".removing-trial-1"); }));
+  EXPECT_FALSE(fs::exists(home() / ".removing-trial-1"));
+}
+
+// A file that belongs to someone else, say.
+class NeverDeletes : public testing::FaultyFileSystem {
+ public:
+  using FaultyFileSystem::FaultyFileSystem;
+  Result<void> RemoveAll(const fs::path& path) override {
+    if (!path.filename().string().starts_with(".removing")) return FaultyFileSystem::RemoveAll(path);
+    return Fail(ErrorCode::kDenied, "cannot remove {}", path.string());
+  }
+};
+
+TEST_F(CoordinatorTest, DeleteWhoseFilesStayBehindSaysSo) {
+  NeverDeletes disk(PosixFileSystem());
+  CoordinatorOptions options;
+  options.home = home();
+  options.files = &disk;
+  coordinator_ = Coordinator::Start(options).value();
+  Submit(AnExperiment());
+  ASSERT_EQ(Post("/api/v1/ensembles/last/cancel").status, 200);
+  const Answer answer = testing::Request(home(), "DELETE", "/api/v1/ensembles/trial-1");
+  EXPECT_EQ(answer.status, 403);
+  EXPECT_THAT(answer.body, HasSubstr("trial-1 is removed, but not all of its files could be deleted: cannot remove"));
+  EXPECT_EQ(Get("/api/v1/ensembles/trial-1").status, 404);
+  Kill();
 }
 
 class Removal : public CoordinatorTest {

@@ -251,12 +251,13 @@ TEST_F(Files, SettingAsideAnEnsembleThatIsGoneIsNoError) {
   EXPECT_TRUE(SetEnsembleFolderAside(Disk(), folder_.path(), EnsembleId("trial-1")));
 }
 
-TEST_F(Files, RemovalFinishesWhatWasSetAsideAndNothingElse) {
+TEST_F(Files, WhatWasSetAsideIsFoundAndDeletedAndNothingElse) {
   Write("trial-1/members/x", "gone");
   Write("trial-2/members/x", "kept");
   ASSERT_TRUE(SetEnsembleFolderAside(Disk(), folder_.path(), EnsembleId("trial-1")));
-  FinishRemovals(Disk(), folder_.path());
   EXPECT_FALSE(fs::exists(folder_ / "trial-1"));
+  EXPECT_EQ(FindSetAside(Disk(), folder_.path()), std::vector{EnsembleId("trial-1")});
+  EXPECT_TRUE(DeleteSetAside(Disk(), folder_.path(), EnsembleId("trial-1")));
   EXPECT_FALSE(fs::exists(folder_ / ".removing-trial-1"));
   EXPECT_TRUE(fs::exists(folder_ / "trial-2/members/x"));
 }
