@@ -168,13 +168,21 @@ void OnCancelled(State& state, Turn& turn, const EnsembleCancelled& event) {
 }
 
 void OnStopRequested(State& state, Turn& turn) {
-  if (!std::exchange(state.stopping, true)) StopRunning(state, turn, kOnRequest);
-}
-
-void StopRunning(State& state, Turn& turn, const std::string& why) {
+  if (std::exchange(state.stopping, true)) return;
   for (auto& [id, ensemble] : state.ensembles) {
     if (ensemble.record.state != EnsembleState::kRunning || ensemble.Open() == 0) continue;
-    BringToStop(state, turn, ensemble, EnsembleState::kStopped, JobState::kStopped, why);
+    BringToStop(state, turn, ensemble, EnsembleState::kStopped, JobState::kStopped, kOnRequest);
+  }
+}
+
+void StopInterrupted(State& state, Turn& turn) {
+  for (auto& [id, ensemble] : state.ensembles) {
+    if (ensemble.record.state != EnsembleState::kRunning) continue;
+    if (ensemble.Open() == 0) {
+      End(turn, ensemble, EnsembleState::kStopped, kProcessGone);
+    } else {
+      BringToStop(state, turn, ensemble, EnsembleState::kStopped, JobState::kStopped, kProcessGone);
+    }
   }
 }
 

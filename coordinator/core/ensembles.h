@@ -11,8 +11,9 @@ void OnResumed(State& state, Turn& turn, const EnsembleResumed& event);
 void OnRemoved(State& state, Turn& turn, const EnsembleRemoved& event);
 void OnFolderRemoved(State& state, Turn& turn, const EnsembleFolderRemoved& event);
 void OnStopRequested(State& state, Turn& turn);
-// Stops every ensemble that has something to train still.
-void StopRunning(State& state, Turn& turn, const std::string& why);
+// Stops every ensemble that a process which is gone left running. Where all members had ended, too: its answer is made
+// once it is asked for.
+void StopInterrupted(State& state, Turn& turn);
 
 // Whether the event's effect lies in records now.
 enum class Drawing { kDone, kOnItsWay };

@@ -169,7 +169,7 @@ void RestoreFrom(State& state, Turn& turn, Records records) {
     if (ensemble.record.state == EnsembleState::kRemoving) OnRemoved(state, turn, {id});
   }
   ExpireWorkers(state, turn);  // with a lease of nothing, nothing stays unknown
-  if (state.settings.interrupted == Interrupted::kStop) StopRunning(state, turn, kProcessGone);
+  if (state.settings.interrupted == Interrupted::kStop) StopInterrupted(state, turn);
   for (auto& [id, ensemble] : state.ensembles) Settle(state, turn, ensemble);
   ScheduleReady(state, turn);
 }

@@ -259,12 +259,9 @@ Result<void> Api::CancelEnsemble(const HttpRequest& request, const Respond& resp
 Result<void> Api::ResumeEnsemble(const HttpRequest& request, const Respond& respond) {
   TUTTI_ASSIGN_OR_RETURN(const EnsembleRecord ensemble, FindNamed(request));
   TUTTI_RETURN_IF_ERROR(CheckOpen());
-  if (ensemble.state == EnsembleState::kRunning) {
-    respond(JsonResponse(Outcome(ensemble.id, "running")));
+  if (ensemble.state == EnsembleState::kRunning || ensemble.state == EnsembleState::kFinished) {
+    respond(JsonResponse(Outcome(ensemble.id, Name(ensemble.state))));
     return {};
-  }
-  if (ensemble.state == EnsembleState::kFinished) {
-    return Fail(ErrorCode::kConflict, "{} is finished: there is nothing to go on with", ensemble.id);
   }
   if (ensemble.state == EnsembleState::kRemoving) {
     return Fail(ErrorCode::kConflict, "{} is being removed: there is nothing to go on with", ensemble.id);

@@ -521,7 +521,8 @@ TEST(RestartThatStops, WithoutALeaseHasNothingThatIsUnknown) {
   EXPECT_THAT(stage.Asked<RemoveEnsembleFolder>(), SizeIs(1));
 }
 
-TEST(RestartThatStops, StillAnswersWhereAllMembersHadFinished) {
+// In a process that was killed while it combined.
+Stage KilledWhileCombining() {
   Stage stage(StopsWhatItFinds());
   stage.Submit({{"a"}});
   stage.Join("n1", 1);
@@ -529,8 +530,26 @@ TEST(RestartThatStops, StillAnswersWhereAllMembersHadFinished) {
   stage.FinishMember(kFirst);
   stage.Forget();
   stage.Restart();
-  EXPECT_EQ(stage.ensemble().state, EnsembleState::kRunning);
+  return stage;
+}
+
+TEST(RestartThatStops, MakesTheAnswerOnceItIsAskedFor) {
+  Stage stage = KilledWhileCombining();
+  EXPECT_EQ(stage.ensemble().state, EnsembleState::kStopped);
+  EXPECT_EQ(stage.ensemble().note, "its process is gone");
+  EXPECT_THAT(stage.Asked<Combine>(), IsEmpty());
+  stage.Restart();
+  EXPECT_EQ(stage.ensemble().state, EnsembleState::kStopped);
+  stage.Handle(EnsembleResumed{kEnsemble});
   EXPECT_THAT(stage.Asked<Combine>(), SizeIs(1));
+  stage.Handle(CombinationDone{kEnsemble, ""});
+  EXPECT_EQ(stage.ensemble().state, EnsembleState::kFinished);
+}
+
+TEST(RestartThatStops, LeavesNothingAtWorkThatHoldsUpARemoval) {
+  Stage stage = KilledWhileCombining();
+  stage.Handle(EnsembleRemoved{kEnsemble});
+  EXPECT_THAT(stage.Asked<RemoveEnsembleFolder>(), SizeIs(1));
 }
 
 TEST(Restart, JobsThatACatalogMadeAnewLacksAreThereAgain) {
