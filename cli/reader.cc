@@ -13,7 +13,11 @@ namespace {
 
 bool NobodyAnswers(const Error& error) { return error.code == ErrorCode::kUnreachable; }
 
-Result<EnsembleId> Find(const Records& records, const std::string& name) { return server::FindEnsemble(records, name); }
+Result<const EnsembleRecord*> FindRecord(const Records& records, const std::string& name) {
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, server::FindEnsemble(records, name));
+  return &*std::find_if(records.ensembles.begin(), records.ensembles.end(),
+                        [&](const EnsembleRecord& ensemble) { return ensemble.id == id; });
+}
 
 }  // namespace
 
@@ -62,23 +66,14 @@ Result<Json> Reader::Ensemble(const std::string& name) const {
   auto answer = client_.Ensemble(name);
   if (answer || !NobodyAnswers(answer.error())) return answer;
   TUTTI_ASSIGN_OR_RETURN(const Records records, ReadCatalog());
-  TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, Find(records, name));
-  std::optional<Json> results;
-  auto read = server::ReadResults(PosixFileSystem(), client_.home(), id);
-  if (read)
-    results = std::move(*read);
-  else if (read.error().code != ErrorCode::kNotFound)
-    return tl::unexpected<Error>(std::move(read.error()));
-  return server::EnsembleView(records, id, {}, results);
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleRecord* record, FindRecord(records, name));
+  return server::EnsembleView(records, record->id, {}, server::ResultsOf(PosixFileSystem(), client_.home(), *record));
 }
 
 Result<spec::EnsembleSpec> Reader::Experiment(const std::string& id) const {
   TUTTI_ASSIGN_OR_RETURN(const Records records, ReadCatalog());
-  TUTTI_ASSIGN_OR_RETURN(const EnsembleId found, Find(records, id));
-  const auto record = std::find_if(records.ensembles.begin(), records.ensembles.end(),
-                                   [&](const EnsembleRecord& ensemble) { return ensemble.id == found; });
-  TUTTI_ASSIGN_OR_RETURN(const Json json, ParseJson(record->spec));
-  return spec::EnsembleFromJson(json);
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleRecord* record, FindRecord(records, id));
+  return spec::EnsembleFromText(record->spec);
 }
 
 Result<std::optional<std::string>> Reader::FindAnswered(const spec::EnsembleSpec& spec) const {
@@ -89,7 +84,7 @@ Result<std::optional<std::string>> Reader::FindAnswered(const spec::EnsembleSpec
 }
 
 Result<const JobRecord*> Reader::FindJob(const Records& records, const JobId& job) const {
-  TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, Find(records, job.ensemble.str()));
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, server::FindEnsemble(records, job.ensemble.str()));
   const JobId wanted{id, job.name};
   const auto found = std::find_if(records.jobs.begin(), records.jobs.end(),
                                   [&](const JobRecord& record) { return record.id == wanted; });

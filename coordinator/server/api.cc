@@ -196,11 +196,7 @@ Result<void> Api::ShowEnsemble(const HttpRequest& request, const Respond& respon
   Live live = executor_.LiveOf(records);
   AnswerFromDisk(respond, [records = std::move(records), live = std::move(live), ensemble, files = here_.files,
                            home = here_.home] {
-    std::optional<Json> results;
-    if (ensemble.combined) {
-      if (auto read = ReadResults(*files, home, ensemble.id)) results = std::move(*read);
-    }
-    const auto view = EnsembleView(records, ensemble.id, live, results);
+    const auto view = EnsembleView(records, ensemble.id, live, ResultsOf(*files, home, ensemble));
     return view ? JsonResponse(*view) : ProblemResponse(view.error());
   });
   return {};

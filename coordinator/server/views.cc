@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 #include <vector>
 
-#include "coordinator/server/or_null.h"
 #include "common/hash.h"
+#include "coordinator/server/or_null.h"
 
 namespace tutti::server {
 namespace {
@@ -62,6 +61,12 @@ struct MemberRecords {
   std::vector<const AttemptRecord*> attempts;
   std::vector<const EpochRecord*> epochs;
   std::vector<const CheckpointRecord*> checkpoints;
+
+  // Of earlier attempts, what lies beyond the step from which the newest went on.
+  bool IsLost(const AttemptId& attempt, int64_t step) const {
+    if (attempts.empty() || attempts.back()->id == attempt) return false;
+    return step > attempts.back()->resumed_from_step.value_or(0);
+  }
 };
 
 std::map<std::string, MemberRecords> MembersOf(const Records& records, const EnsembleId& id) {
@@ -80,10 +85,11 @@ std::map<std::string, MemberRecords> MembersOf(const Records& records, const Ens
   return members;
 }
 
-// One line an epoch: where an epoch was trained twice, since its first end was lost, the newer attempt's.
+// One line an epoch that counts still: where one was trained twice, since its first end was lost, the newer attempt's.
 std::vector<const EpochRecord*> Curve(const MemberRecords& member) {
   std::map<int, const EpochRecord*> newest;
   for (const EpochRecord* epoch : member.epochs) {
+    if (member.IsLost(epoch->attempt, epoch->step)) continue;
     const EpochRecord*& slot = newest[epoch->epoch];
     if (slot == nullptr || slot->attempt.number < epoch->attempt.number) slot = epoch;
   }
@@ -162,7 +168,9 @@ Position PositionOf(const MemberRecords& member, const spec::MemberSpec* spec, c
     position.epoch = epoch;
     position.step = step;
   };
-  for (const CheckpointRecord* checkpoint : member.checkpoints) reach(checkpoint->epoch, checkpoint->step);
+  for (const CheckpointRecord* checkpoint : member.checkpoints) {
+    if (!member.IsLost(checkpoint->attempt, checkpoint->step)) reach(checkpoint->epoch, checkpoint->step);
+  }
   if (!curve.empty()) reach(curve.back()->epoch, curve.back()->step);
   if (live.progress) reach(live.progress->epoch, live.progress->step);
   if (spec != nullptr) AddLength(position, spec->training, StepsPerEpoch(live, curve));
@@ -231,18 +239,21 @@ bool IsOlder(const EnsembleRecord* one, const EnsembleRecord* other) {
 }  // namespace
 
 Records WithoutProcess(Records records) {
-  std::set<EnsembleId> left;
+  std::map<EnsembleId, const EnsembleRecord*> left;
   for (EnsembleRecord& ensemble : records.ensembles) {
-    if (ensemble.state != EnsembleState::kRunning) continue;
-    left.insert(ensemble.id);
-    ensemble.state = EnsembleState::kStopped;
-    ensemble.note = core::kProcessGone;
+    if (ensemble.state == EnsembleState::kRunning) {
+      ensemble.state = EnsembleState::kStopped;
+      ensemble.note = core::kProcessGone;
+    }
+    const bool stops = ensemble.state == EnsembleState::kStopped || ensemble.state == EnsembleState::kCancelled;
+    if (stops && !ensemble.ended_at) left.emplace(ensemble.id, &ensemble);
   }
   for (JobRecord& job : records.jobs) {
     const bool open = job.state == JobState::kWaiting || job.state == JobState::kRunning;
-    if (!open || !left.contains(job.id.ensemble)) continue;
-    job.state = JobState::kStopped;
-    job.reason = core::kProcessGone;
+    const auto found = left.find(job.id.ensemble);
+    if (!open || found == left.end()) continue;
+    job.state = found->second->state == EnsembleState::kCancelled ? JobState::kCancelled : JobState::kStopped;
+    job.reason = found->second->note;
   }
   return records;
 }
@@ -363,10 +374,13 @@ std::optional<int> ExitCodeOf(EnsembleState state) {
   TUTTI_CHECK(false);
 }
 
-Result<Json> ReadResults(const FileSystem& files, const std::filesystem::path& home, const EnsembleId& id) {
-  if (!IsValidId(id.str())) return Fail(ErrorCode::kInvalid, "'{}' cannot be the name of an ensemble", id);
-  TUTTI_ASSIGN_OR_RETURN(const std::string text, files.Read(home / id.str() / "results.json"));
-  return ParseJson(text);
+std::optional<Json> ResultsOf(const FileSystem& files, const std::filesystem::path& home,
+                              const EnsembleRecord& ensemble) {
+  if (!ensemble.combined || !IsValidId(ensemble.id.str())) return std::nullopt;
+  const auto text = files.Read(home / ensemble.id.str() / "results.json");
+  if (!text) return std::nullopt;
+  auto json = ParseJson(*text);
+  return json ? std::optional(std::move(*json)) : std::nullopt;
 }
 
 }  // namespace tutti::server

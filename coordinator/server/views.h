@@ -27,7 +27,7 @@ struct LiveJob {
 };
 using Live = std::map<JobId, LiveJob>;
 
-// The records of a home that no process serves: what was running there stopped with its process.
+// The records of a home that no process serves: what ran there, or was about to stop, stopped with its process.
 Records WithoutProcess(Records records);
 
 // {"ensembles": [...]}, newest first, without members.
@@ -56,7 +56,9 @@ bool IsAnswered(EnsembleState state);
 // What `tutti run` ends with: 0 finished, 5 incomplete, 1 failed or cancelled; none while it runs or is stopped.
 std::optional<int> ExitCodeOf(EnsembleState state);
 
-// The ensemble's results.json. kNotFound before its members were combined.
-Result<Json> ReadResults(const FileSystem& files, const std::filesystem::path& home, const EnsembleId& id);
+// The ensemble's results.json. Nothing before its members were combined, whatever an earlier combination has left
+// there, nor where it cannot be read: what else is known of the ensemble is shown all the same.
+std::optional<Json> ResultsOf(const FileSystem& files, const std::filesystem::path& home,
+                              const EnsembleRecord& ensemble);
 
 }  // namespace tutti::server

@@ -17,9 +17,7 @@ using testing::HasSubstr;
 class ReaderTest : public testing::Test {
  protected:
   ReaderTest() {
-    server::CoordinatorOptions options;
-    options.home = folder_.path();
-    coordinator_ = server::Coordinator::Start(std::move(options)).value();
+    Serve();
     spec::ParseInput input;
     input.text = kExperiment;
     input.file_name = "a.yaml";
@@ -27,6 +25,12 @@ class ReaderTest : public testing::Test {
     const Json experiment = spec::ToJson(spec::Parse(input).value());
     const auto submitted = Client(folder_.path()).Submit(experiment, "", Client::Again::kContinue);
     EXPECT_EQ(submitted.value().id, "small-1");
+  }
+
+  void Serve() {
+    server::CoordinatorOptions options;
+    options.home = folder_.path();
+    coordinator_ = server::Coordinator::Start(std::move(options)).value();
   }
 
   TemporaryFolder folder_;
@@ -43,9 +47,21 @@ TEST_F(ReaderTest, TellsTheSameOfACoordinatorAndOfItsCatalogAfterwards) {
   coordinator_.reset();
   ASSERT_FALSE(reader_.IsServed());
   EXPECT_EQ(reader_.Ensembles().value(), served_list);
-  const Json stored = reader_.Ensemble("last").value();
-  EXPECT_EQ(stored["id"], served["id"]);
-  EXPECT_EQ(stored["members"].size(), served["members"].size());
+  EXPECT_EQ(reader_.Ensemble("last").value(), served);
+}
+
+TEST_F(ReaderTest, ShowsTheSameResultsAsACoordinator) {
+  for (const char* results : {R"({"members": 2})", "{"}) {
+    SCOPED_TRACE(results);
+    std::ofstream(folder_.path() / "small-1" / "results.json") << results;
+    const Json served = Client(folder_.path()).Ensemble("small-1").value()["results"];
+    EXPECT_EQ(served, nullptr) << "nothing was combined";
+    coordinator_.reset();
+    const auto stored = reader_.Ensemble("small-1");
+    ASSERT_TRUE(stored) << stored.error().Text();
+    EXPECT_EQ((*stored)["results"], served);
+    Serve();
+  }
 }
 
 TEST_F(ReaderTest, WhatAGoneProcessLeftRunningIsStopped) {

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "experiments.h"
 #include "tests/support/temporary_folder.h"
 
@@ -104,6 +106,7 @@ TEST(EnsembleView, CurveTakesTheNewerAttemptWhereAnEpochWasTrainedTwice) {
   Records records = OneEnsemble();
   records.attempts = {AnAttempt("mlp-s0", 1), AnAttempt("mlp-s0", 2)};
   records.attempts[0].error = "killed";
+  records.attempts[1].resumed_from_step = 43;
   records.epochs = {AnEpoch("mlp-s0", 1, 1, 0.9), AnEpoch("mlp-s0", 1, 2, 0.8), AnEpoch("mlp-s0", 2, 2, 0.7)};
   const Json member = EnsembleView(records, kId).value()["members"][0];
   EXPECT_EQ(member["curve"], Json::parse(R"([
@@ -113,6 +116,24 @@ TEST(EnsembleView, CurveTakesTheNewerAttemptWhereAnEpochWasTrainedTwice) {
   EXPECT_EQ(member["train_seconds"], 7.5) << "what was spent, also on the epoch that was lost";
   EXPECT_EQ(member["last_error"], "killed");
   EXPECT_EQ(member["gang"], Json({"n1:2"})) << "of the newest attempt";
+}
+
+TEST(EnsembleView, AMemberThatWentBackIsWhereItWentBackTo) {
+  Records records = OneEnsemble();
+  records.jobs[1].state = JobState::kRunning;
+  records.attempts = {AnAttempt("mlp-s0", 1)};
+  records.epochs = {AnEpoch("mlp-s0", 1, 1, 0.9), AnEpoch("mlp-s0", 1, 2, 0.8), AnEpoch("mlp-s0", 1, 3, 0.7)};
+  const auto member = [&] { return EnsembleView(records, kId).value()["members"][0]; };
+  EXPECT_EQ(member()["step"], 129) << "nothing is lost yet";
+  records.attempts.push_back(AnAttempt("mlp-s0", 2));
+  EXPECT_EQ(member()["step"], 0) << "it begins anew";
+  EXPECT_EQ(member()["validation_loss"], nullptr);
+  records.attempts[1].resumed_from_step = 86;
+  EXPECT_EQ(member()["step"], 86);
+  EXPECT_EQ(member()["epoch"], 2.0);
+  EXPECT_EQ(member()["train_loss"], 0.8);
+  EXPECT_EQ(member()["curve"].size(), 2u);
+  EXPECT_EQ(member()["train_seconds"], 7.5) << "what was spent";
 }
 
 TEST(EnsembleView, TellsTheWholeLengthFromWhatIsKnown) {
@@ -229,6 +250,27 @@ TEST(WithoutProcess, WhatRanIsStoppedAndWhatEndedStays) {
   EXPECT_EQ(left.jobs[4], records.jobs[4]) << "of an ensemble that has ended";
 }
 
+TEST(WithoutProcess, WhatWasStoppingHasStopped) {
+  Records records;
+  for (const EnsembleState state : {EnsembleState::kStopped, EnsembleState::kCancelled}) {
+    EnsembleRecord ensemble;
+    ensemble.id = EnsembleId(std::string(Name(state)));
+    ensemble.state = state;
+    ensemble.note = "as asked";
+    records.ensembles.push_back(ensemble);
+    JobRecord job;
+    job.id = {ensemble.id, "mlp-s0"};
+    job.state = JobState::kRunning;
+    records.jobs.push_back(job);
+  }
+  const Records left = WithoutProcess(records);
+  EXPECT_EQ(left.ensembles, records.ensembles);
+  EXPECT_EQ(left.jobs[0].state, JobState::kStopped);
+  EXPECT_EQ(left.jobs[0].reason, "as asked");
+  EXPECT_EQ(left.jobs[1].state, JobState::kCancelled);
+  EXPECT_EQ(left.jobs[1].reason, "as asked");
+}
+
 TEST(ExitCodes, AreThoseOfTuttiRun) {
   EXPECT_EQ(ExitCodeOf(EnsembleState::kFinished), 0);
   EXPECT_EQ(ExitCodeOf(EnsembleState::kIncomplete), 5);
@@ -268,10 +310,37 @@ TEST(ProblemView, SaysWhatHappenedAndItsKind) {
             Json::parse(R"({"title": "no such thing", "status": 404, "code": "not_found"})"));
 }
 
-TEST(ReadResults, NeverLeavesTheHome) {
-  const testing::TemporaryFolder home;
-  EXPECT_EQ(ReadResults(PosixFileSystem(), home.path(), EnsembleId("../x")).error().code, ErrorCode::kInvalid);
-  EXPECT_EQ(ReadResults(PosixFileSystem(), home.path(), EnsembleId("x-1")).error().code, ErrorCode::kNotFound);
+class ResultsTest : public ::testing::Test {
+ protected:
+  ResultsTest() { record_.combined = true; }
+  std::optional<Json> Results() { return ResultsOf(PosixFileSystem(), home_.path(), record_); }
+  void Write(const std::string& text) {
+    std::filesystem::create_directories(home_ / "trial-1");
+    std::ofstream(home_ / "trial-1/results.json") << text;
+  }
+
+  const testing::TemporaryFolder home_;
+  EnsembleRecord record_ = AnEnsemble("trial-1", kNoon);
+};
+
+TEST_F(ResultsTest, AreShownOnceMembersAreCombined) {
+  Write(R"({"members": 3})");
+  EXPECT_EQ(Results(), Json({{"members", 3}}));
+  record_.combined = false;
+  EXPECT_EQ(Results(), std::nullopt) << "of an earlier combination";
+}
+
+TEST_F(ResultsTest, ThatCannotBeReadAreLeftOut) {
+  EXPECT_EQ(Results(), std::nullopt);
+  Write("{");
+  EXPECT_EQ(Results(), std::nullopt);
+}
+
+TEST_F(ResultsTest, NeverComeFromOutsideTheHome) {
+  std::filesystem::create_directories(home_ / "runs");
+  std::ofstream(home_ / "results.json") << "{}";
+  record_.id = EnsembleId("..");
+  EXPECT_EQ(ResultsOf(PosixFileSystem(), home_ / "runs", record_), std::nullopt);
 }
 
 }  // namespace
