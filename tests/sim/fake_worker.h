@@ -20,6 +20,7 @@ inline constexpr int64_t kStepsPerEpoch = 2;
 // What lies on the disk that all share.
 struct Disk {
   std::set<CheckpointKey> checkpoints;
+  std::set<CheckpointKey> damaged;
   std::map<JobId, int> highest_attempt;  // that has a folder
   std::map<AttemptId, std::vector<protocol::AttemptEvent>> events;
 };

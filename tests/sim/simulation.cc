@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "tests/coordinator/core/experiments.h"
@@ -18,12 +19,6 @@ constexpr Duration kChaosLasts = minutes(4);
 constexpr Duration kCalmLasts = minutes(60);
 constexpr Duration kHeartbeat = seconds(5);
 constexpr int kWholeComparisonEvery = 37;  // events; it costs a copy of everything
-
-core::Settings SettingsOfSimulation() {
-  core::Settings settings;
-  settings.maximum_failures = 4;
-  return settings;
-}
 
 template <typename... Handlers>
 struct Overloaded : Handlers... {
@@ -58,6 +53,7 @@ Simulation::Simulation(uint64_t seed, Mistake mistake)
                     }} {}
 
 Outcome Simulation::Run() {
+  settings_.maximum_failures = 4;
   try {
     Build();
     Live();
@@ -71,6 +67,7 @@ Outcome Simulation::Run() {
 
 void Simulation::Build() {
   one_process_ = agenda_.OneIn(4);
+  if (one_process_ && agenda_.OneIn(2)) settings_.interrupted = core::Interrupted::kStop;
   const int64_t workers = one_process_ ? 1 : agenda_.Between(1, 4);
   int64_t widest = 1;
   for (int64_t i = 1; i <= workers; ++i) {
@@ -98,16 +95,10 @@ void Simulation::Build() {
     std::optional<int> minimum;
     if (agenda_.OneIn(2)) minimum = 1;
     const core::EnsembleSubmitted submitted{ensembles_.back(), core::ExperimentOf(members, minimum), "hash"};
-    // Asked for again until it is committed, as a user does whose coordinator died.
-    auto submit = std::make_shared<std::function<void()>>();
-    *submit = [this, submitted, again = std::weak_ptr(submit)] {
-      if (!ledger_.All().ensembles.empty() && !core_) return;
-      if (core_) Handle(submitted);
-    };
-    for (int attempt = 0; attempt < 3; ++attempt) {
-      agenda_.After(agenda_.Within(seconds(1), seconds(60)), [submit] { (*submit)(); });
-    }
-    agenda_.After(kChaosLasts + seconds(30), [submit] { (*submit)(); });
+    // Asked for again and again, as a user does whose coordinator died.
+    const auto submit = [this, submitted] { Submit(submitted); };
+    for (int attempt = 0; attempt < 3; ++attempt) agenda_.After(agenda_.Within(seconds(1), seconds(60)), submit);
+    agenda_.After(kChaosLasts + seconds(30), submit);
   }
 }
 
@@ -139,7 +130,7 @@ void Simulation::Calm() {
 bool Simulation::AllEnded() const {
   if (!core_) return false;
   const auto& records = core_->records().ensembles;
-  if (records.size() != ensembles_.size()) return false;
+  if (records.size() != ensembles_.size() - removed_.size()) return false;
   const auto ended = [](const EnsembleRecord& one) { return one.ended_at && one.state != EnsembleState::kStopped; };
   if (!std::ranges::all_of(records, ended)) return false;
   return std::ranges::all_of(workers_, [](const auto& one) { return one.second.idle(); }) &&
@@ -170,6 +161,8 @@ std::string Simulation::WhatIsLeft() const {
 }
 
 void Simulation::CheckTheEnd() {
+  outcome_.removed = static_cast<int>(removed_.size());
+  outcome_.damaged = static_cast<int>(disk_.damaged.size());
   if (core_->records() != ledger_.All()) throw Violation("what was committed is not what is known");
   for (const CheckpointRecord& record : core_->records().checkpoints) {
     const CheckpointKey key{record.attempt, record.step};
@@ -206,8 +199,8 @@ void Simulation::CheckEpochs(const JobId& job) const {
 void Simulation::StartCoordinator() {
   ++outcome_.restarts;
   std::vector<core::Effect> outstanding;
-  core_ = std::make_unique<core::Core>(core::Core::Restore(SettingsOfSimulation(), Generation{++generation_},
-                                                           ledger_.All(), agenda_.now(), outstanding));
+  core_ = std::make_unique<core::Core>(
+      core::Core::Restore(settings_, Generation{++generation_}, ledger_.All(), agenda_.now(), outstanding));
   planned_tick_.reset();
   ledger_.Commit(outstanding);
   core_->CheckInvariants();
@@ -285,17 +278,23 @@ void Simulation::Perform(const core::Effect& effect) {
                  [&](const core::InspectFolders& inspect) { Answer([this, job = inspect.job] { return Look(job); }); },
                  [&](const core::RemoveCheckpoint& remove) {
                    Answer([this, key = remove.key] {
-                     disk_.checkpoints.erase(key);
-                     return core::CheckpointRemoved{key, ""};
+                     const std::string error = MaybeAnError();
+                     if (error.empty()) disk_.checkpoints.erase(key);
+                     return core::CheckpointRemoved{key, error};
                    });
                  },
-                 [&](const core::RemoveEnsembleFolder& remove) {
-                   std::erase_if(disk_.checkpoints,
-                                 [&](const CheckpointKey& key) { return key.attempt.job.ensemble == remove.id; });
-                   Answer([id = remove.id] { return core::EnsembleFolderRemoved{id, ""}; });
-                 },
+                 [&](const core::RemoveEnsembleFolder& remove) { RemoveFolder(remove.id); },
              },
              effect);
+}
+
+// Its name is taken away before the coordinator hears of it, which may die between.
+void Simulation::RemoveFolder(const EnsembleId& id) {
+  const std::string error = MaybeAnError();
+  if (error.empty()) {
+    std::erase_if(disk_.checkpoints, [&](const CheckpointKey& key) { return key.attempt.job.ensemble == id; });
+  }
+  Answer([id, error] { return core::EnsembleFolderRemoved{id, error}; });
 }
 
 void Simulation::PerformAcknowledgements(const std::vector<core::Effect>& effects) {
@@ -375,13 +374,39 @@ core::FoldersInspected Simulation::Look(const JobId& job) {
   }
   if (mistake_ != Mistake::kListensToWorkersAlone) inspected.unheard = Unheard({job, newest});
   for (const CheckpointKey& key : disk_.checkpoints) {
-    if (key.attempt != AttemptId{job, newest} || known.contains(key)) continue;
+    if (key.attempt != AttemptId{job, newest} || known.contains(key) || disk_.damaged.contains(key)) continue;
     CheckpointRecord record;
     record.attempt = key.attempt;
     record.step = key.step;
     inspected.adopted.push_back(std::move(record));
   }
+  AddUnreadable(inspected);
   return inspected;
+}
+
+// Of the checkpoints that the next attempt would go on from, the newest first, some have gone bad.
+void Simulation::AddUnreadable(core::FoldersInspected& inspected) {
+  int64_t whole = 0;  // the step from which it can go on
+  const auto checkpoints = core_->RecordsOf(inspected.job.ensemble).checkpoints;
+  for (const CheckpointRecord& record : std::views::reverse(checkpoints)) {
+    if (record.attempt.job != inspected.job || record.state != CheckpointState::kCommitted) continue;
+    const CheckpointKey key{record.attempt, record.step};
+    if (!inspected.adopted.empty()) {
+      const CheckpointRecord& adopted = inspected.adopted.back();
+      if (CheckpointKey{adopted.attempt, adopted.step} > key) {
+        whole = adopted.step;
+        break;
+      }
+    }
+    if (chaos_ == Chaos::kOn && agenda_.OneIn(10)) disk_.damaged.insert(key);
+    if (!disk_.damaged.contains(key)) {
+      whole = record.step;
+      break;
+    }
+    inspected.unreadable.push_back({key, "its hash is not the one that was recorded"});
+  }
+  // What was safe is lost after all.
+  if (!inspected.unreadable.empty()) acknowledged_steps_[inspected.job] = whole;
 }
 
 std::vector<protocol::AttemptEvent> Simulation::Unheard(const AttemptId& id) const {
@@ -542,21 +567,36 @@ void Simulation::ActAsUser() {
     case 5:
       Handle(core::EnsembleResumed{id});
       break;
+    case 6:
+      Remove(id);
+      break;
     default:
       break;
   }
   agenda_.After(agenda_.Within(seconds(5), seconds(60)), [this] { ActAsUser(); });
 }
 
+void Simulation::Submit(const core::EnsembleSubmitted& submitted) {
+  if (!removed_.contains(submitted.id)) Handle(submitted);  // a number is given once
+}
+
+void Simulation::Remove(const EnsembleId& id) {
+  Handle(core::EnsembleRemoved{id});
+  for (const EnsembleRecord& one : ledger_.All().ensembles) {
+    if (one.id == id && one.state == EnsembleState::kRemoving) removed_.insert(id);
+  }
+}
+
 void Simulation::Resume() {
   if (core_ && AllEnded()) return;
-  std::vector<EnsembleId> stopped;
+  std::vector<core::Event> wanted;
   if (core_) {
     for (const EnsembleRecord& one : core_->records().ensembles) {
-      if (one.state == EnsembleState::kStopped) stopped.push_back(one.id);
+      if (one.state == EnsembleState::kStopped) wanted.push_back(core::EnsembleResumed{one.id});
+      if (one.state == EnsembleState::kRemoving) wanted.push_back(core::EnsembleRemoved{one.id});
     }
   }
-  for (const EnsembleId& id : stopped) Handle(core::EnsembleResumed{id});
+  for (const core::Event& event : wanted) Handle(event);
   agenda_.After(seconds(20), [this] { Resume(); });
 }
 

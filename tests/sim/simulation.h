@@ -38,6 +38,8 @@ struct Outcome {
   int restarts = 0;  // of coordinators
   int replaced = 0;  // attempts beyond the first of a job
   int finished = 0;  // members
+  int removed = 0;   // ensembles
+  int damaged = 0;   // checkpoints
 };
 
 class Simulation {
@@ -75,6 +77,8 @@ class Simulation {
   void CheckProgress(const core::StartAttempt& effect) const;
   void CheckCombination(const core::Combine& effect) const;
   core::FoldersInspected Look(const JobId& job);
+  void AddUnreadable(core::FoldersInspected& inspected);
+  void RemoveFolder(const EnsembleId& id);
   std::vector<protocol::AttemptEvent> Unheard(const AttemptId& id) const;
   std::string MaybeAnError();
 
@@ -94,9 +98,12 @@ class Simulation {
   void Freeze(const WorkerId& id);
   void KillEverything();
   void ActAsUser();
+  void Submit(const core::EnsembleSubmitted& submitted);
+  void Remove(const EnsembleId& id);
   void Resume();
 
   Mistake mistake_;
+  core::Settings settings_;
   Agenda agenda_;
   Chaos chaos_ = Chaos::kOn;
   Disk disk_;
@@ -105,7 +112,8 @@ class Simulation {
   std::map<WorkerId, FakeWorker> workers_;
   std::map<WorkerId, Connection> connections_;
   std::vector<EnsembleId> ensembles_;
-  bool one_process_ = false;  // coordinator and worker die together
+  std::set<EnsembleId> removed_;  // whose removal was committed
+  bool one_process_ = false;      // coordinator and worker die together
 
   std::unique_ptr<core::Core> core_;
   int64_t generation_ = 0;

@@ -49,6 +49,8 @@ TEST_F(Cluster, EveryEnsembleEndsWhateverFails) {
     sum.restarts += outcome.restarts;
     sum.replaced += outcome.replaced;
     sum.finished += outcome.finished;
+    sum.removed += outcome.removed;
+    sum.damaged += outcome.damaged;
   }
   RecordProperty("events", sum.events);
   if (chosen != nullptr) return;
@@ -56,6 +58,8 @@ TEST_F(Cluster, EveryEnsembleEndsWhateverFails) {
   EXPECT_GT(sum.restarts, static_cast<int>(kSeeds) * 2);
   EXPECT_GT(sum.replaced, static_cast<int>(kSeeds) * 3);
   EXPECT_GT(sum.finished, static_cast<int>(kSeeds));
+  EXPECT_GT(sum.removed, static_cast<int>(kSeeds) / 10);
+  EXPECT_GT(sum.damaged, static_cast<int>(kSeeds) / 10);
 }
 
 TEST_F(Cluster, TheSameSeedMakesTheSameCourse) {
