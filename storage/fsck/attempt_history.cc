@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <system_error>
 #include <utility>
 
@@ -146,20 +147,31 @@ Result<void> AddUnannouncedPredictions(const FileSystem& files, const fs::path& 
   return {};
 }
 
-// Keeps the newest of each predictor and split, and of those the ones that are there and whole, by key.
-void KeepReadable(const FileSystem& files, const fs::path& ensemble_folder, std::vector<PredictionRecord>& rows) {
-  std::vector<PredictionRecord> kept;
+// The newest of each predictor and split, by key.
+std::vector<PredictionRecord> NewestOf(std::vector<PredictionRecord> rows) {
+  std::map<std::pair<std::string, std::string_view>, PredictionRecord> newest;
   for (PredictionRecord& row : rows) {
-    const auto samples = SamplesIn(files, ensemble_folder / row.file);
-    if (!samples) continue;
-    row.samples = *samples;
-    std::erase_if(kept, [&](const auto& old) { return old.predictor == row.predictor && old.split == row.split; });
-    kept.push_back(std::move(row));
+    const std::pair key(row.predictor, Name(row.split));
+    newest.insert_or_assign(key, std::move(row));
   }
-  std::sort(kept.begin(), kept.end(), [](const auto& a, const auto& b) {
-    return std::pair(a.predictor, Name(a.split)) < std::pair(b.predictor, Name(b.split));
-  });
-  rows = std::move(kept);
+  std::vector<PredictionRecord> chosen;
+  for (auto& [key, row] : newest) chosen.push_back(std::move(row));
+  return chosen;
+}
+
+Result<void> SetLostApart(const FileSystem& files, const fs::path& ensemble_folder, AttemptHistory& history) {
+  for (PredictionRecord& row : NewestOf(std::exchange(history.predictions, {}))) {
+    auto samples = SamplesIn(files, ensemble_folder / row.file);
+    if (samples) {
+      row.samples = *samples;
+      history.predictions.push_back(std::move(row));
+      continue;
+    }
+    const ErrorCode code = samples.error().code;
+    if (code != ErrorCode::kNotFound && code != ErrorCode::kCorrupt) return tl::unexpected(std::move(samples.error()));
+    history.lost.push_back({std::move(row), std::move(samples.error())});
+  }
+  return {};
 }
 
 // The names of the predictions' files and folders survive a power cut.
@@ -175,7 +187,7 @@ Result<void> SyncPredictions(FileSystem& files, const fs::path& ensemble_folder,
 
 }  // namespace
 
-TimePoint WrittenAt(const fs::path& path) {
+std::optional<TimePoint> WrittenAt(const fs::path& path) {
   std::error_code error;
   const auto time = fs::last_write_time(path, error);
   if (error) return {};
@@ -187,12 +199,12 @@ Result<AttemptHistory> ReadAttempt(FileSystem& files, const fs::path& ensemble_f
   AttemptHistory history;
   history.attempt.id = id;
   history.attempt.state = AttemptState::kEnded;
-  history.attempt.granted_at = WrittenAt(folder / "task.json");
+  history.attempt.granted_at = WrittenAt(folder / kTaskName).value_or(TimePoint());
   history.attempt.ended_at = WrittenAt(folder / kEventsName);
   TUTTI_RETURN_IF_ERROR(TakeCheckpoints(CheckpointStore(files, ensemble_folder), history));
   TUTTI_RETURN_IF_ERROR(TakeEvents(files, folder / kEventsName, history));
   TUTTI_RETURN_IF_ERROR(AddUnannouncedPredictions(files, ensemble_folder, history));
-  KeepReadable(files, ensemble_folder, history.predictions);
+  TUTTI_RETURN_IF_ERROR(SetLostApart(files, ensemble_folder, history));
   TUTTI_RETURN_IF_ERROR(SyncPredictions(files, ensemble_folder, history.predictions));
   return history;
 }

@@ -13,11 +13,17 @@
 
 namespace tutti::storage {
 
+struct LostPredictions {
+  PredictionRecord row;
+  Error error;  // kNotFound or kCorrupt
+};
+
 struct AttemptHistory {
   AttemptRecord attempt;  // ended, without gang: who ran it is not known any more
   std::vector<EpochRecord> epochs;
   std::vector<CheckpointRecord> checkpoints;
-  std::vector<PredictionRecord> predictions;  // of files that are there and can be read
+  std::vector<PredictionRecord> predictions;  // of files that are there and whole
+  std::vector<LostPredictions> lost;          // of those that are gone or damaged
   std::string data_hash;                      // of an inspect job that ended well
   std::optional<int64_t> finished_at;         // the step at which it said that it had finished
   std::vector<QuarantinedFolder> quarantined;
@@ -29,7 +35,7 @@ struct AttemptHistory {
 Result<AttemptHistory> ReadAttempt(FileSystem& files, const std::filesystem::path& ensemble_folder,
                                    const AttemptId& id);
 
-// When a file was written last; 1970 when it is not there.
-TimePoint WrittenAt(const std::filesystem::path& path);
+// When a file was written last; nothing when it is not there.
+std::optional<TimePoint> WrittenAt(const std::filesystem::path& path);
 
 }  // namespace tutti::storage

@@ -34,7 +34,7 @@ class EnsembleCheck {
 
   Result<void> Run() {
     TUTTI_ASSIGN_OR_RETURN(const std::vector<AttemptId> attempts, store_.Attempts(id_));
-    for (const AttemptId& attempt : attempts) newest_[attempt.job] = attempt.number;  // they come by number
+    TUTTI_RETURN_IF_ERROR(FindRunsByHand(attempts));
     for (const AttemptId& attempt : attempts) TUTTI_RETURN_IF_ERROR(CheckAttempt(attempt));
     for (const auto& [key, row] : rows_) ReportLost(*row);
     for (const PredictionRecord* row : predictions_) CheckPrediction(*row);
@@ -42,7 +42,25 @@ class EnsembleCheck {
   }
 
  private:
+  // Neither prepared by a coordinator nor with rows of it.
+  Result<void> FindRunsByHand(const std::vector<AttemptId>& attempts) {
+    for (const AttemptId& attempt : attempts) {
+      TUTTI_ASSIGN_OR_RETURN(const bool prepared, store_.IsPrepared(attempt));
+      const auto row = rows_.lower_bound(CheckpointKey{attempt, 0});
+      if (prepared || (row != rows_.end() && row->first.attempt == attempt)) {
+        newest_[attempt.job] = attempt.number;  // they come by number
+      } else {
+        by_hand_.insert(attempt);
+      }
+    }
+    return {};
+  }
+
   Result<void> CheckAttempt(const AttemptId& attempt) {
+    if (by_hand_.contains(attempt)) {
+      Report(ProblemKind::kQuarantined, folder_ / AttemptFolder(attempt), kRunByHand);
+      return {};
+    }
     auto contents = store_.Inspect(attempt);
     if (!contents && contents.error().code == ErrorCode::kNotFound) return {};  // it has just gone
     if (!contents) return tl::unexpected(std::move(contents.error()));
@@ -144,6 +162,7 @@ class EnsembleCheck {
   CheckReport& report_;
   std::map<CheckpointKey, const CheckpointRecord*> rows_;  // not yet found on disk
   std::set<AttemptId> live_;
+  std::set<AttemptId> by_hand_;
   std::vector<const PredictionRecord*> predictions_;
   std::map<JobId, int> newest_;
 };

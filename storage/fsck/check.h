@@ -26,6 +26,9 @@ std::string_view Name(ProblemKind kind);  // "row without folder"
 // True for what was promised and is lost; the others mend themselves or harm nobody.
 bool IsAlarm(ProblemKind kind);
 
+// What is said of an attempt's folder that no coordinator prepared.
+inline constexpr const char* kRunByHand = "a run by hand: no coordinator put a task.json there, and it is left alone";
+
 struct Problem {
   ProblemKind kind = ProblemKind::kDamaged;
   std::filesystem::path path;
@@ -41,8 +44,8 @@ struct CheckReport {
   int alarms() const;
 };
 
-// Changes nothing; reads every byte of every checkpoint. With a coordinator at work, checkpoints that were written
-// after `records` were read appear without row. Errors: kIo, kDenied.
+// Changes nothing; reads every byte of every checkpoint. With a coordinator at work, checkpoints
+// that were written after `records` were read appear without row. Errors: kIo, kDenied.
 Result<CheckReport> Check(FileSystem& files, const std::filesystem::path& home, const Records& records);
 
 }  // namespace tutti::storage

@@ -27,6 +27,7 @@ struct HomeUsage {
   std::vector<EnsembleUsage> ensembles;  // by id
   uint64_t catalog_bytes = 0;
   uint64_t cache_bytes = 0;  // prepared data, safe to delete
+  uint64_t other_bytes = 0;  // what cut removals left, folders without experiment, logs, and what is not ours
 };
 
 // Sizes of files, as a sum. Files that go meanwhile do not count. Errors: kNotFound for an ensemble without folder;

@@ -2,6 +2,12 @@
 
 namespace tutti::storage {
 
+Result<bool> IsThere(const FileSystem& files, const std::filesystem::path& path) {
+  auto info = files.Stat(path);
+  if (!info && info.error().code != ErrorCode::kNotFound) return tl::unexpected(std::move(info.error()));
+  return info.has_value();
+}
+
 Result<std::set<EnsembleId>> EnsembleFolders(const FileSystem& files, const std::filesystem::path& home) {
   std::set<EnsembleId> ids;
   auto entries = files.List(home);
@@ -9,7 +15,8 @@ Result<std::set<EnsembleId>> EnsembleFolders(const FileSystem& files, const std:
   if (!entries) return tl::unexpected(std::move(entries.error()));
   for (const FileInfo& entry : *entries) {
     if (!entry.is_directory || !IsValidId(entry.name)) continue;
-    if (files.Exists(home / entry.name / kResolvedExperiment)) ids.insert(EnsembleId(entry.name));
+    TUTTI_ASSIGN_OR_RETURN(const bool resolved, IsThere(files, home / entry.name / kResolvedExperiment));
+    if (resolved) ids.insert(EnsembleId(entry.name));
   }
   return ids;
 }

@@ -42,7 +42,7 @@ class EnsembleRebuild {
       return {};
     }
     TUTTI_RETURN_IF_ERROR(ReadAttempts(*jobs));
-    SetStates(*jobs);
+    TUTTI_RETURN_IF_ERROR(SetStates(*jobs));
     std::sort(jobs->begin(), jobs->end(), [](const auto& a, const auto& b) { return a.id < b.id; });
     MoveInto(result_.records.jobs, std::move(*jobs));
     result_.records.ensembles.push_back(std::move(ensemble_));
@@ -55,7 +55,7 @@ class EnsembleRebuild {
     TUTTI_ASSIGN_OR_RETURN(const Json json, ParseJson(ensemble_.spec));
     TUTTI_ASSIGN_OR_RETURN(const spec::EnsembleSpec spec, spec::EnsembleFromJson(json));
     ensemble_.spec_hash = HashText(ensemble_.spec);
-    ensemble_.submitted_at = WrittenAt(folder_ / kResolvedExperiment);
+    ensemble_.submitted_at = WrittenAt(folder_ / kResolvedExperiment).value_or(TimePoint());
     return spec::JobsOf(ensemble_.id, spec);
   }
 
@@ -70,8 +70,13 @@ class EnsembleRebuild {
             {ProblemKind::kQuarantined, folder_ / AttemptFolder(id), "its experiment has no such member: left alone"});
         continue;
       }
-      TUTTI_ASSIGN_OR_RETURN(AttemptHistory history, ReadAttempt(files_, folder_, id));
       job->attempts = std::max(job->attempts, id.number);
+      TUTTI_ASSIGN_OR_RETURN(const bool prepared, store.IsPrepared(id));
+      if (!prepared) {
+        result_.problems.push_back({ProblemKind::kQuarantined, folder_ / AttemptFolder(id), kRunByHand});
+        continue;
+      }
+      TUTTI_ASSIGN_OR_RETURN(AttemptHistory history, ReadAttempt(files_, folder_, id));
       TakeIn(*job, std::move(history));
     }
     return {};
@@ -82,7 +87,8 @@ class EnsembleRebuild {
       result_.problems.push_back({ProblemKind::kQuarantined, folder.folder, folder.reason});
     }
     for (const CheckpointRecord& checkpoint : history.checkpoints) steps_[job.id].insert(checkpoint.step);
-    if (history.finished_at) finished_at_[job.id].insert(*history.finished_at);
+    if (history.finished_at && history.lost.empty()) finished_at_[job.id].insert(*history.finished_at);
+    if (history.finished_at) lost_[job.id] = std::move(history.lost);
     if (!history.data_hash.empty()) ensemble_.data_hash = history.data_hash;
     result_.records.attempts.push_back(std::move(history.attempt));
     MoveInto(result_.records.epochs, std::move(history.epochs));
@@ -90,7 +96,7 @@ class EnsembleRebuild {
     MoveInto(result_.records.predictions, std::move(history.predictions));
   }
 
-  // A member without its last checkpoint has not finished, whatever it said.
+  // A member without its last checkpoint, or without all that it predicted, has not finished, whatever it said.
   bool HasFinished(const JobRecord& job) {
     if (job.kind == JobKind::kInspect) return ensemble_.split_drawn && !ensemble_.data_hash.empty();
     const std::set<int64_t>& steps = steps_[job.id];
@@ -98,27 +104,41 @@ class EnsembleRebuild {
     return std::any_of(finished_at.begin(), finished_at.end(), [&](int64_t step) { return steps.contains(step); });
   }
 
-  void SetStates(std::vector<JobRecord>& jobs) {
-    ensemble_.split_drawn = files_.Exists(folder_ / "split.safetensors");
+  void SayWhatIsLost(JobRecord& job) {
+    job.reason = kNote;
+    for (const auto& [row, error] : lost_[job.id]) {
+      const bool gone = error.code == ErrorCode::kNotFound;
+      result_.problems.push_back(
+          {gone ? ProblemKind::kRowWithoutFolder : ProblemKind::kDamaged, folder_ / row.file,
+           fmt::format("the predictions of {} on {} {}: {} predicts again once its ensemble is resumed",
+                       row.attempt.str(), Name(row.split), gone ? "are gone" : "are damaged", job.id.name)});
+    }
+  }
+
+  Result<void> SetStates(std::vector<JobRecord>& jobs) {
+    TUTTI_ASSIGN_OR_RETURN(ensemble_.split_drawn, IsThere(files_, folder_ / "split.safetensors"));
+    TUTTI_ASSIGN_OR_RETURN(const bool answered, IsThere(files_, folder_ / "results.json"));
     bool all_finished = true;
     for (JobRecord& job : jobs) {
       const bool finished = HasFinished(job);
       job.state = finished ? JobState::kFinished : JobState::kStopped;
-      if (!finished) job.reason = kNote;
+      if (!finished) SayWhatIsLost(job);
       all_finished = all_finished && finished;
     }
-    ensemble_.combined = all_finished && files_.Exists(folder_ / "results.json");
+    ensemble_.combined = all_finished && answered;
     ensemble_.state = ensemble_.combined ? EnsembleState::kFinished : EnsembleState::kStopped;
     ensemble_.note = kNote;
     if (ensemble_.combined) ensemble_.ended_at = WrittenAt(folder_ / "results.json");
+    return {};
   }
 
   FileSystem& files_;
   fs::path folder_;
   RebuiltRecords& result_;
   EnsembleRecord ensemble_;
-  std::map<JobId, std::set<int64_t>> steps_;        // of whole checkpoints
-  std::map<JobId, std::set<int64_t>> finished_at_;  // at which an attempt said that it had finished
+  std::map<JobId, std::set<int64_t>> steps_;            // of whole checkpoints
+  std::map<JobId, std::set<int64_t>> finished_at_;      // of attempts that said so and whose predictions are all there
+  std::map<JobId, std::vector<LostPredictions>> lost_;  // of the last attempt that said so
 };
 
 }  // namespace

@@ -106,6 +106,17 @@ TEST_F(CheckTest, AFolderWithoutRowThatIsBrokenIsQuarantined) {
   ExpectOne(ProblemKind::kQuarantined, FolderOf(kCurrent, 20), "left alone");
 }
 
+TEST_F(CheckTest, ARunByHandIsLeftAloneAndSoItIsSaid) {
+  const AttemptId by_hand{kCurrent.job, 9};
+  Train(by_hand, 30, 0.1);
+  ExpectOne(ProblemKind::kQuarantined, FolderOf(by_hand), "by hand");
+  DropRow(kCurrent, 20);
+  const CheckReport report = Run();
+  ASSERT_THAT(report.problems, SizeIs(2));
+  EXPECT_THAT(report.problems[0].text, HasSubstr("taken in before the member's next attempt"))
+      << "the newest attempt is the coordinator's";
+}
+
 TEST_F(CheckTest, AMarkedRowIsBeingDeletedWithAndWithoutItsFolder) {
   Row(kFinished, 10).state = CheckpointState::kDeleting;
   ExpectOne(ProblemKind::kMarked, FolderOf(kFinished, 10), "goes on with it");

@@ -53,6 +53,14 @@ TEST_F(DiskUsageTest, AHomeHasEnsemblesACatalogAndACache) {
   EXPECT_EQ(usage->ensembles[1].bytes, 20U);
   EXPECT_EQ(usage->catalog_bytes, 400U);
   EXPECT_EQ(usage->cache_bytes, 5000U);
+  EXPECT_EQ(usage->other_bytes, 7U);
+}
+
+TEST_F(DiskUsageTest, WhatRemovalsLeftAndFoldersWithoutExperimentCountAsOther) {
+  Write(".removing-a-1/members/m0/attempt-1/step-00000010/model.safetensors", 3000);
+  Write("b-1/members/m0/attempt-1/log.txt", 40);
+  Write("coordinator.log", 5);
+  EXPECT_EQ(MeasureHome(PosixFileSystem(), home_.path())->other_bytes, 3045U);
 }
 
 TEST_F(DiskUsageTest, ALoopOfLinksEnds) {

@@ -22,6 +22,7 @@ class HomeWithRuns : public ::testing::Test {
  protected:
   void SetUp() override {
     WriteExperiment();
+    for (const AttemptId& attempt : {kInspect, kFinished, kStopped, kCurrent}) Prepare(attempt);
     WriteInspection();
     WriteFinishedMember();
     WriteMemberInTheMiddle();
@@ -40,6 +41,9 @@ class HomeWithRuns : public ::testing::Test {
   void Say(const AttemptId& attempt, const protocol::TrainerEvent& event) const {
     Append(FolderOf(attempt) / "events.jsonl", protocol::ToJson(event).dump() + "\n");
   }
+
+  // As a coordinator does before a trainer starts.
+  void Prepare(const AttemptId& attempt) const { Append(FolderOf(attempt) / "task.json", "{}"); }
 
   std::string WritePredictions(const AttemptId& attempt, const std::string& predictor, Split split,
                                int64_t samples) const {

@@ -6,6 +6,7 @@
 #include "common/hash.h"
 #include "storage/checkpoints/adoption.h"
 #include "tests/storage/home_with_runs.h"
+#include "tests/support/faulty_file_system.h"
 
 namespace tutti::storage {
 namespace {
@@ -22,6 +23,14 @@ class RebuildTest : public HomeWithRuns {
     auto read = ReadFolders(PosixFileSystem(), home_.path());
     EXPECT_TRUE(read) << read.error().Text();
     return std::move(*read);
+  }
+  // The number of the first operation of `kind` on a path that ends with `end`.
+  static int64_t OperationOf(const testing::FaultyFileSystem& files, const std::string& kind, const std::string& end) {
+    const std::vector<std::string> log = files.log();
+    for (size_t i = 0; i < log.size(); ++i) {
+      if (log[i].starts_with(kind) && log[i].ends_with(end)) return static_cast<int64_t>(i) + 1;
+    }
+    TUTTI_CHECK(false);
   }
   static std::vector<JobState> States(const Records& records) {
     std::vector<JobState> states;
@@ -150,6 +159,89 @@ TEST_F(RebuildTest, PredictionsThatCannotBeReadAreLeftOut) {
   const Records records = Read().records;
   ASSERT_THAT(records.predictions, SizeIs(1));
   EXPECT_EQ(records.predictions[0].split, Split::kValidation);
+  EXPECT_EQ(records.jobs[1].state, JobState::kStopped) << "its next attempt predicts again";
+}
+
+TEST_F(RebuildTest, AMemberThatLostAllItsPredictionsHasNotFinished) {
+  Append(ensemble_ / "results.json", "{}");
+  Train(kCurrent, 30, 0.2);
+  Say(kCurrent, protocol::Finished{.step = 30, .train_seconds = 3});
+  fs::remove_all(FolderOf(kFinished) / "predictions");
+  const auto [records, problems] = Read();
+  EXPECT_THAT(States(records), ElementsAre(JobState::kFinished, JobState::kStopped, JobState::kFinished));
+  EXPECT_EQ(records.ensembles[0].state, EnsembleState::kStopped) << "an answer without it would not be the ensemble's";
+  ASSERT_THAT(problems, SizeIs(2));
+  EXPECT_EQ(problems[0].kind, ProblemKind::kRowWithoutFolder);
+  EXPECT_EQ(problems[0].path, FolderOf(kFinished) / "predictions/last/test.safetensors");
+  EXPECT_THAT(problems[0].text, HasSubstr("lenet5-s0 predicts again once its ensemble is resumed"));
+}
+
+TEST_F(RebuildTest, AMemberThatPredictedAgainHasFinishedThoughItsEarlierPredictionsAreLost) {
+  const AttemptId again{kFinished.job, 2};
+  Prepare(again);
+  for (const Split split : {Split::kValidation, Split::kTest}) {
+    Say(again, protocol::PredictionsWritten{.predictor = "last",
+                                            .split = split,
+                                            .file = WritePredictions(again, "last", split, 12),
+                                            .samples = 12,
+                                            .step = 30});
+  }
+  Say(again, protocol::Finished{.step = 30, .train_seconds = 3.75});
+  fs::remove_all(FolderOf(kFinished) / "predictions");
+  const auto [records, problems] = Read();
+  EXPECT_EQ(records.jobs[1].state, JobState::kFinished);
+  EXPECT_THAT(problems, IsEmpty());
+}
+
+TEST_F(RebuildTest, PredictionsThatADiskDoesNotGiveNowAreNotTakenForLost) {
+  testing::FaultyFileSystem files(PosixFileSystem());
+  ASSERT_TRUE(ReadFolders(files, home_.path()));
+  testing::FaultyFileSystem faulty(PosixFileSystem());
+  faulty.FailAt(OperationOf(files, "read", "predictions/last/test.safetensors"), ErrorCode::kIo);
+  const auto read = ReadFolders(faulty, home_.path());
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, ErrorCode::kIo);
+}
+
+TEST_F(RebuildTest, AnEnsembleWhoseExperimentTheDiskDoesNotGiveNowIsNotLeftOut) {
+  testing::FaultyFileSystem files(PosixFileSystem());
+  ASSERT_TRUE(ReadFolders(files, home_.path()));
+  testing::FaultyFileSystem faulty(PosixFileSystem());
+  faulty.FailAt(OperationOf(files, "stat", "resolved.json"), ErrorCode::kDenied);
+  const auto read = ReadFolders(faulty, home_.path());
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, ErrorCode::kDenied);
+}
+
+TEST_F(RebuildTest, ASplitThatTheDiskDoesNotGiveNowIsNotTakenForLost) {
+  testing::FaultyFileSystem files(PosixFileSystem());
+  ASSERT_TRUE(ReadFolders(files, home_.path()));
+  testing::FaultyFileSystem faulty(PosixFileSystem());
+  faulty.FailAt(OperationOf(files, "stat", "split.safetensors"), ErrorCode::kIo);
+  const auto read = ReadFolders(faulty, home_.path());
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, ErrorCode::kIo);
+}
+
+TEST_F(RebuildTest, AnAttemptThatSaidNothingHasNoTimeOfItsEnd) {
+  fs::remove(FolderOf(kCurrent) / "events.jsonl");
+  const Records records = Read().records;
+  EXPECT_FALSE(records.attempts[3].ended_at.has_value());
+  EXPECT_TRUE(records.attempts[2].ended_at.has_value());
+}
+
+TEST_F(RebuildTest, ARunByHandIsNamedAndNotTakenIn) {
+  const AttemptId by_hand{kCurrent.job, 9};
+  Train(by_hand, 30, 0.1);
+  Say(by_hand, protocol::Finished{.step = 30, .train_seconds = 3});
+  const auto [records, problems] = Read();
+  EXPECT_THAT(records.checkpoints, SizeIs(5));
+  EXPECT_THAT(records.attempts, SizeIs(4));
+  EXPECT_EQ(records.jobs[2].state, JobState::kStopped);
+  EXPECT_EQ(records.jobs[2].attempts, 9) << "its folder is not written over";
+  ASSERT_THAT(problems, SizeIs(1));
+  EXPECT_EQ(problems[0].path, FolderOf(by_hand));
+  EXPECT_THAT(problems[0].text, HasSubstr("by hand"));
 }
 
 TEST_F(RebuildTest, ADamagedCheckpointIsNamedAndNotTakenIn) {
