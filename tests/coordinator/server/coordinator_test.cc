@@ -712,12 +712,6 @@ TEST_F(CoordinatorTest, DeleteRemovesRowsAndFiles) {
   EXPECT_EQ(removed.json(), Json({{"id", id}, {"outcome", "removed"}}));
   EXPECT_FALSE(fs::exists(home() / id));
   EXPECT_EQ(Get("/api/v1/ensembles/trial-1").status, 404);
-  EXPECT_TRUE(Eventually([&] { return !fs::exists(home() / ".removing-trial-1"); }));
-}
-
-TEST_F(CoordinatorTest, RemovalThatACrashInterruptedIsFinishedAtTheNextStart) {
-  fs::create_directories(home() / ".removing-trial-1/members");
-  StartCoordinator();
   EXPECT_FALSE(fs::exists(home() / ".removing-trial-1"));
 }
 
@@ -754,6 +748,12 @@ class Removal : public CoordinatorTest {
     RunToTheEnd(AnExperiment());
     Kill();
     auto catalog = storage::Catalog::Open(PosixFileSystem(), home());
+TEST_F(CoordinatorTest, RemovalThatACrashInterruptedIsFinishedAtTheNextStart) {
+  fs::create_directories(home() / ".removing-trial-1/members");
+  StartCoordinator();
+  EXPECT_TRUE(Eventually([&] { return !fs::exists(home() / ".removing-trial-1"); }));
+}
+
     ASSERT_TRUE(catalog);
     EnsembleRecord record = catalog->Load().value().ensembles.at(0);
     record.state = EnsembleState::kRemoving;
