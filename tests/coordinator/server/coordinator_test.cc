@@ -740,6 +740,12 @@ TEST_F(CoordinatorTest, DeleteWhoseFilesStayBehindSaysSo) {
   Kill();
 }
 
+TEST_F(CoordinatorTest, RemovalThatACrashInterruptedIsFinishedAtTheNextStart) {
+  fs::create_directories(home() / ".removing-trial-1/members");
+  StartCoordinator();
+  EXPECT_TRUE(Eventually([&] { return !fs::exists(home() / ".removing-trial-1"); }));
+}
+
 class Removal : public CoordinatorTest {
  protected:
   // A finished ensemble whose removal was committed when its process was killed.
@@ -748,12 +754,6 @@ class Removal : public CoordinatorTest {
     RunToTheEnd(AnExperiment());
     Kill();
     auto catalog = storage::Catalog::Open(PosixFileSystem(), home());
-TEST_F(CoordinatorTest, RemovalThatACrashInterruptedIsFinishedAtTheNextStart) {
-  fs::create_directories(home() / ".removing-trial-1/members");
-  StartCoordinator();
-  EXPECT_TRUE(Eventually([&] { return !fs::exists(home() / ".removing-trial-1"); }));
-}
-
     ASSERT_TRUE(catalog);
     EnsembleRecord record = catalog->Load().value().ensembles.at(0);
     record.state = EnsembleState::kRemoving;
