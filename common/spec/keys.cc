@@ -110,8 +110,8 @@ std::vector<Key> MakeKeys() {
       {"training.checkpoint.keep", IntegerType{1, 1'000'000}, "2", 2, 5,
        "How many of the newest stay; the best by validation loss stays as well."},
       {"training.predict", EnumType{{"last", "best"}}, "last", "last", "best",
-       "Which weights answer: those of the end, or of the epoch with the lowest validation loss. With `best` each epoch "
-       "that is the best so far leaves a checkpoint, whatever `checkpoint.every` says."},
+       "Which weights answer: those of the end, or of the epoch with the lowest validation loss. With `best` each "
+       "epoch that is the best so far leaves a checkpoint, whatever `checkpoint.every` says."},
 
       {"members", SectionListType{}, "required", nullptr, nullptr,
        "What is trained: each entry stands for one member "
