@@ -3,14 +3,17 @@
 
 #include "worker/launch/rank.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <array>
 #include <boost/asio/io_context.hpp>
+#include <cstring>
 #include <fstream>
 #include <thread>
 
@@ -121,6 +124,13 @@ TEST(RankServer, RefusesAPathThatIsTooLongForASocket) {
   EXPECT_THAT(server.error().message, HasSubstr("shorter"));
 }
 
+sockaddr_un AddressOf(const std::filesystem::path& path) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  std::strcpy(address.sun_path, path.c_str());
+  return address;
+}
+
 // Of this process's descriptors the one that listens on `path`.
 int ListenerOn(const std::filesystem::path& path) {
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
@@ -134,13 +144,22 @@ int ListenerOn(const std::filesystem::path& path) {
 }
 
 // An agent must not spend its CPU on it: out of descriptors or memory, it would take it from the trainers.
-TEST(RankServer, WaitsAMomentWhenNobodyCanBeAccepted) {
+TEST(RankServer, WaitsAMomentWhenARankCannotBeAccepted) {
   const TemporaryFolder folder;
   boost::asio::io_context context;
   const auto server = RankServer::Listen(context, folder / "ranks.sock", {});
   ASSERT_TRUE(server);
-  ASSERT_EQ(::shutdown(ListenerOn(folder / "ranks.sock"), SHUT_RDWR), 0);  // from now on accept() fails, at once
-  EXPECT_LE(context.run_for(std::chrono::milliseconds(200)), 5U);
+  const sockaddr_un address = AddressOf(folder / "ranks.sock");
+  const OwnedDescriptor rank(::socket(AF_UNIX, SOCK_STREAM, 0));
+  ASSERT_EQ(::connect(rank.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  // Somebody waits, and accept() fails from now on.
+  const int listener = ListenerOn(folder / "ranks.sock");
+  const OwnedDescriptor kept(::dup(listener));
+  const OwnedDescriptor no_socket(::open("/dev/null", O_RDONLY));
+  ASSERT_EQ(::dup2(no_socket.get(), listener), listener);
+  const size_t tries = context.run_for(std::chrono::milliseconds(200));
+  EXPECT_GE(tries, 1U);
+  EXPECT_LE(tries, 5U);
 }
 
 }  // namespace
