@@ -50,7 +50,7 @@ class CommandsTest : public testing::Test {
     std::vector<storage::Change> changes;
     for (EnsembleRecord& ensemble : records.ensembles) {
       ensemble.state = state;
-      ensemble.ended_at = ensemble.submitted_at;
+      if (state != EnsembleState::kRunning) ensemble.ended_at = ensemble.submitted_at;
       ensemble.split_drawn = true;
       changes.emplace_back(Record(ensemble));
     }
@@ -151,6 +151,12 @@ TEST_F(CommandsTest, WhatIsToldToGoOnWithNamesTheHomeThatTheOptionNamed) {
   setenv("TUTTI_HOME", folder_.path().c_str(), 1);
   EXPECT_THAT(RunProgram("show 2>&1").output, HasSubstr("\nGo on with: tutti resume small-1\n"));
   unsetenv("TUTTI_HOME");
+}
+
+TEST_F(CommandsTest, WhatAGoneProcessWasCombiningIsStoppedForEveryCommand) {
+  EndAs(EnsembleState::kRunning, JobState::kFinished);
+  EXPECT_THAT(Run("list").output, HasSubstr("stopped"));
+  EXPECT_EQ(Run("rm small-1").output, "small-1 is removed.\n");
 }
 
 TEST_F(CommandsTest, CancelSaysWhichEnsembleWasTheLast) {
