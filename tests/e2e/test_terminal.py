@@ -87,7 +87,7 @@ def test_ctrl_c_says_what_happens_and_how_to_go_on(terminal, experiment):
     assert shown.finish(DEADLINE_S) == 130
     lines = shown.screen.text().splitlines()
     assert sum("stopping;" in line for line in lines) == 1
-    assert lines[-1] == "Go on with: tutti resume small-1"
+    assert lines[-1] == "Go on with: tutti resume small-1 --slots 2"
     assert not any("░" in line for line in lines), "what was left of the progress"
     assert shown.screen.cursor_shown
 
@@ -97,5 +97,5 @@ def test_ctrl_c_twice_ends_at_once(terminal, experiment):
     assert shown.watch(lambda text: "running" in text and "/20" in text, DEADLINE_S)
     shown.type("\x03\x03")
     assert shown.finish(30) == 130
-    assert "Go on with: tutti resume small-1" in shown.screen.text()
+    assert "Go on with: tutti resume small-1 --slots 2" in shown.screen.text()
     assert shown.screen.cursor_shown
