@@ -100,7 +100,8 @@ struct PredictionRecord {
   Split split = Split::kValidation;
   std::string file;  // relative to the ensemble's folder
   int64_t samples = 0;
-  int64_t step = 0;  // of the model that made it
+  int64_t step = 0;       // of the model that made it
+  std::string hash = {};  // XXH3-128 of the file; empty: an earlier build recorded it
   bool operator==(const PredictionRecord&) const = default;
 };
 

@@ -31,7 +31,8 @@ inline constexpr auto kFields<PredictionsWritten> = std::tuple(Field{"predictor"
                                                                Field{"split", &PredictionsWritten::split},
                                                                Field{"file", &PredictionsWritten::file},
                                                                Field{"samples", &PredictionsWritten::samples},
-                                                               Field{"step", &PredictionsWritten::step});
+                                                               Field{"step", &PredictionsWritten::step},
+                                                               LaterField{"hash", &PredictionsWritten::hash, ""});
 template <>
 inline constexpr auto kFields<Inspected> = std::tuple(
     Field{"training_samples", &Inspected::training_samples}, Field{"test_samples", &Inspected::test_samples},

@@ -13,7 +13,7 @@
 namespace tutti::protocol {
 
 // Fields that came later than the first format may be missing in events.jsonl of earlier builds: see kFields.
-inline constexpr int kTrainerEventsVersion = 2;
+inline constexpr int kTrainerEventsVersion = 3;
 
 // {"event": "started", ...}
 struct Started {
@@ -54,7 +54,8 @@ struct PredictionsWritten {
   Split split = Split::kValidation;
   std::string file;  // relative to the ensemble's folder
   int64_t samples = 0;
-  int64_t step = 0;  // of the weights that answered: a checkpoint of this attempt, or of one that it went on from
+  int64_t step = 0;       // of the weights that answered: a checkpoint of this attempt, or of one that it went on from
+  std::string hash = {};  // XXH3-128 of the file; empty: formats 1 and 2 did not say it
 };
 // Of an inspect job. `file`, relative to the ensemble's folder, is a safetensors with int64 "labels" [samples] of all
 // samples in the order of their ids: the source's training part first, then its test part.

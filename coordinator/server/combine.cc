@@ -7,6 +7,7 @@
 
 #include "common/tensors/tensor_file.h"
 #include "coordinator/server/ensemble_files.h"
+#include "storage/checkpoints/predictions.h"
 
 namespace tutti::server {
 namespace {
@@ -47,10 +48,22 @@ Result<std::map<Split, ensemble::Labels>> ReadLabels(const FileSystem& files, co
   return labels;
 }
 
+Result<ensemble::Predictions> PredictionsIn(const TensorFile& file) {
+  constexpr int64_t kAnyShape[] = {-1, -1};
+  TUTTI_ASSIGN_OR_RETURN(const auto logits, file.Get("logits", DType::kF32, kAnyShape));
+  const int64_t samples[] = {logits.shape[0]};
+  TUTTI_ASSIGN_OR_RETURN(const auto ids, file.Get("ids", DType::kI64, samples));
+  ensemble::Predictions predictions;
+  predictions.ids.assign(ids.As<int64_t>().begin(), ids.As<int64_t>().end());
+  predictions.logits = Eigen::Map<const ensemble::Logits>(logits.As<float>().data(), logits.shape[0], logits.shape[1]);
+  return predictions;
+}
+
 Result<ensemble::Predictions> ReadRecorded(const FileSystem& files, const fs::path& folder,
                                            const PredictionRecord& record) {
   TUTTI_ASSIGN_OR_RETURN(const fs::path path, FileWithin(folder, record.file));
-  return ReadPredictions(files, path);
+  TUTTI_ASSIGN_OR_RETURN(const TensorFile file, storage::ReadPredictions(files, path, record));
+  return PredictionsIn(file);
 }
 
 Result<ensemble::MemberInput> ReadMember(const FileSystem& files, const fs::path& folder,
@@ -123,15 +136,8 @@ std::vector<ChosenPredictor> ChoosePredictions(const std::vector<PredictionRecor
 }
 
 Result<ensemble::Predictions> ReadPredictions(const FileSystem& files, const fs::path& path) {
-  constexpr int64_t kAnyShape[] = {-1, -1};
   TUTTI_ASSIGN_OR_RETURN(const TensorFile file, TensorFile::Read(files, path));
-  TUTTI_ASSIGN_OR_RETURN(const auto logits, file.Get("logits", DType::kF32, kAnyShape));
-  const int64_t samples[] = {logits.shape[0]};
-  TUTTI_ASSIGN_OR_RETURN(const auto ids, file.Get("ids", DType::kI64, samples));
-  ensemble::Predictions predictions;
-  predictions.ids.assign(ids.As<int64_t>().begin(), ids.As<int64_t>().end());
-  predictions.logits = Eigen::Map<const ensemble::Logits>(logits.As<float>().data(), logits.shape[0], logits.shape[1]);
-  return predictions;
+  return PredictionsIn(file);
 }
 
 std::vector<JobId> FindLost(const FileSystem& files, const CombineRequest& request) {

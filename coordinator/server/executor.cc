@@ -311,8 +311,12 @@ void Executor::Perform(const core::Combine& effect) {
   OnDisk([files = here_.files, request = std::move(request), spec,
           provenance = Provenance(core_.RecordsOf(effect.id), effect.id)] {
     const auto combined = CombineAndWrite(*files, request, spec, provenance);
-    return core::CombinationDone{request.id, TextOf(combined),
-                                 combined ? std::vector<JobId>() : FindLost(*files, request)};
+    std::vector<JobId> lost = combined ? std::vector<JobId>() : FindLost(*files, request);
+    if (!lost.empty()) {
+      spdlog::warn("{}: {}; who lost predictions makes them again from the last checkpoint", request.id,
+                   combined.error().Text());
+    }
+    return core::CombinationDone{request.id, TextOf(combined), std::move(lost)};
   });
 }
 

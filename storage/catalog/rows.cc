@@ -126,7 +126,7 @@ void Put(SQLite::Database& database, const CheckpointRecord& r) {
 }
 
 void Put(SQLite::Database& database, const PredictionRecord& r) {
-  Execute(database, Insert("predictions", 8), r.attempt, r.predictor, Name(r.split), r.file, r.samples, r.step);
+  Execute(database, Insert("predictions", 9), r.attempt, r.predictor, Name(r.split), r.file, r.samples, r.step, r.hash);
 }
 
 void Drop(SQLite::Database& database, const EnsembleId& id) {
@@ -248,7 +248,7 @@ Result<void> Read(RowReader read, CheckpointRecord& r) {
   return read(r.attempt, r.step, r.state, r.epoch, r.folder, r.manifest_hash, r.size_bytes, r.validation_loss);
 }
 Result<void> Read(RowReader read, PredictionRecord& r) {
-  return read(r.attempt, r.predictor, r.split, r.file, r.samples, r.step);
+  return read(r.attempt, r.predictor, r.split, r.file, r.samples, r.step, r.hash);
 }
 
 // The first columns, as many as `key` names: "fashion-mnist-3/lenet5-s0/1".

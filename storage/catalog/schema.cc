@@ -48,7 +48,9 @@ INSERT INTO numbers
   WHERE stem LIKE '%-' AND length(id) > length(stem) GROUP BY 1;
 )sql";
 
-constexpr auto kMigrations = std::to_array<std::string_view>({kRecords, kNumbers});
+constexpr std::string_view kPredictionHashes = "ALTER TABLE predictions ADD COLUMN hash TEXT NOT NULL DEFAULT ''";
+
+constexpr auto kMigrations = std::to_array<std::string_view>({kRecords, kNumbers, kPredictionHashes});
 
 }  // namespace
 

@@ -327,6 +327,14 @@ Result<bool> CheckpointStore::IsPrepared(const AttemptId& attempt) const {
   return task.has_value();
 }
 
+Result<bool> CheckpointStore::IsRunByHand(const AttemptId& attempt) const {
+  TUTTI_ASSIGN_OR_RETURN(const bool prepared, IsPrepared(attempt));
+  if (prepared) return false;
+  auto entries = files_.List(ensemble_folder_ / AttemptFolder(attempt));
+  if (!entries && entries.error().code != ErrorCode::kNotFound) return tl::unexpected(std::move(entries.error()));
+  return entries && !entries->empty();
+}
+
 Result<void> CheckpointStore::Verify(const FoundCheckpoint& checkpoint) const {
   auto manifest = files_.ReadRange(checkpoint.folder / kManifestName, 0, kMaximumManifestBytes);
   if (!manifest) return tl::unexpected(std::move(manifest.error()));

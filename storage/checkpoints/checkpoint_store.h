@@ -99,6 +99,8 @@ class CheckpointStore {
   // Whether a coordinator put its task into the attempt's folder. A run by hand is not prepared: it may repeat a member
   // or try another setting, and nothing of it belongs to the member.
   Result<bool> IsPrepared(const AttemptId& attempt) const;
+  // Whether a folder without a task holds anything: an empty one was made where the disk was too full for the task.
+  Result<bool> IsRunByHand(const AttemptId& attempt) const;
   // Reads every byte and compares hashes. kCorrupt names the file.
   Result<void> Verify(const FoundCheckpoint& checkpoint) const;
   Result<FoundCheckpoint> Find(const AttemptId& attempt, int64_t step) const;

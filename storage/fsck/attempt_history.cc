@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "common/protocol/trainer_events.h"
-#include "common/tensors/tensor_file.h"
 #include "storage/checkpoints/adoption.h"
+#include "storage/checkpoints/predictions.h"
 
 namespace tutti::storage {
 namespace {
@@ -45,7 +45,8 @@ class EventReader {
                                     .split = event.split,
                                     .file = event.file,
                                     .samples = event.samples,
-                                    .step = event.step});
+                                    .step = event.step,
+                                    .hash = event.hash});
   }
   void operator()(const protocol::Inspected& event) { history_.data_hash = event.data_hash; }
   void operator()(const protocol::Failed& event) { history_.attempt.error = event.error; }
@@ -96,14 +97,6 @@ Result<void> TakeCheckpoints(const CheckpointStore& store, AttemptHistory& histo
   return {};
 }
 
-// The count of samples of a file of predictions.
-Result<int64_t> SamplesIn(const FileSystem& files, const fs::path& path) {
-  TUTTI_ASSIGN_OR_RETURN(const tensors::TensorFile file, tensors::TensorFile::Read(files, path));
-  const int64_t any_length = -1;
-  TUTTI_ASSIGN_OR_RETURN(const auto ids, file.Get("ids", tensors::DType::kI64, std::span(&any_length, 1)));
-  return ids.elements();
-}
-
 std::optional<Split> SplitOfFile(const std::string& name) {
   if (!name.ends_with(kTensorExtension)) return {};
   const auto split = ParseName<Split>(name.substr(0, name.size() - kTensorExtension.size()));
@@ -136,11 +129,12 @@ Result<void> AddUnannouncedPredictions(const FileSystem& files, const fs::path& 
     for (const FileInfo& entry : entries) {
       const auto split = SplitOfFile(entry.name);
       if (!split || IsAnnounced(history, predictor.name, *split)) continue;
+      const auto samples = CountSamples(files, ensemble_folder / relative / predictor.name / entry.name);
       history.predictions.push_back({.attempt = history.attempt.id,
                                      .predictor = predictor.name,
                                      .split = *split,
                                      .file = (relative / predictor.name / entry.name).string(),
-                                     .samples = 0,
+                                     .samples = samples.value_or(0),
                                      .step = NewestStep(history)});
     }
   }
@@ -161,15 +155,14 @@ std::vector<PredictionRecord> NewestOf(std::vector<PredictionRecord> rows) {
 
 Result<void> SetLostApart(const FileSystem& files, const fs::path& ensemble_folder, AttemptHistory& history) {
   for (PredictionRecord& row : NewestOf(std::exchange(history.predictions, {}))) {
-    auto samples = SamplesIn(files, ensemble_folder / row.file);
-    if (samples) {
-      row.samples = *samples;
+    auto whole = ReadPredictions(files, ensemble_folder / row.file, row);
+    if (whole) {
       history.predictions.push_back(std::move(row));
       continue;
     }
-    const ErrorCode code = samples.error().code;
-    if (code != ErrorCode::kNotFound && code != ErrorCode::kCorrupt) return tl::unexpected(std::move(samples.error()));
-    history.lost.push_back({std::move(row), std::move(samples.error())});
+    const ErrorCode code = whole.error().code;
+    if (code != ErrorCode::kNotFound && code != ErrorCode::kCorrupt) return tl::unexpected(std::move(whole.error()));
+    history.lost.push_back({std::move(row), std::move(whole.error())});
   }
   return {};
 }

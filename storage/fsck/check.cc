@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "storage/checkpoints/checkpoint_store.h"
+#include "storage/checkpoints/predictions.h"
 #include "storage/fsck/ensemble_folders.h"
 
 namespace tutti::storage {
@@ -37,7 +38,7 @@ class EnsembleCheck {
     TUTTI_RETURN_IF_ERROR(FindRunsByHand(attempts));
     for (const AttemptId& attempt : attempts) TUTTI_RETURN_IF_ERROR(CheckAttempt(attempt));
     for (const auto& [key, row] : rows_) ReportLost(*row);
-    for (const PredictionRecord* row : predictions_) CheckPrediction(*row);
+    for (const PredictionRecord* row : predictions_) TUTTI_RETURN_IF_ERROR(CheckPrediction(*row));
     return {};
   }
 
@@ -49,9 +50,10 @@ class EnsembleCheck {
       const auto row = rows_.lower_bound(CheckpointKey{attempt, 0});
       if (prepared || (row != rows_.end() && row->first.attempt == attempt)) {
         newest_[attempt.job] = attempt.number;  // they come by number
-      } else {
-        by_hand_.insert(attempt);
+        continue;
       }
+      TUTTI_ASSIGN_OR_RETURN(const bool by_hand, store_.IsRunByHand(attempt));
+      if (by_hand) by_hand_.insert(attempt);
     }
     return {};
   }
@@ -137,10 +139,21 @@ class EnsembleCheck {
     Report(ProblemKind::kMarked, folder_ / row.folder, "being deleted: the next start of tutti goes on with it");
   }
 
-  void CheckPrediction(const PredictionRecord& row) {
-    if (files_.Exists(folder_ / row.file)) return;
-    Report(ProblemKind::kRowWithoutFolder, folder_ / row.file,
-           fmt::format("the predictions of {} on {} were recorded and are gone", row.attempt.str(), Name(row.split)));
+  Result<void> CheckPrediction(const PredictionRecord& row) {
+    auto whole = ReadPredictions(files_, folder_ / row.file, row);
+    if (whole) return {};
+    const std::string what = fmt::format("the predictions of {} on {}", row.attempt.str(), Name(row.split));
+    const std::string remedy =
+        fmt::format("`tutti fsck --rebuild` and `tutti resume {}` make them again from the last checkpoint", id_);
+    if (whole.error().code == ErrorCode::kNotFound) {
+      Report(ProblemKind::kRowWithoutFolder, folder_ / row.file,
+             fmt::format("{} were recorded and are gone; {}", what, remedy));
+    } else if (whole.error().code == ErrorCode::kCorrupt) {
+      Report(ProblemKind::kDamaged, folder_ / row.file, fmt::format("{}: {}; {}", what, whole.error().Text(), remedy));
+    } else {
+      return tl::unexpected(std::move(whole.error()));
+    }
+    return {};
   }
 
   const CheckpointRecord* TakeRow(const CheckpointKey& key) {

@@ -44,7 +44,7 @@ struct CheckReport {
   int alarms() const;
 };
 
-// Changes nothing; reads every byte of every checkpoint. With a coordinator at work, checkpoints
+// Changes nothing; reads every byte of every checkpoint and of all predictions. With a coordinator at work, checkpoints
 // that were written after `records` were read appear without row. Errors: kIo, kDenied.
 Result<CheckReport> Check(FileSystem& files, const std::filesystem::path& home, const Records& records);
 

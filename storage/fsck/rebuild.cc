@@ -72,10 +72,11 @@ class EnsembleRebuild {
       }
       job->attempts = std::max(job->attempts, id.number);
       TUTTI_ASSIGN_OR_RETURN(const bool prepared, store.IsPrepared(id));
-      if (!prepared) {
+      TUTTI_ASSIGN_OR_RETURN(const bool by_hand, store.IsRunByHand(id));
+      if (by_hand) {
         result_.problems.push_back({ProblemKind::kQuarantined, folder_ / AttemptFolder(id), kRunByHand});
-        continue;
       }
+      if (!prepared) continue;
       TUTTI_ASSIGN_OR_RETURN(AttemptHistory history, ReadAttempt(files_, folder_, id));
       TakeIn(*job, std::move(history));
     }

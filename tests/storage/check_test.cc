@@ -117,6 +117,11 @@ TEST_F(CheckTest, ARunByHandIsLeftAloneAndSoItIsSaid) {
       << "the newest attempt is the coordinator's";
 }
 
+TEST_F(CheckTest, AnAttemptThatADiskWasTooFullToPrepareIsNoRunByHand) {
+  fs::create_directories(FolderOf({kCurrent.job, 3}));
+  EXPECT_THAT(Run().problems, IsEmpty());
+}
+
 TEST_F(CheckTest, AMarkedRowIsBeingDeletedWithAndWithoutItsFolder) {
   Row(kFinished, 10).state = CheckpointState::kDeleting;
   ExpectOne(ProblemKind::kMarked, FolderOf(kFinished, 10), "goes on with it");
@@ -136,6 +141,24 @@ TEST_F(CheckTest, PredictionsThatAreGoneAreAnAlarm) {
   const fs::path file = ensemble_ / AttemptFolder(kFinished) / "predictions/last/test.safetensors";
   fs::remove(file);
   ExpectOne(ProblemKind::kRowWithoutFolder, file, "predictions of fashion-mnist-3/lenet5-s0/attempt-1 on test");
+}
+
+TEST_F(CheckTest, AFlippedByteOfPredictionsIsAnAlarm) {
+  const fs::path file = FolderOf(kFinished) / "predictions/last/test.safetensors";
+  std::string bytes = PosixFileSystem().Read(file).value();
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  Overwrite(file, bytes);
+  ExpectOne(ProblemKind::kDamaged, file, "its bytes are not those that were written");
+}
+
+TEST_F(CheckTest, PredictionsWithoutAHashAreHeldAgainstTheirSamples) {
+  for (PredictionRecord& row : records_.predictions) row.hash.clear();  // as an earlier build recorded them
+  EXPECT_THAT(Run().problems, IsEmpty());
+  static_cast<void>(WritePredictions(kFinished, "last", Split::kTest, 11));
+  const fs::path file = FolderOf(kFinished) / "predictions/last/test.safetensors";
+  ExpectOne(ProblemKind::kDamaged, file, "11 samples instead of 12");
+  Overwrite(file, "");
+  ExpectOne(ProblemKind::kDamaged, file, "tutti fsck --rebuild");
 }
 
 TEST_F(CheckTest, AnEnsembleThatIsBeingRemovedIsNoAlarmWithAndWithoutItsFolder) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/hash.h"
 #include "common/protocol/trainer_events.h"
 #include "common/spec/parse.h"
 #include "common/tensors/tensor_file.h"
@@ -60,6 +61,16 @@ class HomeWithRuns : public ::testing::Test {
     return relative.string();
   }
 
+  void Predict(const AttemptId& attempt, const std::string& predictor, Split split, int64_t samples) const {
+    const std::string file = WritePredictions(attempt, predictor, split, samples);
+    Say(attempt, protocol::PredictionsWritten{.predictor = predictor,
+                                              .split = split,
+                                              .file = file,
+                                              .samples = samples,
+                                              .step = 30,
+                                              .hash = HashText(PosixFileSystem().Read(ensemble_ / file).value())});
+  }
+
   void Train(const AttemptId& attempt, int64_t step, double validation_loss) {
     Say(attempt, protocol::EpochDone{.epoch = static_cast<int>(step / 10),
                                      .step = step,
@@ -96,13 +107,7 @@ class HomeWithRuns : public ::testing::Test {
   void WriteFinishedMember() {
     Say(kFinished, protocol::Started{.step = 0, .total_steps = 30, .steps_per_epoch = 10});
     for (const int64_t step : {10, 20, 30}) Train(kFinished, step, 1.0 / static_cast<double>(step));
-    for (const Split split : {Split::kValidation, Split::kTest}) {
-      Say(kFinished, protocol::PredictionsWritten{.predictor = "last",
-                                                  .split = split,
-                                                  .file = WritePredictions(kFinished, "last", split, 12),
-                                                  .samples = 12,
-                                                  .step = 30});
-    }
+    for (const Split split : {Split::kValidation, Split::kTest}) Predict(kFinished, "last", split, 12);
     Say(kFinished, protocol::Finished{.step = 30, .train_seconds = 3.75});
   }
 

@@ -95,6 +95,8 @@ TEST_F(RebuildTest, AttemptsEpochsAndPredictionsComeBackFromWhatTrainersSaid) {
   EXPECT_EQ(records.predictions[1].split, Split::kValidation);
   EXPECT_EQ(records.predictions[0].samples, 12);
   EXPECT_EQ(records.predictions[0].step, 30);
+  EXPECT_EQ(records.predictions[0].hash,
+            HashText(PosixFileSystem().Read(ensemble_ / records.predictions[0].file).value()));
 }
 
 TEST_F(RebuildTest, AnEnsembleThatWasCombinedIsFinished) {
@@ -176,16 +178,22 @@ TEST_F(RebuildTest, AMemberThatLostAllItsPredictionsHasNotFinished) {
   EXPECT_THAT(problems[0].text, HasSubstr("lenet5-s0 predicts again once its ensemble is resumed"));
 }
 
+TEST_F(RebuildTest, PredictionsOfOtherBytesThanWereWrittenAreLeftOut) {
+  const fs::path file = FolderOf(kFinished) / "predictions/last/test.safetensors";
+  std::string bytes = PosixFileSystem().Read(file).value();
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  Overwrite(file, bytes);
+  const auto [records, problems] = Read();
+  EXPECT_THAT(records.predictions, SizeIs(1));
+  ASSERT_THAT(problems, SizeIs(1));
+  EXPECT_EQ(problems[0].kind, ProblemKind::kDamaged);
+  EXPECT_EQ(problems[0].path, file);
+}
+
 TEST_F(RebuildTest, AMemberThatPredictedAgainHasFinishedThoughItsEarlierPredictionsAreLost) {
   const AttemptId again{kFinished.job, 2};
   Prepare(again);
-  for (const Split split : {Split::kValidation, Split::kTest}) {
-    Say(again, protocol::PredictionsWritten{.predictor = "last",
-                                            .split = split,
-                                            .file = WritePredictions(again, "last", split, 12),
-                                            .samples = 12,
-                                            .step = 30});
-  }
+  for (const Split split : {Split::kValidation, Split::kTest}) Predict(again, "last", split, 12);
   Say(again, protocol::Finished{.step = 30, .train_seconds = 3.75});
   fs::remove_all(FolderOf(kFinished) / "predictions");
   const auto [records, problems] = Read();
@@ -228,6 +236,14 @@ TEST_F(RebuildTest, AnAttemptThatSaidNothingHasNoTimeOfItsEnd) {
   const Records records = Read().records;
   EXPECT_FALSE(records.attempts[3].ended_at.has_value());
   EXPECT_TRUE(records.attempts[2].ended_at.has_value());
+}
+
+TEST_F(RebuildTest, AnAttemptThatADiskWasTooFullToPrepareIsNoRunByHand) {
+  fs::create_directories(FolderOf({kCurrent.job, 3}));
+  const auto [records, problems] = Read();
+  EXPECT_THAT(problems, IsEmpty());
+  EXPECT_THAT(records.attempts, SizeIs(4));
+  EXPECT_EQ(records.jobs[2].attempts, 3);
 }
 
 TEST_F(RebuildTest, ARunByHandIsNamedAndNotTakenIn) {

@@ -97,10 +97,15 @@ inline Records HardRecords() {
                       .size_bytes = uint64_t{1} << 50,
                       .validation_loss = -0.5},
                      {.attempt = attempt, .step = 860, .folder = "f", .manifest_hash = "cc", .validation_loss = {}}};
-  all.predictions = {
-      {.attempt = attempt, .predictor = "best", .split = Split::kTest, .file = "p", .samples = 10000, .step = 430},
-      {.attempt = attempt, .predictor = "last", .split = Split::kCalibration, .file = "q"},
-      {.attempt = attempt, .predictor = "last", .split = Split::kValidation, .file = "r"}};
+  all.predictions = {{.attempt = attempt,
+                      .predictor = "best",
+                      .split = Split::kTest,
+                      .file = "p",
+                      .samples = 10000,
+                      .step = 430,
+                      .hash = "dd"},
+                     {.attempt = attempt, .predictor = "last", .split = Split::kCalibration, .file = "q"},
+                     {.attempt = attempt, .predictor = "last", .split = Split::kValidation, .file = "r"}};
   return all;
 }
 

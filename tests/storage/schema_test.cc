@@ -55,6 +55,9 @@ TEST(Migrate, EveryOlderFormatOpens) {
           "INSERT INTO ensembles VALUES ('fashion-mnist-3', 'finished', '{}', '', '', 1, 1, 5, NULL, ''), "
           "('fashion-mnist-12', 'finished', '{}', '', '', 1, 1, 5, NULL, ''), "
           "('nonumber', 'finished', '{}', '', '', 1, 1, 5, NULL, '')");
+      database.exec(
+          "INSERT INTO predictions (ensemble, job, number, predictor, split, file, samples, step) "
+          "VALUES ('fashion-mnist-3', 'm', 1, 'last', 'test', 'p', 10, 30)");
     }
     const auto read = Catalog::ReadNewest(PosixFileSystem(), home.path());
     ASSERT_TRUE(read) << version << ": " << read.error().Text();
@@ -62,6 +65,9 @@ TEST(Migrate, EveryOlderFormatOpens) {
     ASSERT_TRUE(catalog) << version << ": " << catalog.error().Text();
     EXPECT_EQ(catalog->Load().value().ensembles.size(), 3U);
     EXPECT_EQ(catalog->Load().value(), *read);
+    ASSERT_EQ(read->predictions.size(), 1U);
+    EXPECT_EQ(read->predictions[0].step, 30);
+    EXPECT_EQ(read->predictions[0].hash, "") << "it was recorded without one";
     if (version == 1) {
       EXPECT_EQ(catalog->HighestNumber("fashion-mnist").value(), 12);
     }

@@ -51,7 +51,7 @@ std::vector<TrainerEvent> EveryEvent() {
       EpochDone{3, 1290, 0.25, 0.3, 0.9, 0.05, 9800, 5.5},
       EpochDone{3, 1290, 0.25, std::nullopt, std::nullopt, 0.05, 9800, 5.5},
       CheckpointWritten{1290, 3.0, "members/lenet5-s0/attempt-2/step-00001290", "ff00", 1u << 31, 0.3},
-      PredictionsWritten{"best", Split::kTest, "members/x.safetensors", 10000, 1290},
+      PredictionsWritten{"best", Split::kTest, "members/x.safetensors", 10000, 1290, "aa"},
       Inspected{60000, 10000, 10, {"shirt", "bag"}, 1, 28, 28, "abc", "members/.inspect/attempt-1/labels.safetensors"},
       Failed{"loss is not finite at step 17"},
       Finished{4300, 55.5, 60.5},
@@ -178,6 +178,11 @@ TEST(TrainerEvents, LinesOfTheFirstFormatStillRead) {
   ASSERT_TRUE(finished) << finished.error().Text();
   EXPECT_EQ(std::get<Finished>(*finished).train_seconds, 2.5);
   EXPECT_EQ(std::get<Finished>(*finished).seconds, 0);
+  const auto predicted = TrainerEventFromJson(
+      ParseJson(R"({"event":"predictions_written","predictor":"last","split":"test","file":"p","samples":3,"step":9})")
+          .value());
+  ASSERT_TRUE(predicted) << predicted.error().Text();
+  EXPECT_EQ(std::get<PredictionsWritten>(*predicted).hash, "");
   EXPECT_EQ(ToJson(TrainerEvent(Started{}))["version"], kTrainerEventsVersion);
 }
 

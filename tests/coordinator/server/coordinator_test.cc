@@ -8,6 +8,7 @@
 #include <fstream>
 #include <new>
 
+#include "common/hash.h"
 #include "common/tensors/tensor_file.h"
 #include "coordinator/server/ensemble_files.h"
 #include "coordinator/server/home_socket.h"
@@ -299,7 +300,7 @@ TEST_F(CoordinatorTest, PredictionsForOtherSamplesFailTheCombinationByName) {
   worker_->Script("mlp-s2", [](FakeWorker& worker, const protocol::StartAttempt& start) {
     worker.Checkpoint(start, 100);
     worker.Predict(start);
-    // The file says less than it did: one sample is missing.
+    // Another file, announced in its place: one sample is missing.
     const auto path = start.task.folder / "predictions/last/test.safetensors";
     const std::vector<int64_t> ids = {60};
     const std::vector<float> logits = {1, 0, 0};
@@ -308,6 +309,9 @@ TEST_F(CoordinatorTest, PredictionsForOtherSamplesFailTheCombinationByName) {
         std::vector<tensors::NamedTensor>{{"ids", tensors::ViewOf<int64_t>(tensors::DType::kI64, {1}, ids)},
                                           {"logits", tensors::ViewOf<float>(tensors::DType::kF32, {1, 3}, logits)}},
         {}));
+    worker.Say(start, protocol::PredictionsWritten{"last", Split::kTest,
+                                                   path.lexically_relative(start.task.ensemble_folder).string(), 1, 100,
+                                                   HashText(PosixFileSystem().Read(path).value())});
     worker.Say(start, protocol::Finished{100, 1});
     worker.Exit(start, 0);
   });
@@ -498,9 +502,13 @@ TEST_F(CoordinatorTest, MemberWhosePredictionsAreLostMakesThemAgain) {
   GoBackToTheCombination(id);
   ASSERT_TRUE(fs::remove(home() / id / "members/mlp-s1/attempt-1/predictions/last/test.safetensors"));
   std::ofstream(home() / id / "members/mlp-s2/attempt-1/predictions/last/test.safetensors") << "other bytes";
+  const fs::path flipped = home() / id / "members/mlp-s0/attempt-1/predictions/last/validation.safetensors";
+  std::string bytes = ReadFile(flipped);
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  std::ofstream(flipped, std::ios::binary) << bytes;
   StartAll();
   ASSERT_TRUE(Becomes("finished")) << Ensemble().dump(2);
-  EXPECT_THAT(worker_->started(), UnorderedElementsAre("mlp-s1/2", "mlp-s2/2"));
+  EXPECT_THAT(worker_->started(), UnorderedElementsAre("mlp-s0/2", "mlp-s1/2", "mlp-s2/2"));
   EXPECT_EQ(worker_->start_of("mlp-s1", 2).value().task.resume_from,
             home() / id / "members/mlp-s1/attempt-1/step-00000100");
 }

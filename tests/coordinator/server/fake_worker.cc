@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "common/hash.h"
 #include "common/json.h"
 #include "common/tensors/tensor_file.h"
 #include "coordinator/server/ensemble_files.h"
@@ -277,7 +278,8 @@ void FakeWorker::Predict(const StartAttempt& start) {
     const auto path = start.task.folder / "predictions" / "last" / (std::string(name) + ".safetensors");
     WriteTensors(path, {{"ids", tensors::ViewOf<int64_t>(DType::kI64, {count}, ids)},
                         {"logits", tensors::ViewOf<float>(DType::kF32, {count, kClasses}, logits)}});
-    Say(start, protocol::PredictionsWritten{"last", part, RelativeTo(start.task, path).string(), count, 100});
+    Say(start, protocol::PredictionsWritten{"last", part, RelativeTo(start.task, path).string(), count, 100,
+                                            HashText(Files().Read(path).value())});
   }
 }
 

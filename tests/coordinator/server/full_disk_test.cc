@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <fstream>
 #include <string>
 
 #include "coordinator/server/coordinator.h"
 #include "experiments.h"
 #include "fake_worker.h"
+#include "storage/checkpoints/checkpoint_store.h"
 #include "tests/support/temporary_folder.h"
 #include "unix_client.h"
 
@@ -108,8 +110,10 @@ TEST_F(FullDisk, WhatAnEarlierAttemptLeftHalfWrittenIsRemovedBeforeTheNext) {
   StartFullFor("mlp-s1/");
   ASSERT_EQ(Submit().status, 200);
   ASSERT_EQ(EnsembleOnceEnded()["state"], "incomplete");
-  const fs::path half = home() / "trial-1/members/mlp-s1/attempt-1/.step-00000007.1";
+  const fs::path attempt = home() / "trial-1/members/mlp-s1/attempt-1";
+  const fs::path half = attempt / ".step-00000007.1";
   fs::create_directories(half);
+  std::ofstream(attempt / storage::kTaskName) << "{}";  // as if there had been room until its trainer began
   files_->MakeRoom();
   ASSERT_EQ(testing::Request(home(), "POST", "/api/v1/ensembles/last/resume").status, 200);
   EXPECT_EQ(EnsembleOnceEnded()["state"], "finished");

@@ -17,8 +17,9 @@ namespace tutti::trainer {
 std::filesystem::path PredictionsFile(const std::filesystem::path& attempt_folder, const std::string& predictor,
                                       Split split);
 
-// "logits" float32 [samples, classes] and "ids" int64 [samples]; on return it would survive a power cut.
-Result<void> WritePredictions(FileSystem& files, const std::filesystem::path& path, const at::Tensor& logits,
-                              std::span<const int64_t> ids);
+// "logits" float32 [samples, classes] and "ids" int64 [samples]; on return it would survive a power cut. Returns the
+// file's hash (common/hash.h).
+Result<std::string> WritePredictions(FileSystem& files, const std::filesystem::path& path, const at::Tensor& logits,
+                                     std::span<const int64_t> ids);
 
 }  // namespace tutti::trainer
