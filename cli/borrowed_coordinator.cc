@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "cli/home.h"
 #include "coordinator/server/coordinator.h"
 
 namespace tutti::cli {
@@ -25,7 +26,8 @@ Result<void> WithCoordinator(const std::filesystem::path& home,
   // Nobody served the home, and this process has its lock: whatever ran here before has ended with its worker.
   options.core.recovery_lease = Duration(0);
   options.core.interrupted = core::Interrupted::kStop;
-  TUTTI_ASSIGN_OR_RETURN(const auto coordinator, server::Coordinator::Start(std::move(options)));
+  const auto coordinator = server::Coordinator::Start(std::move(options));
+  if (!coordinator) return tl::unexpected(WithWaysToMakeRoom(coordinator.error(), home));
   return change(client);
 }
 

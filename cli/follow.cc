@@ -9,6 +9,7 @@
 
 #include "cli/client.h"
 #include "cli/exit_codes.h"
+#include "cli/home.h"
 #include "cli/patience.h"
 #include "cli/reader.h"
 #include "cli/render/results.h"
@@ -134,17 +135,11 @@ class Follower {
       PrintToError(kNothingBegan);
       return ExitCodeOfSignal(signals_.first());
     }
-    return EndWith(cluster_ ? cluster_->failure().value_or(error) : error);
+    return EndWith(WithWaysToMakeRoom(cluster_ ? cluster_->failure().value_or(error) : error, home_));
   }
 
   int Failed(const Error& failure) {
-    const int exit_code = EndWith(failure);
-    if (failure.code == ErrorCode::kNoSpace) {
-      PrintToError(
-          fmt::format("There is no space left for {0}; {0}/cache is safe to delete, `tutti du` and `tutti rm` help to "
-                      "make more.\n",
-                      home_.string()));
-    }
+    const int exit_code = EndWith(WithWaysToMakeRoom(failure, home_));
     PrintToError(HowToGoOn(id_));
     return exit_code;
   }

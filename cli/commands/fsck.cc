@@ -2,6 +2,7 @@
 #include "cli/command_line.h"
 #include "cli/console.h"
 #include "cli/exit_codes.h"
+#include "cli/home.h"
 #include "storage/catalog/catalog.h"
 #include "storage/fsck/check.h"
 #include "storage/fsck/rebuild.h"
@@ -45,12 +46,14 @@ Result<int> CheckHome(const std::filesystem::path& home) {
 Result<int> RebuildCatalog(const std::filesystem::path& home) {
   if (!PosixFileSystem().Exists(home)) return Fail(ErrorCode::kNotFound, "there is no home at {}", home.string());
   TUTTI_ASSIGN_OR_RETURN(const auto lock, storage::HomeLock::Acquire(home));
-  TUTTI_ASSIGN_OR_RETURN(const storage::Rebuilt rebuilt, storage::Rebuild(PosixFileSystem(), home));
-  PrintProblems(rebuilt.problems);
-  TUTTI_ASSIGN_OR_RETURN(const Records records, rebuilt.catalog.Load());
-  Print(fmt::format("generation {} of the catalog is made anew; ensembles: {}, checkpoints: {}\n",
-                    rebuilt.catalog.generation().value, records.ensembles.size(), records.checkpoints.size()));
-  return kExitDone;
+  const auto rebuilt = storage::Rebuild(PosixFileSystem(), home);
+  if (!rebuilt) return tl::unexpected(WithWaysToMakeRoom(rebuilt.error(), home));
+  PrintProblems(rebuilt->problems);
+  TUTTI_ASSIGN_OR_RETURN(const Records records, rebuilt->catalog.Load());
+  Print(fmt::format("generation {} of the catalog is made anew; ensembles: {}, checkpoints: {}, left out: {}\n",
+                    rebuilt->catalog.generation().value, records.ensembles.size(), records.checkpoints.size(),
+                    rebuilt->problems.size()));
+  return rebuilt->problems.empty() ? kExitDone : kExitFailed;
 }
 
 int CheckOrRebuild(const Options& options) {
@@ -64,7 +67,8 @@ int CheckOrRebuild(const Options& options) {
 
 void AddFileSystemCheck(CLI::App& program, Action& chosen) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command = program.add_subcommand("fsck", "Hold the catalog against every checkpoint, by hash");
+  CLI::App* command =
+      program.add_subcommand("fsck", "Hold the catalog against every checkpoint and all predictions, by hash");
   command->add_flag("--rebuild", options->rebuild, "Make the catalog anew from the folders alone");
   options->home.AddTo(*command);
   command->callback([options, &chosen] { chosen = [options] { return CheckOrRebuild(*options); }; });

@@ -5,7 +5,7 @@ namespace tutti::cli {
 std::string RenderUsage(const storage::HomeUsage& usage, Colour colour) {
   using enum Table::Align;
   Table table({kLeft, kRight, kLeft});
-  uint64_t total = usage.catalog_bytes + usage.cache_bytes;
+  uint64_t total = usage.catalog_bytes + usage.cache_bytes + usage.other_bytes;
   for (const storage::EnsembleUsage& ensemble : usage.ensembles) {
     total += ensemble.bytes;
     table.Add({ensemble.id.str(), FormatBytes(ensemble.bytes)}, Ink::kBold);
@@ -15,6 +15,7 @@ std::string RenderUsage(const storage::HomeUsage& usage, Colour colour) {
   }
   table.Add({"catalog", FormatBytes(usage.catalog_bytes)});
   table.Add({"cache", FormatBytes(usage.cache_bytes), "prepared data, safe to delete"});
+  table.Add({"other", FormatBytes(usage.other_bytes), "logs, what removals left, folders without an experiment"});
   table.Add({"all", FormatBytes(total)}, Ink::kBold);
   return table.Render(colour);
 }
@@ -28,8 +29,10 @@ Json UsageDocument(const storage::HomeUsage& usage) {
     }
     ensembles.push_back({{"id", ensemble.id.str()}, {"bytes", ensemble.bytes}, {"members", std::move(members)}});
   }
-  return {
-      {"ensembles", std::move(ensembles)}, {"catalog_bytes", usage.catalog_bytes}, {"cache_bytes", usage.cache_bytes}};
+  return {{"ensembles", std::move(ensembles)},
+          {"catalog_bytes", usage.catalog_bytes},
+          {"cache_bytes", usage.cache_bytes},
+          {"other_bytes", usage.other_bytes}};
 }
 
 }  // namespace tutti::cli

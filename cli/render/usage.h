@@ -9,10 +9,10 @@
 
 namespace tutti::cli {
 
-// Ensembles and under each its members, then catalog and cache, then the sum.
+// Ensembles and under each its members, then catalog, cache and all else, then the sum.
 std::string RenderUsage(const storage::HomeUsage& usage, Colour colour);
 
-// {"ensembles": [{"id", "bytes", "members": [{"name", "bytes"}]}], "catalog_bytes", "cache_bytes"}
+// {"ensembles": [{"id", "bytes", "members": [{"name", "bytes"}]}], "catalog_bytes", "cache_bytes", "other_bytes"}
 Json UsageDocument(const storage::HomeUsage& usage);
 
 }  // namespace tutti::cli

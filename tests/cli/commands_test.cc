@@ -176,6 +176,18 @@ TEST_F(CommandsTest, FsckLeavesAHomeAloneInWhichSomebodyTrains) {
   EXPECT_EQ(Run("fsck").exit_code, 0);
 }
 
+TEST_F(CommandsTest, ARebuildThatLeavesSomethingOutFails) {
+  Submit();
+  Leave();
+  EXPECT_EQ(Run("fsck --rebuild").exit_code, 0);
+  std::filesystem::create_directories(folder_.path() / "broken-1");
+  folder_.Write("broken-1/resolved.json", "{");
+  const Outcome outcome = Run("fsck --rebuild");
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.output, HasSubstr("broken-1/resolved.json"));
+  EXPECT_THAT(outcome.output, HasSubstr("ensembles: 1"));
+}
+
 TEST_F(CommandsTest, WhatHasFinishedIsShownWithoutACoordinatorOfItsOwn) {
   EndAs(EnsembleState::kFinished, JobState::kFinished);
   const std::string file = WriteExperiment();

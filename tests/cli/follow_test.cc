@@ -64,5 +64,15 @@ TEST_F(TrainHereTest, AnEnsembleThatCannotBeFollowedIsNotWatchedForEver) {
               AllOf(HasSubstr("there is no ensemble small-1"), HasSubstr("coordinator.log says more")));
 }
 
+TEST_F(TrainHereTest, AFullDiskIsSaidWithWhatMakesRoomWithoutAny) {
+  testing::internal::CaptureStderr();
+  TrainHere(folder_.path(), OneSlot(), Output::kText, {},
+            [](const Client&) -> Result<std::string> { return Fail(ErrorCode::kNoSpace, "no space left on device"); });
+  const std::string said = testing::internal::GetCapturedStderr();
+  const std::string cache = (folder_.path() / "cache").string();
+  EXPECT_THAT(said, HasSubstr("Delete " + cache));
+  EXPECT_LT(said.find(cache), said.find("tutti rm"));
+}
+
 }  // namespace
 }  // namespace tutti::cli

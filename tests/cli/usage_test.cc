@@ -10,6 +10,7 @@ storage::HomeUsage TwoEnsembles() {
   usage.ensembles = {{EnsembleId("a-1"), 3000, {{".inspect", 500}, {"m-s0", 2400}}}, {EnsembleId("b-1"), 1000, {}}};
   usage.catalog_bytes = 20;
   usage.cache_bytes = 55'000'000;
+  usage.other_bytes = 6'000'000;
   return usage;
 }
 
@@ -21,13 +22,15 @@ TEST(RenderUsage, ListsMembersUnderTheirEnsembleAndSumsUp) {
             "b-1          1.0 kB\n"
             "catalog        20 B\n"
             "cache       55.0 MB  prepared data, safe to delete\n"
-            "all         55.0 MB\n");
+            "other        6.0 MB  logs, what removals left, folders without an experiment\n"
+            "all         61.0 MB\n");
 }
 
 TEST(UsageDocument, CountsBytes) {
   const Json document = UsageDocument(TwoEnsembles());
   EXPECT_EQ(document["ensembles"][0]["members"][1]["bytes"], 2400);
   EXPECT_EQ(document["cache_bytes"], 55'000'000);
+  EXPECT_EQ(document["other_bytes"], 6'000'000);
 }
 
 }  // namespace
