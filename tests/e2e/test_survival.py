@@ -289,6 +289,26 @@ def test_fsck_names_a_damaged_checkpoint(tutti, experiment):
     assert "model.safetensors" in done.stdout + done.stderr
 
 
+def test_lost_predictions_are_made_again_after_a_rebuild(tutti, experiment):
+    tutti("run", experiment(), "--quiet")
+    results = tutti.show("small-1")["results"]
+    first, *_, last = sorted((tutti.home / "small-1").glob("members/*/attempt-1/predictions/*/test.safetensors"))
+    flipped = bytearray(first.read_bytes())
+    flipped[-1] ^= 1
+    first.write_bytes(flipped)
+    shutil.rmtree(last.parents[1])
+    done = tutti("fsck", status=1)
+    assert str(first) in done.stdout and str(last) in done.stdout
+    assert "predicts again" in tutti("fsck", "--rebuild", status=1).stdout
+    assert tutti.show("small-1")["state"] == "stopped"
+    tutti("resume", "small-1", "--quiet")
+    assert tutti.show("small-1")["results"] == results
+    attempts = {member["name"]: member["attempts"] for member in tutti.show("small-1")["members"]}
+    again = {file.relative_to(tutti.home).parts[2] for file in (first, last)}
+    assert attempts == {name: 2 if name in again else 1 for name in attempts}
+    tutti("fsck", "--rebuild")
+
+
 def test_damaged_catalog_says_what_to_do(tutti, experiment):
     tutti("run", experiment(), "--quiet")
     for database in (tutti.home / "catalog").glob("*/catalog.db*"):
@@ -307,6 +327,26 @@ def test_catalog_uses_its_own_generation_each_start(tutti, experiment):
     with sqlite3.connect(tutti.home / "catalog/0002/catalog.db") as catalog:
         assert catalog.execute("pragma quick_check").fetchone()[0] == "ok"
         assert catalog.execute("select count(*) from ensembles").fetchone()[0] == 2
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+def test_full_disk_has_a_way_out_that_needs_no_space(tutti, experiment):
+    tutti.home.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", tutti.home], check=True)
+    try:
+        tutti("run", experiment(), "--quiet")
+        (tutti.home / "cache").mkdir(exist_ok=True)
+        (tutti.home / "cache/prepared").write_bytes(bytes(1 << 20))
+        with (tutti.home / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError):
+            while True:
+                filler.write(bytes(1 << 12))
+        for command in (["rm", "small-1"], ["fsck", "--rebuild"], ["run", experiment(), "--new"]):
+            assert f"Delete {tutti.home}/cache" in tutti(*command, status=1).stderr
+        shutil.rmtree(tutti.home / "cache")
+        tutti("rm", "small-1")
+        assert not (tutti.home / "small-1").exists()
+    finally:
+        wait_for(lambda: subprocess.call(["umount", tutti.home]) == 0, "cannot unmount", 30)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
