@@ -1,6 +1,7 @@
 #include "cli/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdlib>
 #include <sstream>
 
@@ -8,6 +9,8 @@
 #include "cli/exit_codes.h"
 #include "cli/home.h"
 #include "cli/logging.h"
+#include "common/ids.h"
+#include "common/spec/nearest.h"
 
 namespace tutti::cli {
 namespace {
@@ -22,7 +25,7 @@ constexpr const char* kFooter =
     "ID is an ensemble's id, like fashion-mnist-1, or `last`.\n"
     "Exit codes: 0 done, 1 failed, 2 wrong usage or experiment, 3 no coordinator answers, 4 not authorised,\n"
     "5 answered with fewer members than asked for, 6 no such thing, 70 our own fault, 124 timed out,\n"
-    "130 and 143 stopped: resumable.";
+    "129, 130 and 143 stopped: resumable.";
 
 int Explain(const CLI::App& program, const CLI::ParseError& error) {
   std::ostringstream output, errors;
@@ -32,8 +35,41 @@ int Explain(const CLI::App& program, const CLI::ParseError& error) {
   return code == 0 ? kExitDone : kExitUsage;
 }
 
-// Without the word that CLI11 would add to the help.
-CLI::Validator Positive() { return CLI::Validator(CLI::PositiveNumber).description(""); }
+// No machine has more, and a slip of the finger is no request for thousands of trainers.
+constexpr int kMostThreads = 4096;
+
+// CLI11's own range speaks of floating-point limits, and of nothing where the text is no number. The empty description:
+// without the words that CLI11 would add to the help.
+CLI::Validator CountOfThreads() {
+  const auto check = [](const std::string& text) -> std::string {
+    int count = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+    if (error == std::errc() && end == text.data() + text.size() && count >= 1 && count <= kMostThreads) return "";
+    return fmt::format("'{}' is no whole number from 1 to {}", text, kMostThreads);
+  };
+  return CLI::Validator(check, "");
+}
+
+// What is wrong with the first word, where that is neither a command nor an option of the program itself.
+std::optional<std::string> ComplaintOfFirstWord(const CLI::App& program, std::string_view word) {
+  if (word.starts_with('-')) {
+    if (program.get_option_no_throw(std::string(word.substr(0, word.find('=')))) != nullptr) return std::nullopt;
+    return fmt::format("options stand after the command: tutti COMMAND {} ...", word);
+  }
+  std::vector<std::string> names;
+  for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; })) {
+    if (command->get_name() == word) return std::nullopt;
+    names.push_back(command->get_name());
+  }
+  return fmt::format("there is no command '{}'{}; `tutti --help` lists them", word, spec::Suggestion(word, names));
+}
+
+int RunChosen(const Action& chosen) {
+  const int code = chosen();
+  const auto error = OutputError();
+  if (code != kExitDone || !error) return code;
+  return EndWith(*error);
+}
 
 }  // namespace
 
@@ -45,12 +81,25 @@ int RunCommandLine(int count, const char* const* arguments) {
   program.footer(kFooter);
   Action chosen;
   for (const AddCommand add : kCommands) add(program, chosen);
+  if (count > 1) {
+    if (const auto complaint = ComplaintOfFirstWord(program, arguments[1])) {
+      return EndWith(Error{ErrorCode::kInvalid, *complaint, nullptr});
+    }
+  }
   try {
     program.parse(count, arguments);
   } catch (const CLI::ParseError& error) {
-    return Explain(program, error);
+    return RunChosen([&] { return Explain(program, error); });
   }
-  return chosen();
+  return RunChosen(chosen);
+}
+
+CLI::Option* AsEnsembleId(CLI::Option* option) {
+  const auto check = [](const std::string& text) -> std::string {
+    if (IsValidId(text)) return "";
+    return fmt::format("'{}' is no ensemble's id, like fashion-mnist-1, and not `last`", text);
+  };
+  return option->check(CLI::Validator(check, ""))->type_name("ID");
 }
 
 void HomeOption::AddTo(CLI::App& command) {
@@ -82,10 +131,10 @@ Output OutputOption::Choose() const {
 
 void SlotOptions::AddTo(CLI::App& command) {
   command.add_option("--slots", slots, "Slots that this machine lends; as many as it has CPUs for by default")
-      ->check(Positive())
+      ->check(CountOfThreads())
       ->type_name("N");
   command.add_option("--threads-per-slot", threads_per_slot, "CPU threads of a slot")
-      ->check(Positive())
+      ->check(CountOfThreads())
       ->default_str("1")
       ->type_name("N");
 }

@@ -38,6 +38,10 @@ void AddRank(CLI::App& program, Action& chosen);
 int RunCommandLine(int count, const char* const* arguments);
 
 // What subcommands share.
+
+// The argument that names ensembles: an id or `last`.
+CLI::Option* AsEnsembleId(CLI::Option* option);
+
 struct HomeOption {
   std::optional<std::string> home;
   void AddTo(CLI::App& command);

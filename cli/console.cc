@@ -4,23 +4,27 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <system_error>
 
 namespace tutti::cli {
 namespace {
 
-// False when the reader is gone.
-bool WriteAll(int descriptor, std::string_view text) {
+// 0, or the error number of the write that failed.
+int WriteAll(int descriptor, std::string_view text) {
   while (!text.empty()) {
     const ssize_t written = write(descriptor, text.data(), text.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
+    if (written < 0) return errno;
     text.remove_prefix(static_cast<size_t>(written));
   }
-  return true;
+  return 0;
 }
+
+std::atomic<int> output_error = 0;
 
 constexpr auto kInterjectDeadline = std::chrono::seconds(1);
 
@@ -32,8 +36,14 @@ bool IsDumb() {
 }  // namespace
 
 void Print(std::string_view text) {
-  static bool open = true;
-  if (open) open = WriteAll(STDOUT_FILENO, text);
+  if (output_error == 0) output_error = WriteAll(STDOUT_FILENO, text);
+}
+
+std::optional<Error> OutputError() {
+  const int error = output_error;
+  if (error == 0 || error == EPIPE) return std::nullopt;
+  return Error{ErrorCode::kIo, fmt::format("cannot write standard output: {}", std::generic_category().message(error)),
+               nullptr};
 }
 
 void PrintToError(std::string_view text) { WriteAll(STDERR_FILENO, text); }

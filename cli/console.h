@@ -13,8 +13,10 @@
 
 namespace tutti::cli {
 
-// Writes to standard output at once. When its reader is gone, this and everything after it is dropped in silence.
+// Writes to standard output at once. Once that fails, this and everything after it is dropped.
 void Print(std::string_view text);
+// What kept Print() from writing: nothing where the reader went away, who has seen all that he wanted.
+std::optional<Error> OutputError();
 // To standard error; the other adds the newline and names the program.
 void PrintToError(std::string_view text);
 void Complain(const Error& error);

@@ -14,7 +14,7 @@ inline constexpr int kExitIncomplete = 5;  // answered with fewer members than a
 inline constexpr int kExitNotFound = 6;
 inline constexpr int kExitInternal = 70;
 inline constexpr int kExitTimeout = 124;
-inline constexpr int kExitSignal = 128;  // plus the signal: 130 for SIGINT, 143 for SIGTERM and SIGUSR1
+inline constexpr int kExitSignal = 128;  // plus the signal: 129 for SIGHUP, 130 for SIGINT, 143 for SIGTERM and SIGUSR1
 
 int ExitCodeOf(ErrorCode code);
 

@@ -23,6 +23,7 @@ constexpr Duration kPoll{250};
 constexpr Duration kStopDeadline = std::chrono::seconds(75);
 constexpr const char* kStopping =
     "tutti: stopping; members write their checkpoints.\nA second signal ends them at once.\n";
+constexpr const char* kEndedAtOnce = "tutti: ended at once, without new checkpoints.\n";
 constexpr const char* kStartingStops = "tutti: stopping before training begins. A second signal ends this at once.\n";
 constexpr const char* kNothingBegan = "tutti: stopped before training began; the same command begins it.\n";
 // For a coordinator that has no trainers any more.
@@ -70,7 +71,7 @@ class Follower {
       return;
     }
     if (cluster != nullptr) cluster->KillAll();
-    display_.Interject(HowToGoOn(id));
+    display_.Interject((id.empty() ? "" : kEndedAtOnce) + HowToGoOn(id));
     _exit(ExitCodeOfSignal(signal));
   }
 

@@ -47,7 +47,7 @@ int Cancel(const Options& options) {
 void AddCancel(CLI::App& program, Action& chosen) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("cancel", "End an ensemble without an answer");
-  command->add_option("id", options->id, "The ensemble")->required()->type_name("ID");
+  AsEnsembleId(command->add_option("id", options->id, "The ensemble"))->required();
   options->home.AddTo(*command);
   command->callback([options, &chosen] { chosen = [options] { return Cancel(*options); }; });
 }

@@ -92,7 +92,7 @@ int Resume(const Options& options) {
 void AddResume(CLI::App& program, Action& chosen) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("resume", "Go on with an ensemble that stopped, failed or was cancelled");
-  command->add_option("id", options->id, "The ensemble, the newest by default")->type_name("ID");
+  AsEnsembleId(command->add_option("id", options->id, "The ensemble, the newest by default"));
   options->home.AddTo(*command);
   options->slots.AddTo(*command);
   options->output.AddFormatTo(*command);

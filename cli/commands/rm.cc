@@ -36,7 +36,7 @@ int Remove(const Options& options) {
 void AddRemove(CLI::App& program, Action& chosen) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("rm", "Remove ensembles that have ended, with all their files");
-  command->add_option("id", options->ids, "The ensembles")->required()->type_name("ID");
+  AsEnsembleId(command->add_option("id", options->ids, "The ensembles"))->required();
   options->home.AddTo(*command);
   command->callback([options, &chosen] { chosen = [options] { return Remove(*options); }; });
 }

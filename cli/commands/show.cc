@@ -28,7 +28,7 @@ int Show(const Options& options) {
 void AddShow(CLI::App& program, Action& chosen) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("show", "Show an ensemble: its members, and what it is worth");
-  command->add_option("id", options->id, "The ensemble, the newest by default")->type_name("ID");
+  AsEnsembleId(command->add_option("id", options->id, "The ensemble, the newest by default"));
   options->home.AddTo(*command);
   options->output.AddFormatTo(*command);
   command->callback([options, &chosen] { chosen = [options] { return Show(*options); }; });

@@ -42,7 +42,7 @@ int Watch(const Options& options) {
 void AddWatch(CLI::App& program, Action& chosen) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("watch", "Watch an ensemble that another terminal trains");
-  command->add_option("id", options->id, "The ensemble, the newest by default")->type_name("ID");
+  AsEnsembleId(command->add_option("id", options->id, "The ensemble, the newest by default"));
   options->home.AddTo(*command);
   command->callback([options, &chosen] { chosen = [options] { return Watch(*options); }; });
 }

@@ -48,6 +48,35 @@ TEST(CommandLine, WrongUsageIsExit2AndGoesToStandardError) {
   }
 }
 
+TEST(CommandLine, SaysWhatIsWrongWithTheFirstWord) {
+  EXPECT_THAT(RunProgram("rnu a.yaml 2>&1").output, AllOf(HasSubstr("no command 'rnu'"), HasSubstr("'run'")));
+  EXPECT_THAT(RunProgram("--home there list 2>&1").output, HasSubstr("options stand after the command"));
+}
+
+TEST(CommandLine, CountsAreWholeNumbersWithinReason) {
+  for (const char* count : {"0", "-1", "two", "1.5", "4097", "99999999999", "''"}) {
+    const Outcome outcome = RunProgram(fmt::format("run a.yaml --slots {} 2>&1", count));
+    EXPECT_EQ(outcome.exit_code, 2) << count;
+    EXPECT_THAT(outcome.output, HasSubstr("no whole number from 1 to 4096")) << count;
+  }
+}
+
+TEST(CommandLine, WhatCannotBeAnIdIsSaidBeforeAnythingIsAsked) {
+  for (const char* command : {"rm ''", "cancel ''", "show ..", "resume small-1/members", "watch 'a b'"}) {
+    const Outcome outcome = RunProgram(fmt::format("{} 2>&1", command));
+    EXPECT_EQ(outcome.exit_code, 2) << command;
+    EXPECT_THAT(outcome.output, HasSubstr("is no ensemble's id")) << command;
+  }
+}
+
+TEST(CommandLine, OutputThatCannotBeWrittenIsAnError) {
+  for (const char* command : {"--help", "list --help", "--version"}) {
+    const Outcome outcome = RunProgram(fmt::format("{} 2>&1 >/dev/full", command));
+    EXPECT_EQ(outcome.exit_code, 1) << command;
+    EXPECT_THAT(outcome.output, HasSubstr("cannot write standard output: No space left on device")) << command;
+  }
+}
+
 TEST(CommandLine, AMemberIsNamedByEnsembleAndMember) {
   for (const char* name : {"small-1", "small-1/", "/lenet5-s0"}) {
     const Outcome outcome = RunProgram(fmt::format("why {} 2>&1", name));
@@ -131,7 +160,6 @@ TEST(EmptyHome, IsListedAsEmptyAndHasNothingToShow) {
 }
 
 TEST(ClosedPipe, EndsQuietly) {
-  EXPECT_THAT(RunProgram("--help 2>&1 >/dev/full").output, IsEmpty());
   EXPECT_THAT(RunProgram("--help 2>&1 | true").output, IsEmpty());
 }
 

@@ -103,10 +103,10 @@ class Tutti:
         assert done.returncode == status, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
-    def start(self, *arguments):
+    def start(self, *arguments, **options):
         output = open(self.folder / f"output-{len(self.started)}.txt", "w+")
         process = subprocess.Popen([self.program, *map(str, arguments)], stdout=output, stderr=subprocess.STDOUT,
-                                   cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL)
+                                   cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, **options)
         process.output = lambda: Path(output.name).read_text()
         self.started.append(process)
         return process

@@ -5,8 +5,9 @@ import subprocess
 from conftest import build_folder
 
 
-def install(prefix):
-    subprocess.run(["cmake", "--install", build_folder(), "--prefix", prefix], check=True, capture_output=True, timeout=120)
+def install(prefix, *options):
+    subprocess.run(["cmake", "--install", build_folder(), "--prefix", prefix, *options], check=True, capture_output=True,
+                   timeout=120)
 
 
 def test_installed_tree_can_be_moved_and_finds_its_trainer_beside_itself(tutti, tmp_path, experiment):
@@ -26,3 +27,13 @@ def test_installed_tree_can_be_moved_and_finds_its_trainer_beside_itself(tutti, 
     (moved / "bin/tutti-trainer").unlink()
     done = tutti("run", file, "--new", status=6)
     assert "tutti-trainer" in done.stderr, done.stderr
+
+
+def test_tree_with_libtorch_needs_no_clone(tmp_path):
+    install(tmp_path / "prefix")
+    install(tmp_path / "prefix", "--component", "libtorch")
+    moved = (tmp_path / "prefix").rename(tmp_path / "moved")
+    linked = subprocess.run(["ldd", moved / "bin/tutti-trainer"], capture_output=True, text=True, check=True).stdout
+    places = [line.split(" => ")[1] for line in linked.splitlines() if "libtorch" in line or "libc10" in line]
+    assert places and all(place.startswith(str(moved)) for place in places), linked
+    subprocess.run([moved / "bin/tutti-trainer", "--help"], check=True, capture_output=True, timeout=60)

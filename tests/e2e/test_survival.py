@@ -165,7 +165,8 @@ def test_finished_member_is_not_trained_again(tutti, long_experiment):
     assert finished and all(attempts[name] == 1 for name in finished)
 
 
-@pytest.mark.parametrize("sent, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)])
+@pytest.mark.parametrize("sent, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143),
+                                          (signal.SIGHUP, 129)])
 def test_one_signal_checkpoints_and_says_how_to_go_on(tutti, long_experiment, undisturbed, sent, status):
     expected = reference(undisturbed, tutti, long_experiment)
     process = tutti.start("run", long_experiment, "--slots", 2)
@@ -232,14 +233,38 @@ def test_slow_checkpoint_is_waited_for_after_a_signal(tutti, long_experiment):
     assert '"stopped_early"' in events.splitlines()[-1], "it was killed"
 
 
+def test_signal_to_process_and_group_is_one_request(tutti, long_experiment):
+    process = tutti.start("run", long_experiment, "--slots", 2)
+    wait_for(lambda: any(member["step"] for member in (tutti.try_show("small-1") or {}).get("members", [])), "no step")
+    process.send_signal(signal.SIGTERM)  # as `timeout` sends it: to its child, and then to all of its group
+    time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 143, process.output()
+    running = [member for member in tutti.show("small-1")["members"] if member["step"]]
+    assert running and all(member["checkpoints"] for member in running)
+    events = [file.read_text().splitlines()[-1] for file in
+              (tutti.home / "small-1/members").glob("[!.]*/attempt-*/events.jsonl")]
+    assert events and all('"stopped_early"' in line for line in events), "they were ended without their checkpoints"
+
+
+def test_nohup_is_respected(tutti, experiment):
+    file = experiment(members="[{model: {name: mlp, hidden: [8]}, seeds: 1}]", epochs=20)
+    process = tutti.start("run", file, "--slots", 1, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    wait_for(lambda: trainers(tutti), "no trainer runs")
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(timeout=60) == 0, process.output()
+
+
 def test_two_signals_end_at_once(tutti, long_experiment):
     process = tutti.start("run", long_experiment, "--slots", 2)
     pid, _ = wait_for(lambda: trainers(tutti), "no trainer runs")[0]
     os.kill(pid, signal.SIGSTOP)  # this one cannot answer the polite request
     process.send_signal(signal.SIGINT)
     wait_for(lambda: "stopping; members write their checkpoints" in process.output(), "the first signal was not heard")
+    time.sleep(0.6)  # sooner it would count as the same request
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=20) == 130
+    assert "without" in process.output() and "checkpoint" in process.output()
     wait_for(lambda: not processes_of(tutti.home), "processes left", 10)
 
 
