@@ -1,12 +1,13 @@
 """Every command of README and docs runs as it is written, in the order in which a page gives them.
 
-A page's ```sh blocks run in one folder, with `tutti` on the PATH and the repository's configs beside them; those
+A page's ```sh blocks, line by line, and its ```python blocks, whole, run in one folder, with `tutti` on the PATH and the repository's configs beside them; those
 experiments read a small part of the real data here, and train briefly. Lines that start with `scripts/`, `bench/` or
 `sudo` change this machine or train for long: that what they name is there is checked instead.
 """
 
 import os
 import re
+import shlex
 import stat
 import subprocess
 import sys
@@ -19,13 +20,16 @@ sys.path.insert(0, str(ROOT / "tests/e2e"))
 from conftest import FASHION_MNIST, build_folder, read_idx, write_idx  # noqa: E402
 
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 NOT_RUN_HERE = ("scripts/", "bench/", "git clone", ".venv/bin/python bench/")
 DEADLINE_S = 300
 
 
 def commands_of(page):
-    for block in BLOCK.findall((ROOT / page).read_text()):
+    for language, block in BLOCK.findall((ROOT / page).read_text()):
+        if language == "python":
+            yield f"{shlex.quote(sys.executable)} -c {shlex.quote(block)}"
+            continue
         for line in block.replace("\\\n", " ").splitlines():
             line = line.split("  #")[0].strip()
             if line and not line.startswith("#"):
