@@ -49,6 +49,24 @@ TEST_F(Inspecting, WritesTheLabelsOfAllSamplesInTheOrderOfTheirIds) {
   EXPECT_THAT(labels->As<int64_t>(), ElementsAre(0, 1, 2, 0, 1, 2, 2, 0));
 }
 
+TEST_F(Inspecting, RefusesALabelThatWouldInventClasses) {
+  std::string labels("\0\1\2\0\310\2", 6);
+  WriteBytes(task_.data.path / kTrainLabels, IdxOf({6}, labels));
+  const auto inspected = Inspect(task_);
+  ASSERT_FALSE(inspected.has_value());
+  EXPECT_EQ(inspected.error().code, ErrorCode::kCorrupt);
+  EXPECT_THAT(inspected.error().Text(),
+              testing::AllOf(testing::HasSubstr("label is 200"), testing::HasSubstr("197 have no sample"),
+                             testing::HasSubstr("1 sample has it, the first is sample 4")));
+}
+
+TEST_F(Inspecting, TakesLabelsThatCountFromOne) {
+  WriteBytes(task_.data.path / kTrainLabels, IdxOf({6}, "\1\2\3\1\2\3"));
+  const auto inspected = Inspect(task_);
+  ASSERT_TRUE(inspected.has_value()) << inspected.error().Text();
+  EXPECT_EQ(inspected->classes, 4);
+}
+
 TEST_F(Inspecting, PassesOnWhatIsWrongWithTheSource) {
   fs::remove(task_.data.path / kTrainLabels);
   const auto inspected = Inspect(task_);
