@@ -74,10 +74,14 @@ class Posix : public FileSystem {
   Result<std::string> Read(const fs::path& path) const override { return ReadRange(path, 0, UINT64_MAX); }
 
   Result<std::string> ReadRange(const fs::path& path, uint64_t offset, uint64_t length) const override {
-    TUTTI_ASSIGN_OR_RETURN(OwnedDescriptor descriptor, OpenPath(path, O_RDONLY, "cannot open"));
     struct stat status;
+    if (::stat(path.c_str(), &status) != 0) return FailPath("cannot open", path);
+    if (!S_ISREG(status.st_mode)) {
+      return Fail(ErrorCode::kInvalid, "cannot read {}: it is {}, no regular file", path.string(),
+                  S_ISDIR(status.st_mode) ? "a folder" : "a pipe or a device");
+    }
+    TUTTI_ASSIGN_OR_RETURN(OwnedDescriptor descriptor, OpenPath(path, O_RDONLY, "cannot open"));
     if (::fstat(descriptor.get(), &status) != 0) return FailPath("cannot read", path);
-    if (S_ISDIR(status.st_mode)) return Fail(ErrorCode::kIo, "cannot read {}: it is a directory", path.string());
     const uint64_t size = static_cast<uint64_t>(status.st_size);
     const uint64_t wanted = offset >= size ? 0 : std::min(length, size - offset);
     std::string contents(wanted, '\0');

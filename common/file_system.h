@@ -30,7 +30,8 @@ struct FileInfo {
   uint64_t size_bytes = 0;
 };
 
-// Thread-safe. Errors: kNotFound, kExists, kNoSpace, kDenied, kIo, each naming the path.
+// Thread-safe. Errors: kNotFound, kExists, kNoSpace, kDenied, kIo, each naming the path; kInvalid where something is to
+// be read that is no regular file (a folder, a pipe, a device), which is not opened: it might never answer.
 class FileSystem {
  public:
   virtual ~FileSystem() = default;

@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "common/printable.h"
+
 namespace tutti {
 
 std::string_view Name(ErrorCode code) {
@@ -40,7 +42,7 @@ std::string_view Name(ErrorCode code) {
 std::string Error::Text() const {
   std::string text = message;
   for (const Error* error = cause.get(); error != nullptr; error = error->cause.get()) text += ": " + error->message;
-  return text;
+  return Printable(text);
 }
 
 tl::unexpected<Error> FailErrno(int system_errno, std::string_view what) {

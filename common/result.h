@@ -35,7 +35,7 @@ struct Error {
   std::string message;
   std::shared_ptr<const Error> cause;
 
-  // The message followed by those of its causes.
+  // The message followed by those of its causes, fit to be shown: control characters in it are written out.
   std::string Text() const;
 };
 

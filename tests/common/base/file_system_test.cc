@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/support/faulty_file_system.h"
@@ -56,6 +57,17 @@ TEST_F(FileSystemTest, RangesEndWithTheFile) {
   EXPECT_EQ(files_.ReadRange(folder_ / "a", 10, 1).value(), "");
   EXPECT_EQ(files_.ReadRange(folder_ / "a", UINT64_MAX, 1).value(), "");
   EXPECT_EQ(files_.ReadRange(folder_ / "a", 5, UINT64_MAX).value(), "56789");
+}
+
+// Opening a pipe would wait for its writer, for ever where there is none.
+TEST_F(FileSystemTest, OnlyRegularFilesAreRead) {
+  ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0600), 0);
+  for (const fs::path& path : {folder_ / "pipe", folder_.path(), fs::path("/dev/zero")}) {
+    const auto read = files_.Read(path);
+    ASSERT_FALSE(read) << path;
+    EXPECT_EQ(read.error().code, ErrorCode::kInvalid);
+    EXPECT_THAT(read.error().message, HasSubstr(path.string()));
+  }
 }
 
 TEST_F(FileSystemTest, ListsByNameWithSizes) {
@@ -119,7 +131,7 @@ TEST_F(FileSystemTest, ErrorsNameTheirPath) {
 }
 
 TEST_F(FileSystemTest, AFolderIsNoFile) {
-  EXPECT_EQ(files_.Read(folder_.path()).error().code, ErrorCode::kIo);
+  EXPECT_EQ(files_.Read(folder_.path()).error().code, ErrorCode::kInvalid);
   EXPECT_FALSE(files_.Create(folder_.path()));
   Write(folder_ / "a", "");
   EXPECT_FALSE(files_.List(folder_ / "a"));

@@ -292,6 +292,17 @@ TEST(CacheLock, WaitsNoLongerThanItsPatience) {
   EXPECT_THAT(second.error().Text(), HasSubstr(path.string()));
 }
 
+// It would be waited for, for ever.
+TEST_F(ImagesInCache, APipeInTheDataFolderIsRefused) {
+  const fs::path pipe = source() / kTrainImages;
+  fs::remove(pipe);
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const Result<Images> images = OpenImages(SourceAt(source()), std::nullopt, cache());
+  ASSERT_FALSE(images.has_value());
+  EXPECT_EQ(images.error().code, ErrorCode::kInvalid);
+  EXPECT_THAT(images.error().Text(), HasSubstr(pipe.string() + ": it is a pipe or a device, no regular file"));
+}
+
 TEST(CacheLock, IsFreeOnceItsHolderIsGone) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "lock";
