@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "common/printable.h"
+
 namespace tutti::spec {
 namespace {
 
@@ -12,8 +14,8 @@ constexpr const char* kMore = "there are more mistakes than these; correct them 
 }  // namespace
 
 std::string Diagnostic::Text() const {
-  if (line > 0) return fmt::format("{}:{}:{}: {}", file, line, column, message);
-  return file.empty() ? message : fmt::format("{}: {}", file, message);
+  if (line > 0) return Printable(fmt::format("{}:{}:{}: {}", file, line, column, message));
+  return Printable(file.empty() ? message : fmt::format("{}: {}", file, message));
 }
 
 int Problems::AddSource(std::string name) {
@@ -49,7 +51,7 @@ std::string Problems::Messages() const {
   std::string text;
   for (const auto& [position, message] : found_) text += (text.empty() ? "" : ". ") + message;
   if (more_) text += std::string(". ") + kMore;
-  return text;
+  return Printable(text);
 }
 
 }  // namespace tutti::spec

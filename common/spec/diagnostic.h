@@ -9,8 +9,9 @@
 
 namespace tutti::spec {
 
-// What is wrong; what is allowed. Lines and columns count from 1, columns in characters; both are 0 where there is no
-// such place (an override of the command line, JSON).
+// What is wrong; what is allowed. Both names and messages hold text as it was written; Text() and Messages() are fit to
+// be shown: control characters in them are written out. Lines and columns count from 1, columns in characters; both are
+// 0 where there is no such place (an override of the command line, JSON).
 struct Diagnostic {
   std::string file;
   int line = 0;

@@ -25,13 +25,18 @@ Json OrWord(const std::optional<Value>& value, const char* word) {
 std::string_view UnitWord(CheckpointSpec::Unit unit) {
   switch (unit) {
     case CheckpointSpec::Unit::kEpochs:
-      return "epochs";
+      return "epoch";
     case CheckpointSpec::Unit::kSteps:
-      return "steps";
+      return "step";
     case CheckpointSpec::Unit::kMinutes:
-      return "minutes";
+      return "minute";
   }
   return "";
+}
+
+// "1 epoch", "500 steps"
+std::string IntervalText(const CheckpointSpec& checkpoint) {
+  return fmt::format("{} {}{}", checkpoint.every, UnitWord(checkpoint.unit), checkpoint.every == 1 ? "" : "s");
 }
 
 Json ToJson(const SlotsSpec& slots) {
@@ -59,8 +64,7 @@ Json ToJson(const TrainingSpec& training) {
           {"schedule", ChoiceToJson(ChoiceKind::kSchedule, training.schedule)},
           {"label_smoothing", training.label_smoothing},
           {"clip_norm", OrWord(training.clip_norm, "none")},
-          {"checkpoint",
-           {{"every", fmt::format("{} {}", checkpoint.every, UnitWord(checkpoint.unit))}, {"keep", checkpoint.keep}}},
+          {"checkpoint", {{"every", IntervalText(checkpoint)}, {"keep", checkpoint.keep}}},
           {"predict", training.predict == TrainingSpec::Predict::kLast ? "last" : "best"}};
 }
 

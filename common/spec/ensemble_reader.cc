@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <map>
 #include <set>
 
@@ -110,12 +111,17 @@ std::optional<PartSize> AsPart(const Node& node, int64_t least_count) {
   return fraction && *fraction > 0 && *fraction < 1 ? std::optional<PartSize>(*fraction) : std::nullopt;
 }
 
-// Text where a count or a fraction stands is a path, which the design foresees for other sources.
+// "held/out", "~", "test.csv"; no number that went wrong: ".nan", "1.5".
+bool LooksLikePath(const Node& node) {
+  if (!node.IsScalar() || node.scalar.empty()) return false;
+  const bool letter = std::isalpha(static_cast<unsigned char>(node.scalar.front())) != 0;
+  return node.scalar.find_first_of(letter ? "/~$." : "/~$") != std::string::npos;
+}
+
+// A path where a count or a fraction stands, which the design foresees for other sources.
 void RefusePart(const Section& data, std::string_view key) {
   const Node& node = *data.Get(key);
-  if (!node.IsScalar() || AsNumber(node) || node.scalar.find_first_of("/.~$") == std::string::npos) {
-    return data.Refuse(key);
-  }
+  if (!LooksLikePath(node)) return data.Refuse(key);
   data.problems().Add(node.position, fmt::format("{} is a path ('{}'), which source idx does not take; allowed: {}",
                                                  data.PathOf(key), node.scalar, data.Allowed(key)));
 }
@@ -354,30 +360,47 @@ std::vector<Seed> ReadSeeds(const Section& section) {
   return counted;
 }
 
-std::optional<int> AsSlotCount(const Node* node) {
-  const std::optional<int64_t> count = node == nullptr ? std::nullopt : AsInteger(*node);
-  if (!count || *count < 1 || *count > kMostSlots) return std::nullopt;
-  return static_cast<int>(*count);
+constexpr IntegerType kSlotCount{1, kMostSlots};
+
+std::optional<int> ReadSlotBound(const Section& section, std::string_view key) {
+  const Node& slots = *section.Get("slots");
+  const Node* node = slots.Get(key);
+  const std::string path = fmt::format("{}.{}", section.PathOf("slots"), key);
+  if (node == nullptr) {
+    section.problems().Add(slots.position, fmt::format("{} is missing; allowed: {}", path, DescribeType(kSlotCount)));
+    return std::nullopt;
+  }
+  const auto count = ReadValue(kSlotCount, *node, path, section.problems());
+  return count ? std::optional<int>(count->get<int>()) : std::nullopt;
+}
+
+// {min: 1, max: 4}
+SlotsSpec ReadElasticSlots(const Section& section) {
+  const Node& node = *section.Get("slots");
+  const std::array<std::string, 2> known = {"min", "max"};
+  for (const Entry& entry : node.entries) {
+    if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
+    section.problems().Add(entry.key_position, fmt::format("unknown key '{}' in members[].slots{}; allowed: min, max",
+                                                           entry.key, Suggestion(entry.key, known)));
+  }
+  const std::optional<int> min = ReadSlotBound(section, "min");
+  const std::optional<int> max = ReadSlotBound(section, "max");
+  if (!min || !max) return {};
+  if (*min <= *max) return {*min, *max};
+  section.problems().Add(node.position,
+                         fmt::format("members[].slots has min {} above max {}; allowed: min at most max", *min, *max));
+  return {};
 }
 
 SlotsSpec ReadSlots(const Section& section) {
   const Node* node = section.Get("slots");
   if (node == nullptr) return {};
-  const std::optional<int> fixed = AsSlotCount(node);
-  if (fixed) return {*fixed, *fixed};
-  const std::optional<int> min = AsSlotCount(node->Get("min"));
-  const std::optional<int> max = AsSlotCount(node->Get("max"));
-  if (min && max && *min <= *max && node->entries.size() == 2) return {*min, *max};
-  const auto stranger = std::find_if(node->entries.begin(), node->entries.end(),
-                                     [](const Entry& entry) { return entry.key != "min" && entry.key != "max"; });
-  if (stranger != node->entries.end()) {
-    const std::array<std::string, 2> known = {"min", "max"};
-    section.problems().Add(stranger->key_position,
-                           fmt::format("unknown key '{}' in members[].slots{}; allowed: min, max", stranger->key,
-                                       Suggestion(stranger->key, known)));
-  } else {
-    section.Refuse("slots");
+  if (node->IsMap()) return ReadElasticSlots(section);
+  const std::optional<int64_t> count = AsInteger(*node);
+  if (count && *count >= kSlotCount.minimum && *count <= kSlotCount.maximum) {
+    return {static_cast<int>(*count), static_cast<int>(*count)};
   }
+  section.Refuse("slots");
   return {};
 }
 
@@ -490,12 +513,21 @@ std::vector<MemberSpec> ReadMembers(const Node& node, const Defaults& defaults, 
   return members.Take();
 }
 
+bool HasValidation(const DataSpec& data) { return data.validation != PartSize(int64_t{0}); }
+
+// Members answer together on validation and on test; on calibration nothing is measured.
+void CheckIsAnswered(const DataSpec& data, const Node& node, Problems& problems) {
+  if (HasValidation(data) || !std::holds_alternative<DataSpec::NoTest>(data.test)) return;
+  problems.Add(std::max(PositionOf(node, "validation"), PositionOf(node, "test")),
+               "data.validation is 0 and data.test is none, so that the members would have nothing to answer together; "
+               "allowed: samples in one of them at least");
+}
+
 void CheckAgainstData(const EnsembleSpec& spec, const Node& members, Problems& problems) {
-  const bool no_validation = spec.data.validation == PartSize(int64_t{0});
   const auto wants_best = [](const MemberSpec& member) {
     return member.training.predict == TrainingSpec::Predict::kBest;
   };
-  if (!no_validation || !std::any_of(spec.members.begin(), spec.members.end(), wants_best)) return;
+  if (HasValidation(spec.data) || !std::any_of(spec.members.begin(), spec.members.end(), wants_best)) return;
   problems.Add(members.position,
                "training.predict is 'best' but data.validation is 0; allowed: 'last', or samples held "
                "back for validation");
@@ -576,7 +608,10 @@ EnsembleSpec ReadEnsemble(const Node& node, const ResolvePath& resolve, Problems
   EnsembleSpec spec;
   CheckVersion(root);
   spec.name = ReadEnsembleName(root);
-  if (const Node* data = root.Required("data")) spec.data = ReadData(*data, resolve, problems);
+  if (const Node* data = root.Required("data")) {
+    spec.data = ReadData(*data, resolve, problems);
+    CheckIsAnswered(spec.data, *data, problems);
+  }
   const Defaults defaults = ReadDefaults(root);
   if (const Node* members = root.Required("members")) {
     spec.members = ReadMembers(*members, defaults, problems);

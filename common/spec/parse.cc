@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/input_file.h"
 #include "common/spec/merge.h"
 #include "common/spec/reader.h"
 #include "common/spec/yaml.h"
@@ -51,8 +52,15 @@ void ApplyOverride(const std::string& text, Node& root, Problems& problems) {
   if (value) Override(root, std::string_view(text).substr(0, equals), std::move(*value), position, problems);
 }
 
-ParseResult Unreadable(const std::filesystem::path& file, const std::string& why) {
-  return tl::unexpected(std::vector<Diagnostic>{{file.string(), 0, 0, why}});
+tl::unexpected<std::vector<Diagnostic>> Unreadable(const std::string& why) {
+  return tl::unexpected(std::vector<Diagnostic>{{"", 0, 0, why}});
+}
+
+// Where relative paths in a file start.
+std::filesystem::path BaseFolderOf(const std::filesystem::path& file, const std::filesystem::path& current) {
+  const std::filesystem::path folder = (current / file).lexically_normal().parent_path();
+  const bool has_none = folder == "/dev" || folder == "/dev/fd" || folder.string().starts_with("/proc/");
+  return has_none ? current : folder;
 }
 
 }  // namespace
@@ -68,18 +76,18 @@ ParseResult Parse(const ParseInput& input) {
   return spec;
 }
 
-ParseResult ParseFile(const FileSystem& files, const std::filesystem::path& file,
-                      const std::vector<std::string>& overrides, const Environment& environment) {
-  const Result<FileInfo> info = files.Stat(file);
-  if (!info) return Unreadable(file, info.error().Text());
-  if (info->is_directory) return Unreadable(file, "a folder; allowed: an experiment file");
+tl::expected<ExperimentFile, std::vector<Diagnostic>> ParseFile(const std::filesystem::path& file,
+                                                                const std::vector<std::string>& overrides,
+                                                                const Environment& environment) {
   // One byte more than an experiment may have is enough to refuse it.
-  const Result<std::string> text = files.ReadRange(file, 0, kLargestExperimentBytes + 1);
-  if (!text) return Unreadable(file, text.error().Text());
+  Result<std::string> text = ReadInput(file, kLargestExperimentBytes + 1);
+  if (!text) return Unreadable(text.error().Text());
   std::error_code error;
-  const std::filesystem::path absolute = std::filesystem::absolute(file, error);
-  if (error) return Unreadable(file, fmt::format("the current folder is unknown: {}", error.message()));
-  return Parse({*text, file.string(), absolute.lexically_normal().parent_path(), overrides, environment});
+  const std::filesystem::path current = std::filesystem::current_path(error);
+  if (error) return Unreadable(fmt::format("the current folder is unknown: {}", error.message()));
+  auto spec = Parse({*text, file.string(), BaseFolderOf(file, current), overrides, environment});
+  if (!spec) return tl::unexpected(std::move(spec.error()));
+  return ExperimentFile{std::move(*spec), std::move(*text)};
 }
 
 }  // namespace tutti::spec

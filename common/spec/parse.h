@@ -7,7 +7,6 @@
 #include <tl/expected.hpp>
 #include <vector>
 
-#include "common/file_system.h"
 #include "common/spec/diagnostic.h"
 #include "common/spec/ensemble_spec.h"
 #include "common/spec/paths.h"
@@ -28,8 +27,16 @@ using ParseResult = tl::expected<EnsembleSpec, std::vector<Diagnostic>>;
 // Never throws, whatever the text holds. Nothing is looked up on the disk: whether data is there is for the workers.
 ParseResult Parse(const ParseInput& input);
 
-// The same for a file, which may not be readable. Relative paths in it start at its folder.
-ParseResult ParseFile(const FileSystem& files, const std::filesystem::path& file,
-                      const std::vector<std::string>& overrides, const Environment& environment = ProcessEnvironment());
+struct ExperimentFile {
+  EnsembleSpec spec;
+  std::string text;
+};
+
+// The same for a file, which may not be readable; it is read once, so that a pipe may stand for it (input_file.h).
+// Relative paths in it start at its folder; what stands for a file in /dev or /proc (`<(…)`, /dev/stdin) has none, and
+// they start at the current folder.
+tl::expected<ExperimentFile, std::vector<Diagnostic>> ParseFile(const std::filesystem::path& file,
+                                                                const std::vector<std::string>& overrides,
+                                                                const Environment& environment = ProcessEnvironment());
 
 }  // namespace tutti::spec

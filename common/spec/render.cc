@@ -6,6 +6,8 @@
 #include <array>
 #include <string_view>
 
+#include "common/printable.h"
+
 namespace tutti::spec {
 namespace {
 
@@ -47,7 +49,7 @@ std::string NumberText(const Json& number) {
 std::string ScalarText(const Json& scalar) {
   if (scalar.is_number()) return NumberText(scalar);
   const bool plain = scalar.is_string() && IsPlain(scalar.get_ref<const std::string&>());
-  return plain ? scalar.get<std::string>() : scalar.dump();
+  return plain ? scalar.get<std::string>() : Printable(scalar.dump());
 }
 
 std::string FlowText(const Json& value) {

@@ -66,6 +66,14 @@ class Places {
     }
     return true;
   }
+  // Where a '$' stands before the bracket at `mark`: "${DATA}", in which YAML sees a map begin.
+  std::optional<Position> VariableAt(const YAML::Mark& mark) const {
+    const auto line = static_cast<size_t>(std::max(mark.line, 0));
+    const auto bracket = static_cast<size_t>(std::max(mark.column, 0));
+    if (line >= lines_.size() || bracket == 0 || bracket > lines_[line].size()) return std::nullopt;
+    if (!lines_[line].substr(bracket - 1).starts_with("${")) return std::nullopt;
+    return At(line, bracket - 1);
+  }
   // Where a line's indentation has a tab, if it has one.
   std::optional<Position> TabInIndentation(int line) const {
     if (line < 0 || static_cast<size_t>(line) >= lines_.size()) return std::nullopt;
@@ -274,6 +282,14 @@ size_t CharacterLength(std::string_view text, size_t offset) {
   return 0;
 }
 
+// A line ends with a line feed, or with both; yaml-cpp takes a carriage return alone for text.
+std::optional<size_t> FindLoneCarriageReturn(std::string_view text) {
+  for (size_t at = text.find('\r'); at != std::string_view::npos; at = text.find('\r', at + 1)) {
+    if (!text.substr(at + 1).starts_with('\n')) return at;
+  }
+  return std::nullopt;
+}
+
 std::optional<size_t> FindControlCharacter(std::string_view text) {
   const auto is_control = [](char byte) {
     return static_cast<unsigned char>(byte) < 0x20 && byte != '\n' && byte != '\r' && byte != '\t';
@@ -291,6 +307,10 @@ void CheckCharacters(std::string_view text, const Places& places) {
     throw Stop{places.AtOffset(text, *offset),
                fmt::format("a control character (0x{:02x}); an experiment is plain text in UTF-8",
                            static_cast<unsigned char>(text[*offset]))};
+  }
+  if (const auto offset = FindLoneCarriageReturn(text)) {
+    throw Stop{places.AtOffset(text, *offset),
+               "a carriage return without a line feed; end lines with a line feed, or with both"};
   }
 }
 
@@ -310,6 +330,17 @@ std::string ExplainSyntax(const std::string& message) {
     if (message == theirs) return std::string(ours);
   }
   return fmt::format("not YAML: {}; see docs/experiment.md for the form of an experiment", message);
+}
+
+// A mistake that yaml-cpp found: where it is, and what it is in our words.
+Stop Explain(const YAML::Exception& error, const Places& places) {
+  if (const auto tab = places.TabInIndentation(error.mark.line)) {
+    return {*tab, "a tab in the indentation; indent with spaces"};
+  }
+  if (const auto variable = places.VariableAt(error.mark)) {
+    return {*variable, "a '${' outside of quotes; within { } and [ ] a value with ${VARIABLE} must stand in quotes"};
+  }
+  return {places.At(error.mark), ExplainSyntax(error.msg)};
 }
 
 // The text as a stream, without a copy.
@@ -362,9 +393,8 @@ std::optional<Node> LoadYaml(std::string_view text, int source, Problems& proble
   } catch (const Stop& stop) {
     problems.Add(stop.position, stop.message);
   } catch (const YAML::Exception& error) {
-    const std::optional<Position> tab = places.TabInIndentation(error.mark.line);
-    problems.Add(tab.value_or(places.At(error.mark)),
-                 tab ? "a tab in the indentation; indent with spaces" : ExplainSyntax(error.msg));
+    const Stop stop = Explain(error, places);
+    problems.Add(stop.position, stop.message);
   }
   return std::nullopt;
 }

@@ -258,6 +258,7 @@ TEST(Values, CheckpointsComeByEpochsStepsOrMinutes) {
     return MustParse(WithMember("training: {checkpoint: {every: " + text + "}}\n")).members.at(0).training.checkpoint;
   };
   EXPECT_EQ(every("1 epoch"), (CheckpointSpec{1, CheckpointSpec::Unit::kEpochs, 2}));
+  EXPECT_EQ(every("1 epochs"), (CheckpointSpec{1, CheckpointSpec::Unit::kEpochs, 2}));
   EXPECT_EQ(every("3 epochs"), (CheckpointSpec{3, CheckpointSpec::Unit::kEpochs, 2}));
   EXPECT_EQ(every("500 steps"), (CheckpointSpec{500, CheckpointSpec::Unit::kSteps, 2}));
   EXPECT_EQ(every("0.5 minutes"), (CheckpointSpec{0.5, CheckpointSpec::Unit::kMinutes, 2}));

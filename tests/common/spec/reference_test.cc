@@ -275,20 +275,21 @@ TEST(Configs, EachIsAnExperimentThatResolvesToItself) {
   for (const auto& entry : std::filesystem::directory_iterator(kSource / "configs")) {
     if (entry.path().extension() != ".yaml") continue;
     ++found;
-    const ParseResult spec = ParseFile(PosixFileSystem(), entry.path(), {});
-    ASSERT_TRUE(spec) << Texts(spec.error()).front();
-    EXPECT_EQ(MustParse(RenderYaml(*spec)), *spec) << entry.path();
-    EXPECT_THAT(CheckAgainstSchema(ToJson(*spec), ExperimentSchema()), IsEmpty()) << entry.path();
+    const auto file = ParseFile(entry.path(), {});
+    ASSERT_TRUE(file) << Texts(file.error()).front();
+    EXPECT_EQ(MustParse(RenderYaml(file->spec)), file->spec) << entry.path();
+    EXPECT_THAT(CheckAgainstSchema(ToJson(file->spec), ExperimentSchema()), IsEmpty()) << entry.path();
   }
   EXPECT_GE(found, 3);
 }
 
 TEST(Configs, TenLenetsAreTheRecipeOfUncertaintyBaselines) {
-  const ParseResult spec = ParseFile(PosixFileSystem(), kSource / "configs" / "fashion_mnist_lenet5x10.yaml", {});
-  ASSERT_TRUE(spec);
-  ASSERT_EQ(spec->members.size(), 10U);
-  EXPECT_EQ(spec->data.validation, PartSize(int64_t{10000}));
-  const MemberSpec& member = spec->members[9];
+  const auto file = ParseFile(kSource / "configs" / "fashion_mnist_lenet5x10.yaml", {});
+  ASSERT_TRUE(file);
+  const EnsembleSpec& spec = file->spec;
+  ASSERT_EQ(spec.members.size(), 10U);
+  EXPECT_EQ(spec.data.validation, PartSize(int64_t{10000}));
+  const MemberSpec& member = spec.members[9];
   EXPECT_EQ(member.model, (Choice{"lenet5", {{"padding", "same"}, {"init", "glorot"}}}));
   EXPECT_EQ(member.prepare.normalize, PrepareSpec::Normalize::kNone);
   EXPECT_EQ(member.training.length, 25);

@@ -34,7 +34,7 @@ class Generator {
     DataSpec data;
     data.source = "idx";
     data.path = Pick<std::string>({"/data/mnist", "/with space/x", "/q\"uo'te", "/ümlaut/✓", "/a: b #c", "/$x/~", "/-",
-                                   "/line\nbreak\ttab\x01", "/{a}/[b]", "/"});
+                                   "/line\nbreak\ttab\x01", "/\xC2\x9B\x7F", "/{a}/[b]", "/"});
     data.validation = Coin() ? Part() : PartSize(int64_t{1});
     data.split_seed = Pick<int64_t>({0, 7, INT64_MAX});
     data.test = Pick<decltype(DataSpec::test)>({DataSpec::SourceTest{}, DataSpec::NoTest{}, int64_t{17}});
@@ -175,8 +175,23 @@ TEST(Render, OfAnExampleReadsWell) {
                               "    augment: [{crop: {padding: 2}}, {flip: {direction: horizontal}}]\n"
                               "    training:\n"
                               "      epochs: 10\n"));
-  EXPECT_THAT(yaml, HasSubstr("      checkpoint: {every: 1 epochs, keep: 2}\n"));
+  EXPECT_THAT(yaml, HasSubstr("      checkpoint: {every: 1 epoch, keep: 2}\n"));
   EXPECT_THAT(yaml, HasSubstr("ensemble:\n  combiner: {name: mean}\n  minimum_members: all\n"));
+}
+
+TEST(Render, IsSafeToShowOnATerminal) {
+  EnsembleSpec spec = MustParse(kHeadWithMember);
+  spec.data.path = "/\x1b[2J/\xC2\x9B\x7F";
+  EXPECT_THAT(RenderYaml(spec), HasSubstr("path: \"/\\u001b[2J/\\u009b\\u007f\"\n"));
+}
+
+TEST(Render, IntervalsReadAsPeopleWriteThem) {
+  const auto every = [](const std::string& text) {
+    return RenderYaml(MustParse(WithMember("training: {checkpoint: {every: " + text + "}}\n")));
+  };
+  EXPECT_THAT(every("1 epochs"), HasSubstr("{every: 1 epoch, keep"));
+  EXPECT_THAT(every("500 step"), HasSubstr("{every: 500 steps, keep"));
+  EXPECT_THAT(every("0.5 minute"), HasSubstr("{every: 0.5 minutes, keep"));
 }
 
 TEST(Render, NumbersAndWordsReadTheSameInOtherYamlLibraries) {
