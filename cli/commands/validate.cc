@@ -2,6 +2,7 @@
 #include "cli/command_line.h"
 #include "cli/exit_codes.h"
 #include "cli/experiment.h"
+#include "cli/render/text.h"
 #include "common/spec/render.h"
 
 namespace tutti::cli {
@@ -19,8 +20,8 @@ int Validate(const Options& options) {
   if (options.resolved) {
     Print(spec::RenderYaml(experiment->spec));
   } else {
-    Print(fmt::format("{}: a valid experiment with {} members, combined by {}\n", options.file,
-                      experiment->spec.members.size(), experiment->spec.combiner.name));
+    Print(fmt::format("{}: a valid experiment with {}, combined by {}\n", options.file,
+                      FormatMembers(std::ssize(experiment->spec.members)), experiment->spec.combiner.name));
   }
   return kExitDone;
 }

@@ -106,7 +106,7 @@ std::string Headline(const EnsembleDocument& document, Colour colour) {
   const Ink ink = document.state == "finished" ? Ink::kGreen : Ink::kRed;
   std::string text =
       fmt::format("{}: {}, {}", Paint(colour, Ink::kBold, document.id), Paint(colour, ink, document.state),
-                  complete ? fmt::format("{} members", document.members_total)
+                  complete ? FormatMembers(document.members_total)
                            : fmt::format("{} of {} members", document.members_finished, document.members_total));
   if (const auto seconds = document.DurationSeconds()) text += fmt::format(", after {}", FormatDuration(*seconds));
   const double trained = document.TrainSeconds();

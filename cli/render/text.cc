@@ -75,6 +75,8 @@ std::string FormatCount(int64_t count) {
   return digits;
 }
 
+std::string FormatMembers(int64_t count) { return fmt::format("{} member{}", count, count == 1 ? "" : "s"); }
+
 std::string FormatPercent(double share) { return fmt::format("{:.2f} %", 100 * share); }
 
 std::string FormatLoss(double loss) {

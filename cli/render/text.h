@@ -28,6 +28,7 @@ std::string Paint(Colour colour, Ink ink, std::string_view text);
 std::string FormatDuration(double seconds);  // "0.4 s", "55 s", "9 min 12 s", "2 h 05 min", "3 d 4 h"
 std::string FormatBytes(uint64_t bytes);     // "512 B", "1.5 MB": decimal units
 std::string FormatCount(int64_t count);      // "10,000"
+std::string FormatMembers(int64_t count);    // "1 member", "10 members"
 std::string FormatPercent(double share);     // "91.02 %"
 std::string FormatLoss(double loss);         // "0.2591"; "1.2e+06" where four decimals say nothing
 // The same of something that may not be known: "-".

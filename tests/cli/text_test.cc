@@ -25,6 +25,11 @@ TEST(FormatBytes, CountsInDecimalUnits) {
   EXPECT_EQ(FormatBytes(3'200'000'000), "3.2 GB");
 }
 
+TEST(FormatMembers, OneIsNoPlural) {
+  EXPECT_EQ(FormatMembers(1), "1 member");
+  EXPECT_EQ(FormatMembers(10), "10 members");
+}
+
 TEST(FormatCount, GroupsThousands) {
   EXPECT_EQ(FormatCount(0), "0");
   EXPECT_EQ(FormatCount(999), "999");
