@@ -30,7 +30,8 @@ TEST(KeyMistakes, UnknownKeyThatResemblesNothingGetsNoSuggestion) {
 TEST(KeyMistakes, UnknownKeyIsFoundInEverySection) {
   EXPECT_THAT(
       Mistakes("version: 1\nname: t\ndata: {source: idx, path: /d, valdation: 5}\nprepare: {normalise: auto}\n"
-               "training: {checkpoint: {evry: 1 epoch}}\nmembers: [{model: mlp, sead: 1, slots: {min: 1, max: 2, maxx: 2}}]\n"
+               "training: {checkpoint: {evry: 1 epoch}}\nmembers: [{model: mlp, sead: 1, slots: {min: 1, max: 2, maxx: "
+               "2}}]\n"
                "ensemble: {combinor: mean}\n"),
       ElementsAre(
           StartsWith("exp.yaml:3:31: unknown key 'valdation' in data (did you mean 'validation'?); allowed: source"),
