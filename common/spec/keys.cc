@@ -70,7 +70,8 @@ std::vector<Key> MakeKeys() {
        "What the ensemble is tested on: the source's own test part, nothing, or so many "
        "samples."},
       {"data.calibration", PartType("none, a count or a fraction of the training part", {{"const", "none"}}), "none",
-       "none", 2000, "Samples that nothing but the calibration sees."},
+       "none", 2000,
+       "Samples that nothing but a calibrator sees; none uses them yet, the predictions on them are written."},
 
       {"prepare", SectionType{}, "", nullptr, nullptr, "How images are made ready; a member may override it."},
       {"prepare.normalize", EnumType{{"auto", "none"}}, "auto", "auto", "none",

@@ -159,9 +159,7 @@ TEST(EmptyHome, IsListedAsEmptyAndHasNothingToShow) {
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "runs"));
 }
 
-TEST(ClosedPipe, EndsQuietly) {
-  EXPECT_THAT(RunProgram("--help 2>&1 | true").output, IsEmpty());
-}
+TEST(ClosedPipe, EndsQuietly) { EXPECT_THAT(RunProgram("--help 2>&1 | true").output, IsEmpty()); }
 
 }  // namespace
 }  // namespace tutti::cli

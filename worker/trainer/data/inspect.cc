@@ -38,11 +38,11 @@ Result<void> CheckClasses(const Images& images) {
   if (2 * empty <= images.classes) return {};
   const auto largest = static_cast<size_t>(images.classes - 1);
   const auto first = std::find(labels.begin(), labels.end(), images.classes - 1) - labels.begin();
-  return Fail(ErrorCode::kCorrupt,
-              "the largest label is {}, which makes {} classes, of which {} have no sample; {} {} it, the first is sample "
-              "{}: correct it, or number the classes from 0 without such holes",
-              largest, images.classes, empty, samples[largest], samples[largest] == 1 ? "sample has" : "samples have",
-              first);
+  return Fail(
+      ErrorCode::kCorrupt,
+      "the largest label is {}, which makes {} classes, of which {} have no sample; {} {} it, the first is sample "
+      "{}: correct it, or number the classes from 0 without such holes",
+      largest, images.classes, empty, samples[largest], samples[largest] == 1 ? "sample has" : "samples have", first);
 }
 
 }  // namespace
