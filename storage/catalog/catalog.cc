@@ -7,6 +7,7 @@
 #include <stdlib.h>  // mkdtemp
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <system_error>
@@ -50,13 +51,18 @@ Result<void> CheckWhole(SQLite::Database& database) {
   return {};
 }
 
-// The copy of a generation, checked and of today's format. kNotFound for one that was never begun: an empty database.
-Result<SQLite::Database> OpenCopy(const fs::path& path) {
+// The copy of a generation, checked and of today's format. `opened` is called once database and log are open: from then
+// on nothing needs their names.
+// kNotFound for one that was never begun: an empty database.
+Result<SQLite::Database> OpenCopy(
+    const fs::path& path, const std::function<void()>& opened = [] {}) {
   return Guarded(fmt::format("cannot use {}", path.string()), [&]() -> Result<SQLite::Database> {
     SQLite::Database database = OpenAlone(path);
     TUTTI_RETURN_IF_ERROR(MakeDurable(database));
+    const int version = VersionOf(database);  // the first read opens the log
+    opened();
     TUTTI_RETURN_IF_ERROR(CheckWhole(database));
-    if (VersionOf(database) == 0) return Fail(ErrorCode::kNotFound, "{} is empty", path.string());
+    if (version == 0) return Fail(ErrorCode::kNotFound, "{} is empty", path.string());
     TUTTI_RETURN_IF_ERROR(Migrate(database, Migrations()));
     database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     return database;
@@ -83,16 +89,28 @@ bool IsEmpty(const FileSystem& files, const fs::path& path) {
   return info && info->size_bytes == 0;
 }
 
-// The newest of `generations` that is whole, copied into `folder` and opened there. What was wrong with newer ones is
-// added to `warnings`. kNotFound: none was ever begun. kCorrupt: none is whole.
-Result<SQLite::Database> CopyNewest(FileSystem& files, const fs::path& catalog,
-                                    const std::vector<Generation>& generations, const fs::path& folder,
+// Copies the generation in a folder and opens the copy.
+using OpenGeneration = std::function<Result<SQLite::Database>(const fs::path& from)>;
+
+// Copies into `folder`, which is empty again where that fails.
+OpenGeneration OpenIn(FileSystem& files, const fs::path& folder) {
+  return [&files, folder](const fs::path& from) -> Result<SQLite::Database> {
+    const auto copied = CopyGeneration(files, from, folder);
+    auto database = copied ? OpenCopy(folder / kDatabaseName) : tl::unexpected<Error>(copied.error());
+    if (!database) TUTTI_RETURN_IF_ERROR(EmptyFolder(files, folder));
+    return database;
+  };
+}
+
+// A copy of the newest of `generations` that is whole. What was wrong with newer ones is added to `warnings`.
+// kNotFound: none was ever begun. kCorrupt: none is whole.
+Result<SQLite::Database> OpenNewest(const FileSystem& files, const fs::path& catalog,
+                                    const std::vector<Generation>& generations, const OpenGeneration& open,
                                     std::vector<std::string>& warnings) {
   std::vector<std::string> empty;  // damaged, if one before them was begun: a copy appears under its name whole
   for (auto generation = generations.rbegin(); generation != generations.rend(); ++generation) {
     const fs::path from = GenerationFolder(catalog, *generation);
-    auto copied = CopyGeneration(files, from, folder);
-    auto database = copied ? OpenCopy(folder / kDatabaseName) : tl::unexpected(std::move(copied.error()));
+    auto database = open(from);
     const bool damaged = !database && database.error().code == ErrorCode::kCorrupt;
     if (database || damaged) std::ranges::move(std::exchange(empty, {}), std::back_inserter(warnings));
     if (database || (!damaged && database.error().code != ErrorCode::kNotFound)) return database;
@@ -103,7 +121,6 @@ Result<SQLite::Database> CopyNewest(FileSystem& files, const fs::path& catalog,
     } else if (IsEmpty(files, from / kDatabaseName)) {
       empty.push_back(std::move(warning));
     }
-    TUTTI_RETURN_IF_ERROR(EmptyFolder(files, folder));
   }
   if (warnings.empty()) return Fail(ErrorCode::kNotFound, "{} holds no catalog yet", catalog.string());
   return Fail(ErrorCode::kCorrupt,
@@ -172,7 +189,8 @@ class TemporaryFolder {
   }
   TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, fs::path())) {}
   TemporaryFolder& operator=(TemporaryFolder&&) = delete;
-  ~TemporaryFolder() {
+  ~TemporaryFolder() { Remove(); }
+  void Remove() const {
     std::error_code ignored;
     if (!path_.empty()) fs::remove_all(path_, ignored);
   }
@@ -183,13 +201,20 @@ class TemporaryFolder {
   fs::path path_;
 };
 
+// For reading alone: the copy loses its name as soon as it is open, so that who is killed while reading leaves nothing.
+OpenGeneration OpenWithoutName(FileSystem& files) {
+  return [&files](const fs::path& from) -> Result<SQLite::Database> {
+    TUTTI_ASSIGN_OR_RETURN(const TemporaryFolder folder, TemporaryFolder::Make());
+    TUTTI_RETURN_IF_ERROR(CopyGeneration(files, from, folder.path()));
+    return OpenCopy(folder.path() / kDatabaseName, [&folder] { folder.Remove(); });
+  };
+}
+
 // The numbers that the newest readable of `generations` knows to have been given; none where none can be read.
 std::map<std::string, int> NumbersGiven(FileSystem& files, const fs::path& catalog,
                                         const std::vector<Generation>& generations) {
-  const auto folder = TemporaryFolder::Make();
-  if (!folder) return {};
   std::vector<std::string> ignored;
-  auto database = CopyNewest(files, catalog, generations, folder->path(), ignored);
+  auto database = OpenNewest(files, catalog, generations, OpenWithoutName(files), ignored);
   if (!database) return {};
   const auto load = [&]() -> Result<std::map<std::string, int>> { return LoadHighestNumbers(*database); };
   return Guarded("cannot read the catalog", load).value_or(std::map<std::string, int>());
@@ -207,7 +232,7 @@ Result<SQLite::Database> Begin(FileSystem& files, const fs::path& catalog, Gener
                                std::vector<std::string>& warnings) {
   TUTTI_ASSIGN_OR_RETURN(const std::vector<Generation> older, ListOlder(files, catalog, mine));
   const fs::path folder = GenerationFolder(catalog, mine);
-  auto database = CopyNewest(files, catalog, older, folder, warnings);
+  auto database = OpenNewest(files, catalog, older, OpenIn(files, folder), warnings);
   if (!database && database.error().code == ErrorCode::kNotFound) database = OpenFresh(folder / kDatabaseName);
   if (database) TUTTI_RETURN_IF_ERROR(files.SyncDirectory(folder));
   return database;
@@ -286,10 +311,9 @@ Result<Records> Catalog::ReadNewest(FileSystem& files, const fs::path& home, std
     return Fail(ErrorCode::kNotFound, "{} holds no catalog: nothing was run there yet", home.string());
   }
   if (!generations) return tl::unexpected(std::move(generations.error()));
-  TUTTI_ASSIGN_OR_RETURN(const TemporaryFolder folder, TemporaryFolder::Make());
   std::vector<std::string> passed_over;
   TUTTI_ASSIGN_OR_RETURN(SQLite::Database database,
-                         CopyNewest(files, catalog, *generations, folder.path(), passed_over));
+                         OpenNewest(files, catalog, *generations, OpenWithoutName(files), passed_over));
   if (warnings != nullptr) *warnings = std::move(passed_over);
   return Guarded("cannot read the catalog", [&] { return LoadAll(database); });
 }
