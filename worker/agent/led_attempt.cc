@@ -47,16 +47,23 @@ bool HasALetter(std::string_view line) {
   return std::ranges::any_of(line, [](unsigned char c) { return std::isalpha(c) != 0; });
 }
 
-// A failed gang's last lines are those of mpirun, between rules of dashes: they say that a rank has failed. What the
-// rank said stands before them, and is to be the last line.
+// Where mpirun begins to tell, between rules of dashes, that a rank has failed.
+bool BeginsTheFooter(std::string_view line) {
+  return line.starts_with("Primary job ") || line.starts_with("mpirun detected that") ||
+         line.starts_with("mpirun noticed that");
+}
+
+// What the ranks said stands before mpirun's footer, and is to be the last line.
 std::string UpToTheReason(const std::string& lines) {
   size_t end_of_reason = 0, end_of_words = 0;
+  bool in_footer = false;
   for (size_t begin = 0; begin < lines.size();) {
     const size_t newline = std::min(lines.find('\n', begin), lines.size() - 1);
     const std::string_view line = std::string_view(lines).substr(begin, newline + 1 - begin);
     begin = newline + 1;
     if (SaysWhy(line)) end_of_reason = begin;
-    if (HasALetter(line)) end_of_words = begin;
+    in_footer = in_footer || BeginsTheFooter(line);
+    if (HasALetter(line) && !in_footer) end_of_words = begin;
   }
   return lines.substr(0, end_of_reason > 0 ? end_of_reason : end_of_words);
 }

@@ -167,12 +167,12 @@ TEST_F(GangTest, EndsItsLogWithWhatTheFailedRankSaid) {
   EXPECT_THAT(exited.last_log_lines, EndsWith("tutti-trainer: the disk is full\n"));
 }
 
-TEST_F(GangTest, ThatFailsWithoutAWordEndsItsLogWithALineOfWords) {
+TEST_F(GangTest, ThatFailsWithoutAReasonEndsItsLogWithItsRanksLastWordsAndNotMpiruns) {
   StartAndJoin();
-  Start("m", {0, 1}, {"1:exit 3", "await never"});
+  Start("m", {0, 1}, {"1:print epoch 3", "1:exit 3", "await never"});
   const auto exited = coordinator_.Next<AttemptExited>();
   EXPECT_EQ(exited.exit_code, 3);
-  EXPECT_THAT(exited.last_log_lines, EndsWith("Exit code:    3\n"));
+  EXPECT_THAT(exited.last_log_lines, EndsWith("epoch 3\n"));
 }
 
 TEST_F(GangTest, ThatCannotStartLeavesNothingInTheRuntimeFolder) {
