@@ -1,8 +1,11 @@
 #include "cli/render/documents.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <map>
 
 namespace tutti::cli {
 namespace {
@@ -86,6 +89,24 @@ double EnsembleDocument::TrainSeconds() const {
   return sum;
 }
 
+std::string FailedAlike::Names() const {
+  return others == 0 ? first->name : fmt::format("{} and {} more", first->name, others);
+}
+
+std::vector<FailedAlike> GroupFailures(const std::vector<const MemberDocument*>& failed) {
+  std::vector<FailedAlike> groups;
+  std::map<std::string, size_t> by_reason;
+  for (const MemberDocument* member : failed) {
+    const auto [found, is_new] = by_reason.try_emplace(member->Why(), groups.size());
+    if (is_new) {
+      groups.push_back({member, 0});
+    } else {
+      ++groups[found->second].others;
+    }
+  }
+  return groups;
+}
+
 Result<EnsembleDocument> ReadEnsemble(const Json& json) {
   EnsembleDocument document;
   if (!json.is_object()) return Fail(ErrorCode::kInvalid, "this is no document of an ensemble: {}", json.dump());
@@ -97,6 +118,7 @@ Result<EnsembleDocument> ReadEnsemble(const Json& json) {
   document.submitted_at = Text(json, "submitted_at");
   document.ended_at = Text(json, "ended_at");
   document.note = Text(json, "note");
+  document.problem = Text(json, "problem");
   document.members_total = Find<int>(json, "members_total").value_or(0);
   document.members_finished = Find<int>(json, "members_finished").value_or(0);
   document.members_failed = Find<int>(json, "members_failed").value_or(0);

@@ -52,6 +52,7 @@ struct EnsembleDocument {
   std::string submitted_at;
   std::string ended_at;  // empty: not yet, whatever its state: members may still write their checkpoints
   std::string note;
+  std::string problem;  // what is lost on disk, and what to do
   int members_total = 0;
   int members_finished = 0;
   int members_failed = 0;
@@ -65,6 +66,16 @@ struct EnsembleDocument {
   // What its members trained, one after the other.
   double TrainSeconds() const;
 };
+
+// Members that failed for one and the same reason.
+struct FailedAlike {
+  const MemberDocument* first = nullptr;
+  int others = 0;
+
+  std::string Names() const;  // "lenet5-s0", "lenet5-s0 and 499 more"
+};
+// In the order of the first of each. The members outlive it.
+std::vector<FailedAlike> GroupFailures(const std::vector<const MemberDocument*>& failed);
 
 // kInvalid: no document of an ensemble.
 Result<EnsembleDocument> ReadEnsemble(const Json& json);

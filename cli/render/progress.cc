@@ -241,9 +241,16 @@ std::string RenderMembers(const EnsembleDocument& document, const Page& page) {
 std::vector<std::string> ChangeTeller::Tell(const EnsembleDocument& document) {
   std::vector<std::string> lines;
   std::map<std::string, Told> now;
+  std::vector<const MemberDocument*> failed;
   for (const MemberDocument& member : document.members) {
-    if (told_) TellMember(member, (*told_)[member.name], lines);
     now[member.name] = ToldOf(member);
+    if (!told_) continue;
+    const Told& told = (*told_)[member.name];
+    TellMember(member, told, lines);
+    if (member.state == "failed" && told.state != "failed") failed.push_back(&member);
+  }
+  for (const FailedAlike& alike : GroupFailures(failed)) {
+    lines.push_back(fmt::format("{}: failed: {}", alike.Names(), alike.first->Why()));
   }
   told_ = std::move(now);
   return lines;
@@ -260,7 +267,8 @@ void ChangeTeller::TellMember(const MemberDocument& member, const Told& told, st
   for (const EpochPoint& point : member.curve) {
     if (point.epoch > told.epoch) lines.push_back(EpochLine(member, point));
   }
-  if (changed && member.state != "running") lines.push_back(StateLine(member));
+  // Those that failed are told together.
+  if (changed && member.state != "running" && member.state != "failed") lines.push_back(StateLine(member));
 }
 
 }  // namespace tutti::cli

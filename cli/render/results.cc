@@ -117,9 +117,12 @@ std::string Headline(const EnsembleDocument& document, Colour colour) {
 std::string Failures(const EnsembleDocument& document, Colour colour) {
   std::string text;
   if (!document.note.empty()) text += document.note + "\n";
+  std::vector<const MemberDocument*> failed;
   for (const MemberDocument& member : document.members) {
-    if (member.state != "failed") continue;
-    text += fmt::format("{} {}: {}\n", member.name, Paint(colour, Ink::kRed, "failed"), member.Why());
+    if (member.state == "failed") failed.push_back(&member);
+  }
+  for (const FailedAlike& alike : GroupFailures(failed)) {
+    text += fmt::format("{} {}: {}\n", alike.Names(), Paint(colour, Ink::kRed, "failed"), alike.first->Why());
   }
   return text;
 }

@@ -151,6 +151,19 @@ TEST(ChangeTeller, AMemberThatIsStoppedSaysNothingOfAnAttemptBefore) {
   EXPECT_THAT(teller.Tell(document), ElementsAre("lenet5-s1: stopped: on request"));
 }
 
+TEST(ChangeTeller, TellsMembersThatFailTogetherOnce) {
+  ChangeTeller teller;
+  EnsembleDocument document = Running();
+  teller.Tell(document);
+  for (const size_t member : {1, 2}) {
+    document.members[member].state = "failed";
+    document.members[member].reason = "needs the inspection of the data, which failed";
+  }
+  EXPECT_THAT(teller.Tell(document),
+              ElementsAre("lenet5-s1 and 1 more: failed: needs the inspection of the data, which failed"));
+  EXPECT_THAT(teller.Tell(document), IsEmpty());
+}
+
 TEST(ChangeTeller, TellsWhatAnAttemptHadToGoBackTo) {
   ChangeTeller teller;
   EnsembleDocument document = Running();

@@ -137,6 +137,23 @@ TEST(RenderEnd, OfAnIncompleteOneCountsMembersAndNamesWhatFailed) {
                                "lenet5-s4 failed: given up after 3 failures: no space\n"));
 }
 
+TEST(RenderEnd, MembersThatFailedForOneReasonShareALine) {
+  EnsembleDocument document = Finished();
+  document.state = "failed";
+  document.note = "no member finished; the inspection of the data: labels.gz is truncated";
+  for (int seed = 0; seed < 500; ++seed) {
+    MemberDocument& member = document.members.emplace_back();
+    member.name = fmt::format("lenet5-s{}", seed);
+    member.state = "failed";
+    member.reason = "needs the inspection of the data, which failed";
+  }
+  document.members[7].reason = "diverged";
+  EXPECT_THAT(RenderEnd(document, "/runs", Colour::kOff),
+              HasSubstr("\nno member finished; the inspection of the data: labels.gz is truncated\n"
+                        "lenet5-s0 and 498 more failed: needs the inspection of the data, which failed\n"
+                        "lenet5-s7 failed: diverged\n"));
+}
+
 TEST(RenderEnd, OfAFailedOneSaysWhy) {
   EnsembleDocument document = Finished();
   document.state = "failed";
