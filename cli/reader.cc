@@ -1,9 +1,13 @@
 #include "cli/reader.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <string_view>
 #include <vector>
 
 #include "cli/console.h"
+#include "coordinator/server/ensemble_files.h"
 #include "coordinator/server/views.h"
 #include "storage/catalog/catalog.h"
 #include "storage/checkpoints/checkpoint_store.h"
@@ -20,6 +24,13 @@ Result<const EnsembleRecord*> FindRecord(const Records& records, const std::stri
 }
 
 }  // namespace
+
+std::string SentenceOnForgotten(const std::vector<EnsembleId>& forgotten) {
+  std::vector<std::string_view> names;
+  for (const EnsembleId& id : forgotten) names.push_back(id.str());
+  return fmt::format("the catalog does not know what lies in {}: `tutti fsck --rebuild` takes {} in",
+                     fmt::join(names, ", "), names.size() == 1 ? "it" : "them");
+}
 
 Result<JobId> ParseMemberName(const std::string& text) {
   const size_t slash = text.find('/');
@@ -59,15 +70,34 @@ Result<Json> Reader::Ensembles() const {
   auto records = ReadCatalog();
   if (!records && records.error().code == ErrorCode::kNotFound) return server::EnsemblesView({});
   if (!records) return tl::unexpected<Error>(std::move(records.error()));
-  return server::EnsemblesView(*records);
+  return server::EnsemblesView(*records, server::ProblemsOf(PosixFileSystem(), client_.home(), *records));
+}
+
+Result<std::vector<EnsembleId>> Reader::Forgotten() const {
+  TUTTI_ASSIGN_OR_RETURN(const Json known, Ensembles());
+  Records records;
+  for (const Json& ensemble : known.value("ensembles", Json::array())) {
+    records.ensembles.emplace_back().id = EnsembleId(ensemble.value("id", ""));
+  }
+  return server::FindForgotten(PosixFileSystem(), client_.home(), records);
 }
 
 Result<Json> Reader::Ensemble(const std::string& name) const {
+  auto found = FindEnsemble(name);
+  if (found || found.error().code != ErrorCode::kNotFound) return found;
+  TUTTI_ASSIGN_OR_RETURN(const std::vector<EnsembleId> forgotten, Forgotten());
+  for (const EnsembleId& id : forgotten) {
+    if (name == id.str() || name == "last") return Fail(ErrorCode::kNotFound, "{}", SentenceOnForgotten(forgotten));
+  }
+  return found;
+}
+
+Result<Json> Reader::FindEnsemble(const std::string& name) const {
   auto answer = client_.Ensemble(name);
   if (answer || !NobodyAnswers(answer.error())) return answer;
   TUTTI_ASSIGN_OR_RETURN(const Records records, ReadCatalog());
   TUTTI_ASSIGN_OR_RETURN(const EnsembleRecord* record, FindRecord(records, name));
-  return server::EnsembleView(records, record->id, {}, server::ResultsOf(PosixFileSystem(), client_.home(), *record));
+  return server::EnsembleView(records, record->id, {}, server::ReadStored(PosixFileSystem(), client_.home(), *record));
 }
 
 Result<spec::EnsembleSpec> Reader::Experiment(const std::string& id) const {
@@ -80,6 +110,7 @@ Result<std::optional<std::string>> Reader::FindAnswered(const spec::EnsembleSpec
   TUTTI_ASSIGN_OR_RETURN(const Records records, ReadCatalog());
   const EnsembleRecord* same = server::FindSame(records, server::SpecHash(spec));
   if (same == nullptr || !server::IsAnswered(same->state)) return std::nullopt;
+  if (!server::ReadStored(PosixFileSystem(), client_.home(), *same).problem.empty()) return std::nullopt;
   return same->id.str();
 }
 

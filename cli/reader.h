@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/client.h"
 #include "cli/render/next_command.h"
@@ -21,7 +22,9 @@ class Reader {
  public:
   explicit Reader(std::filesystem::path home) : client_(std::move(home)) {}
 
-  Result<Json> Ensembles() const;                        // an empty list where there is no home
+  Result<Json> Ensembles() const;  // an empty list where there is no home
+  // Folders of ensembles that the catalog does not know.
+  Result<std::vector<EnsembleId>> Forgotten() const;
   Result<Json> Ensemble(const std::string& name) const;  // an id, or "last"
   // The resolved experiment of an ensemble, by its id. kInvalid when it cannot be read.
   Result<spec::EnsembleSpec> Experiment(const std::string& id) const;
@@ -37,11 +40,15 @@ class Reader {
  private:
   // kNotFound where there is no catalog, whatever names are looked for.
   Result<Records> ReadCatalog() const;
+  Result<Json> FindEnsemble(const std::string& name) const;
   Result<const JobRecord*> FindJob(const Records& records, const JobId& job) const;
 
   Client client_;
   mutable bool warned_ = false;  // of a damaged catalog
 };
+
+// Of one or more: that they are there, and what to do.
+std::string SentenceOnForgotten(const std::vector<EnsembleId>& forgotten);
 
 // "small-1/lenet5-s0" with `last` allowed in place of the id. kInvalid.
 Result<JobId> ParseMemberName(const std::string& text);

@@ -1,5 +1,6 @@
 // tutti list
 #include "cli/command_line.h"
+#include "cli/console.h"
 #include "cli/exit_codes.h"
 #include "cli/reader.h"
 #include "cli/render/listing.h"
@@ -13,8 +14,11 @@ struct Options {
 };
 
 int List(const Options& options) {
-  const auto json = Reader(options.home.Find()).Ensembles();
+  const Reader reader(options.home.Find());
+  const auto json = reader.Ensembles();
   if (!json) return EndWith(json.error());
+  const auto forgotten = reader.Forgotten();
+  if (forgotten && !forgotten->empty()) PrintToError(fmt::format("tutti: {}\n", SentenceOnForgotten(*forgotten)));
   if (options.output.Choose() == Output::kJson) {
     Print(json->dump(2) + "\n");
     return kExitDone;

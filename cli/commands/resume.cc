@@ -82,7 +82,9 @@ int Resume(const Options& options) {
   const auto json = reader.Ensemble(options.id);
   const auto document = json ? ReadEnsemble(*json) : Result<EnsembleDocument>(tl::unexpected(json.error()));
   if (!document) return EndWith(document.error());
-  if (document->state == "finished") return ShowFinished(*json, *document, home, options.output.Choose());
+  if (document->state == "finished" && document->problem.empty()) {
+    return ShowFinished(*json, *document, home, options.output.Choose());
+  }
   if (reader.IsServed()) return ResumeElsewhere(options, home, *document);
   return ResumeHere(options, home, reader, *document);
 }

@@ -25,7 +25,7 @@ std::string HowToGoOn(const EnsembleDocument& document, const NextCommand& next)
 }
 
 std::string Remark(const EnsembleDocument& document, const NextCommand& next) {
-  if (document.state != "stopped") return "";
+  if (!document.problem.empty() || document.state != "stopped") return document.problem;
   return fmt::format("{}{}{}", document.note, document.note.empty() ? "" : "; ", next.Resume(document.id));
 }
 
@@ -67,7 +67,8 @@ std::string RenderListing(const std::vector<EnsembleDocument>& ensembles, const 
 
 std::string RenderShow(const EnsembleDocument& document, const std::filesystem::path& home, const NextCommand& next,
                        const Page& page) {
-  const std::string members = RenderMembers(document, page) + "\n";
+  const std::string problem = document.problem.empty() ? "" : document.problem + "\n\n";
+  const std::string members = RenderMembers(document, page) + "\n" + problem;
   if (document.ended() && document.state != "stopped") return members + RenderEnd(document, home, page);
   return Headline(document) + members + HowToGoOn(document, next) +
          fmt::format("Files: {}\n", (home / document.id).string());

@@ -41,12 +41,15 @@ void EndAttempt(State& state, Turn& turn, Attempt& attempt, std::optional<int> e
   ReleaseFollowers(state, turn, attempt);
 }
 
-void StandDown(State& state, Turn& turn, Job& job) {
+// `error`: why it left no checkpoint, if it was asked to.
+void StandDown(State& state, Turn& turn, Job& job, const std::string& error) {
   switch (EnsembleOf(state, job.record.id).record.state) {
     case EnsembleState::kCancelled:
       return SetJobState(state, turn, job, JobState::kCancelled, "cancelled");
     case EnsembleState::kStopped:
-      return SetJobState(state, turn, job, JobState::kStopped, EnsembleOf(state, job.record.id).record.note);
+      return SetJobState(state, turn, job, JobState::kStopped,
+                         fmt::format("{}{}{}", EnsembleOf(state, job.record.id).record.note,
+                                     error.empty() ? "" : "; it left no checkpoint: ", error));
     default:  // resumed while it was stopping
       return Wait(state, turn, job, "");
   }
@@ -107,7 +110,7 @@ void Conclude(State& state, Turn& turn, Job& job, Ending ending, const std::stri
       SetJobState(state, turn, job, JobState::kFinished, "");
       return ApplyRetention(state, turn, job);
     case Ending::kOnRequest:
-      return StandDown(state, turn, job);
+      return StandDown(state, turn, job, error);
     case Ending::kFromOutside:
       return CountInterruption(state, turn, job, error);
     case Ending::kForGood:
@@ -187,8 +190,8 @@ struct Listener {
   }
   Kept operator()(const protocol::Inspected& inspected) const {
     if (job.record.kind != JobKind::kInspect) return Kept::kInRecords;
-    return OnInspected(turn, EnsembleOf(state, job.record.id), inspected) == Drawing::kDone ? Kept::kInRecords
-                                                                                            : Kept::kInMemory;
+    return OnInspected(state, turn, EnsembleOf(state, job.record.id), inspected) == Drawing::kDone ? Kept::kInRecords
+                                                                                                   : Kept::kInMemory;
   }
   Kept operator()(const protocol::Failed& failed) const {
     attempt.record.error = failed.error;
@@ -281,7 +284,7 @@ void OnFailedToStart(State& state, Turn& turn, const Worker& worker, const proto
   const std::string error = fmt::format("could not be started on {}: {}", worker.id, message.error);
   EndAttempt(state, turn, *attempt, std::nullopt, error);
   const bool asked = was_stopping || WantedStop(EnsembleOf(state, job.record.id)).has_value();
-  Conclude(state, turn, job, asked ? Ending::kOnRequest : Ending::kFailed, error);
+  Conclude(state, turn, job, asked ? Ending::kOnRequest : Ending::kFailed, asked ? "" : error);
   Settle(state, turn, EnsembleOf(state, job.record.id));
 }
 
@@ -300,8 +303,10 @@ void OnExited(State& state, Turn& turn, const Worker& worker, const protocol::At
   Ensemble& ensemble = EnsembleOf(state, message.attempt.job);
   const bool was_stopping = attempt->record.state == AttemptState::kStopping;
   const Ending ending = Judge(state, *attempt, job, was_stopping, message.exit_code);
-  const std::string error =
-      ending == Ending::kDone || ending == Ending::kOnRequest ? "" : DescribeExit(*attempt, job, message);
+  const bool as_asked = ending == Ending::kDone ||
+                        (ending == Ending::kOnRequest &&
+                         (message.exit_code == protocol::kExitStopped || message.exit_code == protocol::kExitFinished));
+  const std::string error = as_asked ? "" : DescribeExit(*attempt, job, message);
   attempt->record.acknowledged = attempt->seen;
   EndAttempt(state, turn, *attempt, message.exit_code, error);
   TellWorker(state, turn, worker.id, protocol::Acknowledge{message.attempt, attempt->seen});
@@ -359,7 +364,7 @@ void Lose(State& state, Turn& turn, Attempt& attempt, const std::string& why) {
   if (job.record.kind == JobKind::kInspect && HasInspected(ensemble)) {
     EndInspection(state, turn, ensemble);
   } else {
-    Conclude(state, turn, job, asked ? Ending::kOnRequest : Ending::kFromOutside, why);
+    Conclude(state, turn, job, asked ? Ending::kOnRequest : Ending::kFromOutside, asked ? "" : why);
   }
   Settle(state, turn, ensemble);
 }

@@ -28,6 +28,7 @@ struct Handler {
   void operator()(const WorkerJoined& event) const { OnJoined(state, turn, event); }
   void operator()(const WorkerDisconnected& event) const { OnDisconnected(state, turn, event); }
   void operator()(const WorkerSaid& event) const { OnSaid(state, turn, event); }
+  void operator()(const InspectionChecked& event) const { OnInspectionChecked(state, turn, event); }
   void operator()(const SplitDrawn& event) const { OnSplitDrawn(state, turn, event); }
   void operator()(const CombinationDone& event) const { OnCombinationDone(state, turn, event); }
   void operator()(const FoldersInspected& event) const { OnFoldersInspected(state, turn, event); }
@@ -149,7 +150,13 @@ const protocol::Progress* Core::progress(const JobId& job) const {
   return found == state_->jobs.end() || !found->second.progress ? nullptr : &*found->second.progress;
 }
 
-bool Core::stopped() const { return state_->stopping && state_->live.empty(); }
+bool Core::stopped() const {
+  const auto is_at_work = [](const auto& entry) {
+    const Ensemble& ensemble = entry.second;
+    return ensemble.checking || ensemble.drawing || ensemble.combining;
+  };
+  return state_->stopping && state_->live.empty() && std::ranges::none_of(state_->ensembles, is_at_work);
+}
 
 void Core::CheckInvariants() const { CheckState(*state_); }
 

@@ -86,7 +86,7 @@ class Core {
   std::map<JobId, std::string> WhyWaiting(const EnsembleId& ensemble) const;
   // The last Progress of a running job; never persisted.
   const protocol::Progress* progress(const JobId& job) const;
-  // True once StopRequested was handled and no attempt lives.
+  // True once StopRequested was handled, no attempt lives, and nothing that was begun for an ensemble is on its way.
   bool stopped() const;
 
   // Aborts (TUTTI_CHECK) when: a slot is granted twice, a job has two live attempts, a finished member has no

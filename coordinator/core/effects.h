@@ -37,6 +37,10 @@ struct StartAttempt {
   std::optional<CheckpointKey> resume_from;
   std::map<WorkerId, Incarnation> incarnations = {};  // of the gang's workers: others of these names have no part in it
 };
+// Looks whether the split and the labels that it was drawn from can be read -> InspectionChecked.
+struct CheckInspection {
+  EnsembleId id;
+};
 // Draws the split from the inspect job's labels and persists it -> SplitDrawn.
 struct DrawSplit {
   EnsembleId id;
@@ -67,7 +71,7 @@ struct Notify {
   std::string what;  // "lenet5-s0 finished: validation loss 0.271"
 };
 
-using Effect = std::variant<Persist, Erase, Tell, StartAttempt, DrawSplit, Combine, InspectFolders, RemoveCheckpoint,
-                            RemoveEnsembleFolder, Notify>;
+using Effect = std::variant<Persist, Erase, Tell, StartAttempt, CheckInspection, DrawSplit, Combine, InspectFolders,
+                            RemoveCheckpoint, RemoveEnsembleFolder, Notify>;
 
 }  // namespace tutti::core

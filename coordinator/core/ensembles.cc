@@ -37,6 +37,19 @@ void End(Turn& turn, Ensemble& ensemble, EnsembleState to, std::string note) {
                                : fmt::format("{} {}: {}", record.id, Name(to), record.note));
 }
 
+JobState InspectionOf(const State& state, const Ensemble& ensemble) {
+  const auto found = state.jobs.find(InspectJobOf(ensemble.record.id));
+  return found == state.jobs.end() ? JobState::kFinished : found->second.record.state;
+}
+
+// Members are trained, and were: what they learned from must stay what it was.
+bool HasTrained(State& state, const EnsembleId& id) {
+  bool any = false;
+  ForEachJob(state, id,
+             [&](const Job& job) { any = any || (job.record.kind == JobKind::kTrain && job.record.attempts > 0); });
+  return any;
+}
+
 // Waiting jobs end at once, live attempts are told to; the ensemble ends with the last of them.
 void BringToStop(State& state, Turn& turn, Ensemble& ensemble, EnsembleState to, JobState job_state,
                  const std::string& reason) {
@@ -100,6 +113,14 @@ bool PredictAgain(State& state, Turn& turn, const std::vector<JobId>& lost) {
     any = true;
   }
   return any;
+}
+
+// What came up only after everybody was told to stop does not begin.
+void SettleOrStop(State& state, Turn& turn, Ensemble& ensemble) {
+  if (state.stopping && ensemble.record.state == EnsembleState::kRunning && IsOpen(state, ensemble)) {
+    return BringToStop(state, turn, ensemble, EnsembleState::kStopped, JobState::kStopped, kOnRequest);
+  }
+  Settle(state, turn, ensemble);
 }
 
 // What the inspection said is durable by what came of it.
@@ -170,7 +191,7 @@ void OnCancelled(State& state, Turn& turn, const EnsembleCancelled& event) {
 void OnStopRequested(State& state, Turn& turn) {
   if (std::exchange(state.stopping, true)) return;
   for (auto& [id, ensemble] : state.ensembles) {
-    if (ensemble.record.state != EnsembleState::kRunning || ensemble.Open() == 0) continue;
+    if (ensemble.record.state != EnsembleState::kRunning || !IsOpen(state, ensemble)) continue;
     BringToStop(state, turn, ensemble, EnsembleState::kStopped, JobState::kStopped, kOnRequest);
   }
 }
@@ -178,7 +199,7 @@ void OnStopRequested(State& state, Turn& turn) {
 void StopInterrupted(State& state, Turn& turn) {
   for (auto& [id, ensemble] : state.ensembles) {
     if (ensemble.record.state != EnsembleState::kRunning) continue;
-    if (ensemble.Open() == 0) {
+    if (!IsOpen(state, ensemble)) {
       End(turn, ensemble, EnsembleState::kStopped, kProcessGone);
     } else {
       BringToStop(state, turn, ensemble, EnsembleState::kStopped, JobState::kStopped, kProcessGone);
@@ -190,15 +211,18 @@ void OnResumed(State& state, Turn& turn, const EnsembleResumed& event) {
   Ensemble* ensemble = FindEnsemble(state, event.id);
   if (ensemble == nullptr || state.stopping) return;
   const EnsembleState now = ensemble->record.state;
-  if (now == EnsembleState::kRunning || now == EnsembleState::kFinished || now == EnsembleState::kRemoving) return;
+  if (now == EnsembleState::kRunning || now == EnsembleState::kRemoving) return;
+  if (now == EnsembleState::kFinished && event.answer == Answer::kKept) return;
   ensemble->record.ended_at.reset();
   ensemble->record.combined = false;
   ensemble->combine_again = ensemble->combining;
   SetEnsembleState(turn, *ensemble, EnsembleState::kRunning, "");
   Announce(turn, event.id, fmt::format("{} resumed", event.id));
+  CheckInspectionOf(state, turn, *ensemble);
   ForEachJob(state, event.id, [&](Job& job) {
     const JobState before = job.record.state;
     if (before == JobState::kFinished || before == JobState::kRunning) return;
+    if (now == EnsembleState::kFinished) return;  // it was complete without
     job.record.failures = 0;
     job.interruptions = 0;
     Wait(state, turn, job, ReasonToWait(state, job));
@@ -233,8 +257,38 @@ void OnFolderRemoved(State& state, Turn& turn, const EnsembleFolderRemoved& even
   turn.Erased(event.id);
 }
 
-Drawing OnInspected(Turn& turn, Ensemble& ensemble, const protocol::Inspected& inspected) {
+void CheckInspectionOf(const State& state, Turn& turn, Ensemble& ensemble) {
+  if (!ensemble.record.split_drawn || InspectionOf(state, ensemble) != JobState::kFinished) return;
+  if (!std::exchange(ensemble.checking, true)) turn.Do(CheckInspection{ensemble.record.id});
+}
+
+void OnInspectionChecked(State& state, Turn& turn, const InspectionChecked& event) {
+  Ensemble* ensemble = FindEnsemble(state, event.id);
+  if (ensemble == nullptr || !std::exchange(ensemble->checking, false)) return;
+  if (ensemble->record.state != EnsembleState::kRunning) return Settle(state, turn, *ensemble);
+  if (!event.error.empty()) {
+    ensemble->record.split_drawn = false;
+    turn.Touch(*ensemble);
+    Wait(state, turn, state.jobs.at(InspectJobOf(event.id)),
+         fmt::format("what it left cannot be read any more, it is done again: {}", event.error));
+  }
+  ForEachJob(state, event.id, [&](Job& job) { Enqueue(state, job, turn.now); });
+  SettleOrStop(state, turn, *ensemble);
+}
+
+bool IsOpen(const State& state, const Ensemble& ensemble) {
+  const JobState inspection = InspectionOf(state, ensemble);
+  return ensemble.Open() > 0 || inspection == JobState::kWaiting || inspection == JobState::kRunning;
+}
+
+Drawing OnInspected(State& state, Turn& turn, Ensemble& ensemble, const protocol::Inspected& inspected) {
   if (ensemble.record.split_drawn) return Drawing::kDone;
+  const std::string& known = ensemble.record.data_hash;
+  if (!known.empty() && known != inspected.data_hash && HasTrained(state, ensemble.record.id)) {
+    ensemble.draw_error =
+        "the data is not what members were trained on: put back what was there, or train another ensemble with --new";
+    return Drawing::kOnItsWay;
+  }
   if (ensemble.record.data_hash != inspected.data_hash) {
     ensemble.record.data_hash = inspected.data_hash;
     turn.Touch(ensemble);
@@ -283,9 +337,9 @@ void EndInspection(State& state, Turn& turn, Ensemble& ensemble) {
 void OnCombinationDone(State& state, Turn& turn, const CombinationDone& event) {
   Ensemble* ensemble = FindEnsemble(state, event.id);
   if (ensemble == nullptr || !std::exchange(ensemble->combining, false)) return;
-  if (ensemble->record.state != EnsembleState::kRunning || ensemble->Open() > 0) return;  // cancelled meanwhile
+  if (ensemble->record.state != EnsembleState::kRunning || IsOpen(state, *ensemble)) return;  // cancelled meanwhile
   if (std::exchange(ensemble->combine_again, false)) return StartCombining(state, turn, *ensemble);
-  if (PredictAgain(state, turn, event.lost)) return Settle(state, turn, *ensemble);
+  if (PredictAgain(state, turn, event.lost)) return SettleOrStop(state, turn, *ensemble);
   if (!event.error.empty()) {
     return End(turn, *ensemble, EnsembleState::kFailed,
                fmt::format("the members' predictions could not be combined: {}", event.error));
@@ -299,18 +353,28 @@ void OnCombinationDone(State& state, Turn& turn, const CombinationDone& event) {
 }
 
 void Settle(State& state, Turn& turn, Ensemble& ensemble) {
+  // A member that was at work when its data was inspected again, in vain, may wait for it since.
+  if (InspectionOf(state, ensemble) == JobState::kFailed) {
+    FailDependents(state, turn, state.jobs.at(InspectJobOf(ensemble.record.id)));
+  }
   if (ensemble.live > 0 || ensemble.Open() > 0 || ensemble.record.ended_at) return;
   switch (ensemble.record.state) {
     case EnsembleState::kStopped:
-      if (ensemble.Count(JobState::kStopped) > 0) {
+      if (ensemble.Count(JobState::kStopped) > 0 || InspectionOf(state, ensemble) == JobState::kStopped) {
         return End(turn, ensemble, EnsembleState::kStopped, std::string(ensemble.record.note));
       }
       SetEnsembleState(turn, ensemble, EnsembleState::kRunning, "");  // everybody was done before the request came
       [[fallthrough]];
     case EnsembleState::kRunning:
-      if (ensemble.Count(JobState::kFinished) > 0) return StartCombining(state, turn, ensemble);
+      if (ensemble.checking || IsOpen(state, ensemble)) return;
+      if (ensemble.Count(JobState::kFinished) > 0 && InspectionOf(state, ensemble) == JobState::kFinished) {
+        return StartCombining(state, turn, ensemble);
+      }
       return End(turn, ensemble, EnsembleState::kFailed,
-                 fmt::format("no member finished{}", FirstFailure(state, ensemble.record.id)));
+                 fmt::format("{}{}",
+                             ensemble.Count(JobState::kFinished) == 0 ? "no member finished"
+                                                                      : "what its members predicted cannot be combined",
+                             FirstFailure(state, ensemble.record.id)));
     case EnsembleState::kCancelled:
       return End(turn, ensemble, EnsembleState::kCancelled, "cancelled");
     case EnsembleState::kFinished:

@@ -15,9 +15,15 @@ void OnStopRequested(State& state, Turn& turn);
 // once it is asked for.
 void StopInterrupted(State& state, Turn& turn);
 
+// Before an ensemble goes on: what its inspection left may have been lost, and is then made again.
+void CheckInspectionOf(const State& state, Turn& turn, Ensemble& ensemble);
+void OnInspectionChecked(State& state, Turn& turn, const InspectionChecked& event);
+// Something is to be trained or inspected.
+bool IsOpen(const State& state, const Ensemble& ensemble);
+
 // Whether the event's effect lies in records now.
 enum class Drawing { kDone, kOnItsWay };
-Drawing OnInspected(Turn& turn, Ensemble& ensemble, const protocol::Inspected& inspected);
+Drawing OnInspected(State& state, Turn& turn, Ensemble& ensemble, const protocol::Inspected& inspected);
 void OnSplitDrawn(State& state, Turn& turn, const SplitDrawn& event);
 // The inspection did its work; how its process ends does not matter any more.
 bool HasInspected(const Ensemble& ensemble);

@@ -23,9 +23,12 @@ struct EnsembleSubmitted {
 struct EnsembleCancelled {
   EnsembleId id;
 };
-// A stopped, failed or cancelled ensemble goes on: what finished stays, the rest waits again.
+// A stopped, failed or cancelled ensemble goes on: what finished stays, the rest waits again. A finished one has
+// nothing to go on with; where its answer was lost, its members are combined again.
+enum class Answer { kKept, kLost };
 struct EnsembleResumed {
   EnsembleId id;
+  Answer answer = Answer::kKept;
 };
 struct EnsembleRemoved {  // ended ones only; others are left alone
   EnsembleId id;
@@ -49,6 +52,10 @@ struct WorkerSaid {
 };
 
 // ---- effects that ended ----
+struct InspectionChecked {
+  EnsembleId id;
+  std::string error;  // empty: all that it left can be read
+};
 struct SplitDrawn {
   EnsembleId id;
   std::string error;  // empty: done
@@ -85,7 +92,7 @@ struct EnsembleFolderRemoved {
 struct Tick {};  // time passed
 
 using Event = std::variant<EnsembleSubmitted, EnsembleCancelled, EnsembleResumed, EnsembleRemoved, StopRequested,
-                           WorkerJoined, WorkerDisconnected, WorkerSaid, SplitDrawn, CombinationDone, FoldersInspected,
-                           CheckpointRemoved, EnsembleFolderRemoved, Tick>;
+                           WorkerJoined, WorkerDisconnected, WorkerSaid, InspectionChecked, SplitDrawn, CombinationDone,
+                           FoldersInspected, CheckpointRemoved, EnsembleFolderRemoved, Tick>;
 
 }  // namespace tutti::core

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "coordinator/core/checkpoints.h"
+#include "coordinator/core/ensembles.h"
 #include "coordinator/core/jobs.h"
 #include "coordinator/core/scheduling.h"
 
@@ -65,7 +66,7 @@ void CheckJob(const State& state, const Job& job) {
   const bool sleeping = job.record.not_before && state.sleeping.contains({*job.record.not_before, job.record.id});
   const bool ready = state.ready.contains(QueueKeyOf(state, job));
   const bool may_start = job.record.state == JobState::kWaiting && job.unmet == 0 && !state.stopping &&
-                         ensemble.record.state == EnsembleState::kRunning;
+                         !ensemble.checking && ensemble.record.state == EnsembleState::kRunning;
   TUTTI_CHECK(may_start == (sleeping || ready));
   TUTTI_CHECK(!(sleeping && ready));
   int unmet = 0;
@@ -87,7 +88,7 @@ void CheckEnsembles(const State& state) {
     TUTTI_CHECK(counted[id].live == ensemble.live);
     if (ensemble.record.state == EnsembleState::kRunning) {
       TUTTI_CHECK(!ensemble.record.ended_at);
-      TUTTI_CHECK(ensemble.Open() > 0 || ensemble.combining);
+      TUTTI_CHECK(IsOpen(state, ensemble) || ensemble.combining || ensemble.checking);
     }
     if (ensemble.record.combined) TUTTI_CHECK(ensemble.Count(JobState::kFinished) > 0);
   }

@@ -18,15 +18,6 @@ void OneLessUnmet(State& state, Turn& turn, const JobId& id) {
   Enqueue(state, job, turn.now);
 }
 
-void FailDependents(State& state, Turn& turn, const Job& job) {
-  for (const JobId& id : job.dependents) {
-    Job& dependent = state.jobs.at(id);
-    if (dependent.record.state != JobState::kWaiting) continue;
-    SetJobState(state, turn, dependent, JobState::kFailed,
-                fmt::format("needs {}, which failed: {}", NameForPeople(job.record.id.name), job.record.reason));
-  }
-}
-
 std::string Sentence(const Job& job) {
   const JobRecord& record = job.record;
   const std::string_view name = NameForPeople(record.id.name);
@@ -66,6 +57,15 @@ void SetJobState(State& state, Turn& turn, Job& job, JobState to, std::string re
   if (to == JobState::kFailed) FailDependents(state, turn, job);
 }
 
+void FailDependents(State& state, Turn& turn, const Job& job) {
+  for (const JobId& id : job.dependents) {
+    Job& dependent = state.jobs.at(id);
+    if (dependent.record.state != JobState::kWaiting) continue;
+    SetJobState(state, turn, dependent, JobState::kFailed,
+                fmt::format("needs {}, which failed", NameForPeople(job.record.id.name)));
+  }
+}
+
 void Wait(State& state, Turn& turn, Job& job, std::string reason, std::optional<TimePoint> not_before) {
   Dequeue(state, job);
   job.record.not_before = not_before;
@@ -82,7 +82,7 @@ Duration Backoff(const Settings& settings, int failures) {
 void Enqueue(State& state, Job& job, TimePoint now) {
   const Ensemble& ensemble = EnsembleOf(state, job.record.id);
   if (job.record.state != JobState::kWaiting || ensemble.record.state != EnsembleState::kRunning) return;
-  if (job.unmet > 0 || state.stopping) return;
+  if (job.unmet > 0 || ensemble.checking || state.stopping) return;
   if (job.record.not_before && *job.record.not_before > now) {
     state.sleeping.insert({*job.record.not_before, job.record.id});
     return;

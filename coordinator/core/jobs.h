@@ -14,6 +14,9 @@ namespace tutti::core {
 // For kWaiting use Wait().
 void SetJobState(State& state, Turn& turn, Job& job, JobState to, std::string reason);
 
+// Those that wait for a job that failed fail with it.
+void FailDependents(State& state, Turn& turn, const Job& job);
+
 // The job waits (again), from `not_before` on for slots.
 void Wait(State& state, Turn& turn, Job& job, std::string reason, std::optional<TimePoint> not_before = std::nullopt);
 

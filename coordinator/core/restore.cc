@@ -69,6 +69,8 @@ void RestoreEnsemble(State& state, Turn& turn, Ensemble& ensemble) {
   }
   ApplySpec(state, ensemble, *spec);
   LinkJobs(state, ensemble);
+  const bool goes_on = state.settings.interrupted == Interrupted::kGoOn;
+  if (goes_on && ensemble.record.state == EnsembleState::kRunning) CheckInspectionOf(state, turn, ensemble);
 }
 
 // Rows without the row that they belong to, which a damaged catalog may have, are left out. Their checkpoints are

@@ -98,6 +98,8 @@ std::string WithPast(const Job& job, std::string standing) {
 // Of a job that lacks more than slots, which the queue therefore does not hold.
 std::string WhyNotInQueue(const State& state, const Job& job) {
   if (state.stopping) return "the coordinator is stopping";
+  if (EnsembleOf(state, job.record.id).checking)
+    return "waits until what the inspection of the data left was looked at";
   if (job.unmet > 0) return ReasonToWait(state, job);
   if (job.record.not_before && state.sleeping.contains({*job.record.not_before, job.record.id})) {
     return fmt::format("{}; tries again at {}", job.record.reason, FormatTime(*job.record.not_before));

@@ -28,6 +28,7 @@ struct Ensemble {
   int live = 0;                // attempts
   bool combining = false;      // a Combine is on its way
   bool combine_again = false;  // more may have finished since it was asked for
+  bool checking = false;       // a CheckInspection is on its way: nothing starts, nothing is combined
   bool drawing = false;        // a DrawSplit is on its way
   bool removing = false;       // a RemoveEnsembleFolder is on its way
   std::string draw_error;      // it failed, and the inspection's process still runs

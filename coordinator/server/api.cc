@@ -10,6 +10,7 @@
 #include <set>
 #include <string_view>
 
+#include "common/hash.h"
 #include "coordinator/server/ensemble_files.h"
 #include "coordinator/server/provenance.h"
 #include "coordinator/server/views.h"
@@ -186,7 +187,9 @@ Result<void> Api::ListEnsembles(const HttpRequest&, const Respond& respond) {
   Records records;
   records.ensembles = all.ensembles;
   records.jobs = all.jobs;
-  AnswerFromDisk(respond, [records = std::move(records)] { return JsonResponse(EnsemblesView(records)); });
+  AnswerFromDisk(respond, [records = std::move(records), files = here_.files, home = here_.home] {
+    return JsonResponse(EnsemblesView(records, ProblemsOf(*files, home, records)));
+  });
   return {};
 }
 
@@ -196,7 +199,7 @@ Result<void> Api::ShowEnsemble(const HttpRequest& request, const Respond& respon
   Live live = executor_.LiveOf(records);
   AnswerFromDisk(respond, [records = std::move(records), live = std::move(live), ensemble, files = here_.files,
                            home = here_.home] {
-    const auto view = EnsembleView(records, ensemble.id, live, ResultsOf(*files, home, ensemble));
+    const auto view = EnsembleView(records, ensemble.id, live, ReadStored(*files, home, ensemble));
     return view ? JsonResponse(*view) : ProblemResponse(view.error());
   });
   return {};
@@ -208,21 +211,47 @@ Result<void> Api::SubmitEnsemble(const HttpRequest& request, const Respond& resp
   executor_.Flush();  // two submissions of one experiment at the same time make one ensemble
   TUTTI_RETURN_IF_ERROR(CheckOpen());
   if (submission.repeat == Submission::Repeat::kContinue) {
-    if (const EnsembleRecord* same = FindSame(executor_.core().records(), spec_hash)) {
-      const EnsembleId id = same->id;
-      if (IsAnswered(same->state)) {
-        respond(JsonResponse(Outcome(id, "finished")));
-      } else if (same->state == EnsembleState::kRunning) {
-        respond(JsonResponse(Outcome(id, "continued")));
-      } else {
-        SubmitAndAnswer(core::EnsembleResumed{id}, id, "continued", respond);
-      }
-      return {};
-    }
+    const EnsembleRecord* same = FindSame(executor_.core().records(), spec_hash);
+    if (same != nullptr) return ContinueWith(EnsembleRecord(*same), respond);
+    TUTTI_RETURN_IF_ERROR(CheckNotForgotten(spec_hash));
   }
   TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, CreateEnsemble(submission.spec, submission.source));
   SubmitAndAnswer(core::EnsembleSubmitted{id, submission.spec, spec_hash}, id, "created", respond);
   executor_.Flush();
+  return {};
+}
+
+Result<void> Api::ContinueWith(const EnsembleRecord& ensemble, const Respond& respond) {
+  TUTTI_ASSIGN_OR_RETURN(const Stored stored, ReadStoredOf(ensemble));
+  if (IsAnswered(ensemble.state) && stored.problem.empty()) {
+    respond(JsonResponse(Outcome(ensemble.id, "finished")));
+  } else if (ensemble.state == EnsembleState::kRunning) {
+    respond(JsonResponse(Outcome(ensemble.id, "continued")));
+  } else {
+    SubmitAndAnswer(core::EnsembleResumed{ensemble.id, core::Answer::kLost}, ensemble.id, "continued", respond);
+  }
+  return {};
+}
+
+Result<Stored> Api::ReadStoredOf(const EnsembleRecord& ensemble) const {
+  const std::string gone = ProblemOfFolder(*here_.files, here_.home, ensemble);
+  if (!gone.empty()) return Fail(ErrorCode::kConflict, "{}: {}", ensemble.id, gone);
+  return ReadStored(*here_.files, here_.home, ensemble);
+}
+
+Result<void> Api::CheckNotForgotten(const std::string& spec_hash) const {
+  TUTTI_ASSIGN_OR_RETURN(const std::vector<EnsembleId> forgotten,
+                         FindForgotten(*here_.files, here_.home, executor_.core().records()));
+  for (const EnsembleId& id : forgotten) {
+    const auto experiment = here_.files->Read(here_.home / id.str() / kResolvedExperiment);
+    const auto members = here_.files->List(here_.home / id.str() / "members");
+    const bool same = experiment && HashText(*experiment) == spec_hash;
+    if (!same || !members || members->empty()) continue;  // a coordinator died before it began with it
+    return Fail(ErrorCode::kConflict,
+                "{} holds this experiment, but the catalog does not know it: `tutti fsck --rebuild` takes it in, --new "
+                "trains another",
+                (here_.home / id.str()).string());
+  }
   return {};
 }
 
@@ -255,14 +284,16 @@ Result<void> Api::CancelEnsemble(const HttpRequest& request, const Respond& resp
 Result<void> Api::ResumeEnsemble(const HttpRequest& request, const Respond& respond) {
   TUTTI_ASSIGN_OR_RETURN(const EnsembleRecord ensemble, FindNamed(request));
   TUTTI_RETURN_IF_ERROR(CheckOpen());
-  if (ensemble.state == EnsembleState::kRunning || ensemble.state == EnsembleState::kFinished) {
-    respond(JsonResponse(Outcome(ensemble.id, Name(ensemble.state))));
-    return {};
-  }
   if (ensemble.state == EnsembleState::kRemoving) {
     return Fail(ErrorCode::kConflict, "{} is being removed: there is nothing to go on with", ensemble.id);
   }
-  SubmitAndAnswer(core::EnsembleResumed{ensemble.id}, ensemble.id, "resumed", respond);
+  TUTTI_ASSIGN_OR_RETURN(const Stored stored, ReadStoredOf(ensemble));
+  const bool finished = ensemble.state == EnsembleState::kFinished && stored.problem.empty();
+  if (finished || ensemble.state == EnsembleState::kRunning) {
+    respond(JsonResponse(Outcome(ensemble.id, Name(ensemble.state))));
+    return {};
+  }
+  SubmitAndAnswer(core::EnsembleResumed{ensemble.id, core::Answer::kLost}, ensemble.id, "resumed", respond);
   return {};
 }
 

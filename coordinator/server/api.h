@@ -50,6 +50,12 @@ class Api {
   // The ensemble that the path names, and its member.
   Result<EnsembleRecord> FindNamed(const HttpRequest& request);
   Result<JobRecord> FindMember(const HttpRequest& request);
+  // Answers with what is there, or goes on with it.
+  Result<void> ContinueWith(const EnsembleRecord& ensemble, const Respond& respond);
+  // kConflict where its folder is gone.
+  Result<Stored> ReadStoredOf(const EnsembleRecord& ensemble) const;
+  // kConflict where a folder that no row knows holds what was trained of this experiment.
+  Result<void> CheckNotForgotten(const std::string& spec_hash) const;
   void AnswerRemoved(const EnsembleId& id, const Respond& respond);
   Result<void> CheckOpen() const;  // kUnreachable once the coordinator is ending
   // Submits; then the ensemble and what became of it are the answer.

@@ -130,10 +130,24 @@ Result<void> CreateEnsembleFolder(FileSystem& files, const fs::path& folder, con
   TUTTI_RETURN_IF_ERROR(files.CreateDirectory(folder));
   if (source) TUTTI_RETURN_IF_ERROR(WriteFileDurably(files, folder / "experiment.yaml", *source));
   TUTTI_RETURN_IF_ERROR(WriteFileDurably(files, folder / "resolved.yaml", spec::RenderYaml(spec)));
-  TUTTI_RETURN_IF_ERROR(WriteFileDurably(files, folder / "resolved.json", spec::ToJson(spec).dump()));
+  TUTTI_RETURN_IF_ERROR(WriteFileDurably(files, folder / kResolvedExperiment, spec::ToJson(spec).dump()));
   TUTTI_RETURN_IF_ERROR(files.CreateDirectory(folder / "members"));
   TUTTI_RETURN_IF_ERROR(files.SyncDirectory(folder));
   return files.SyncDirectory(folder.parent_path());
+}
+
+Result<std::vector<EnsembleId>> FindForgotten(const FileSystem& files, const fs::path& home, const Records& records) {
+  std::vector<EnsembleId> forgotten;
+  auto entries = files.List(home);
+  if (!entries && entries.error().code == ErrorCode::kNotFound) return forgotten;
+  if (!entries) return tl::unexpected(std::move(entries.error()));
+  for (const FileInfo& entry : *entries) {
+    if (!entry.is_directory || !IsValidId(entry.name) || !files.Exists(home / entry.name / kResolvedExperiment))
+      continue;
+    const EnsembleId id(entry.name);
+    if (std::ranges::none_of(records.ensembles, [&](const auto& row) { return row.id == id; })) forgotten.push_back(id);
+  }
+  return forgotten;
 }
 
 Result<void> SetEnsembleFolderAside(FileSystem& files, const fs::path& home, const EnsembleId& id) {

@@ -13,6 +13,7 @@
 
 #include "common/file_system.h"
 #include "common/protocol/trainer_events.h"
+#include "common/records.h"
 #include "common/result.h"
 #include "common/spec/ensemble_spec.h"
 #include "common/tensors/tensor_file.h"
@@ -20,6 +21,7 @@
 
 namespace tutti::server {
 
+inline constexpr const char* kResolvedExperiment = "resolved.json";
 inline constexpr const char* kSplitFile = "split.safetensors";
 
 // Whole or not at all: see WriteFileDurably.
@@ -52,6 +54,10 @@ Result<StoredSplit> ReadSplit(const FileSystem& files, const std::filesystem::pa
 // Makes a new ensemble's folder, durably, with its experiment. kExists: the id was given before.
 Result<void> CreateEnsembleFolder(FileSystem& files, const std::filesystem::path& folder,
                                   const spec::EnsembleSpec& spec, const std::optional<std::string>& source);
+
+// The ensembles' folders that no row knows: a catalog was lost, or older than they are. None where there is no home.
+Result<std::vector<EnsembleId>> FindForgotten(const FileSystem& files, const std::filesystem::path& home,
+                                              const Records& records);
 
 // Takes an ensemble's folder from its name, so that a crash leaves no half ensemble there. No error when gone already.
 Result<void> SetEnsembleFolderAside(FileSystem& files, const std::filesystem::path& home, const EnsembleId& id);

@@ -47,6 +47,17 @@ Result<void> DrawAndWriteSplit(FileSystem& files, const fs::path& folder, const 
   return WriteSplit(files, folder, split);
 }
 
+// Errors: what is gone or damaged for good. A disk that does not give it now is told by who needs it.
+Result<void> LookForInspection(const FileSystem& files, const fs::path& folder) {
+  const auto split = ReadSplit(files, folder);
+  const auto inspection = split ? ReadInspection(files, folder, split->inspection)
+                                : Result<Inspection>(tl::unexpected<Error>(split.error()));
+  if (inspection || inspection.error().code == ErrorCode::kIo || inspection.error().code == ErrorCode::kDenied) {
+    return {};
+  }
+  return tl::unexpected<Error>(inspection.error());
+}
+
 Result<void> CombineAndWrite(FileSystem& files, CombineRequest request, const std::string& spec_text,
                              const Json& provenance) {
   TUTTI_ASSIGN_OR_RETURN(request.spec, spec::EnsembleFromText(spec_text));
@@ -293,6 +304,12 @@ void Executor::RefuseStart(const core::StartAttempt& effect, const Error& error)
   for (const auto& [worker, grant] : GrantsOf(effect.attempt, effect.gang)) {
     say(worker, protocol::SlotsFree{effect.attempt, grant.slots});
   }
+}
+
+void Executor::Perform(const core::CheckInspection& effect) {
+  OnDisk([files = here_.files, folder = FolderOf(effect.id), effect] {
+    return core::InspectionChecked{effect.id, TextOf(LookForInspection(*files, folder))};
+  });
 }
 
 void Executor::Perform(const core::DrawSplit& effect) {

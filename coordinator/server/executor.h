@@ -29,7 +29,7 @@ class Executor {
     protocol::Post disk;                     // to threads that may wait for disks
     std::function<void(TimePoint)> wake_at;  // calls Wake() on the coordinator's thread then; replaces the former
     std::function<void(Error)> failed;       // a commit failed: nothing happens any more
-    std::function<void()> stopped;           // asked to stop, and no attempt lives
+    std::function<void()> stopped;           // asked to stop, and nothing is at work
     FileSystem* files = nullptr;
     const Clock* clock = nullptr;
     std::filesystem::path home;  // absolute
@@ -72,6 +72,7 @@ class Executor {
   void Perform(const core::Erase&) {}
   void Perform(const core::Tell& effect);
   void Perform(const core::StartAttempt& effect);
+  void Perform(const core::CheckInspection& effect);
   void Perform(const core::DrawSplit& effect);
   void Perform(const core::Combine& effect);
   void Perform(const core::InspectFolders& effect);

@@ -6,6 +6,7 @@
 
 #include "common/hash.h"
 #include "coordinator/server/or_null.h"
+#include "ensemble/report.h"
 
 namespace tutti::server {
 namespace {
@@ -36,7 +37,8 @@ Counts CountMembers(const Records& records) {
   return counts;
 }
 
-Json Summary(const EnsembleRecord& ensemble, const std::optional<spec::EnsembleSpec>& spec, MemberCounts counts) {
+Json Summary(const EnsembleRecord& ensemble, const std::optional<spec::EnsembleSpec>& spec, MemberCounts counts,
+             const std::string& problem) {
   if (spec) counts.total = std::max(counts.total, static_cast<int>(spec->members.size()));
   return {
       {"id", ensemble.id.str()},
@@ -45,6 +47,7 @@ Json Summary(const EnsembleRecord& ensemble, const std::optional<spec::EnsembleS
       {"submitted_at", FormatTime(ensemble.submitted_at)},
       {"ended_at", OrNull(ensemble.ended_at)},
       {"note", ensemble.note},
+      {"problem", problem},
       {"members_total", counts.total},
       {"members_finished", counts.finished},
       {"members_failed", counts.failed},
@@ -231,6 +234,13 @@ Json MembersView(const Records& records, const EnsembleId& id, const std::option
   return view;
 }
 
+Result<Json> ReadResults(const FileSystem& files, const std::filesystem::path& path) {
+  TUTTI_ASSIGN_OR_RETURN(const std::string text, files.Read(path));
+  TUTTI_ASSIGN_OR_RETURN(Json json, ParseJson(text));
+  TUTTI_RETURN_IF_ERROR(ensemble::ReportFromJson(json));
+  return json;
+}
+
 // The newest last. Ids of one moment are told apart by themselves.
 bool IsOlder(const EnsembleRecord* one, const EnsembleRecord* other) {
   return std::tuple(one->submitted_at, one->id) < std::tuple(other->submitted_at, other->id);
@@ -258,26 +268,27 @@ Records WithoutProcess(Records records) {
   return records;
 }
 
-Json EnsemblesView(const Records& records) {
+Json EnsemblesView(const Records& records, const std::map<EnsembleId, std::string>& problems) {
   std::vector<const EnsembleRecord*> newest_first;
   for (const EnsembleRecord& ensemble : records.ensembles) newest_first.push_back(&ensemble);
   std::sort(newest_first.begin(), newest_first.end(), [](auto* one, auto* other) { return IsOlder(other, one); });
   Counts counts = CountMembers(records);
   Json ensembles = Json::array();
   for (const EnsembleRecord* ensemble : newest_first) {
-    ensembles.push_back(Summary(*ensemble, SpecOf(*ensemble), counts[ensemble->id]));
+    const auto problem = problems.find(ensemble->id);
+    ensembles.push_back(
+        Summary(*ensemble, SpecOf(*ensemble), counts[ensemble->id], problem == problems.end() ? "" : problem->second));
   }
   return {{"ensembles", std::move(ensembles)}};
 }
 
-Result<Json> EnsembleView(const Records& records, const EnsembleId& id, const Live& live,
-                          const std::optional<Json>& results) {
+Result<Json> EnsembleView(const Records& records, const EnsembleId& id, const Live& live, const Stored& stored) {
   for (const EnsembleRecord& ensemble : records.ensembles) {
     if (ensemble.id != id) continue;
     const auto spec = SpecOf(ensemble);
-    Json view = Summary(ensemble, spec, CountMembers(records)[id]);
+    Json view = Summary(ensemble, spec, CountMembers(records)[id], stored.problem);
     view["members"] = MembersView(records, id, spec, live);
-    view["results"] = results.value_or(nullptr);
+    view["results"] = stored.results.value_or(nullptr);
     return view;
   }
   return Fail(ErrorCode::kNotFound, "there is no ensemble {}; `tutti list` shows those that there are", id);
@@ -374,13 +385,34 @@ std::optional<int> ExitCodeOf(EnsembleState state) {
   TUTTI_CHECK(false);
 }
 
-std::optional<Json> ResultsOf(const FileSystem& files, const std::filesystem::path& home,
-                              const EnsembleRecord& ensemble) {
-  if (!ensemble.combined || !IsValidId(ensemble.id.str())) return std::nullopt;
-  const auto text = files.Read(home / ensemble.id.str() / "results.json");
-  if (!text) return std::nullopt;
-  auto json = ParseJson(*text);
-  return json ? std::optional(std::move(*json)) : std::nullopt;
+std::string ProblemOfFolder(const FileSystem& files, const std::filesystem::path& home,
+                            const EnsembleRecord& ensemble) {
+  if (ensemble.state == EnsembleState::kRemoving) return "";
+  const std::filesystem::path folder = home / ensemble.id.str();
+  const auto info = files.Stat(folder);
+  if (info || info.error().code != ErrorCode::kNotFound) return "";
+  return fmt::format("its folder {} is gone; `tutti rm {}` forgets it", folder.string(), ensemble.id);
+}
+
+Stored ReadStored(const FileSystem& files, const std::filesystem::path& home, const EnsembleRecord& ensemble) {
+  if (!IsValidId(ensemble.id.str())) return {};
+  if (auto gone = ProblemOfFolder(files, home, ensemble); !gone.empty()) return {std::nullopt, std::move(gone)};
+  if (!ensemble.combined) return {};
+  const std::filesystem::path path = home / ensemble.id.str() / "results.json";
+  auto results = ReadResults(files, path);
+  if (results) return {std::move(*results), ""};
+  return {std::nullopt, fmt::format("{} cannot be read ({}); `tutti resume {}` makes it again", path.string(),
+                                    results.error().Text(), ensemble.id)};
+}
+
+std::map<EnsembleId, std::string> ProblemsOf(const FileSystem& files, const std::filesystem::path& home,
+                                             const Records& records) {
+  std::map<EnsembleId, std::string> problems;
+  for (const EnsembleRecord& ensemble : records.ensembles) {
+    if (!IsValidId(ensemble.id.str())) continue;
+    if (auto gone = ProblemOfFolder(files, home, ensemble); !gone.empty()) problems[ensemble.id] = std::move(gone);
+  }
+  return problems;
 }
 
 }  // namespace tutti::server

@@ -30,11 +30,17 @@ using Live = std::map<JobId, LiveJob>;
 // The records of a home that no process serves: what ran there, or was about to stop, stopped with its process.
 Records WithoutProcess(Records records);
 
-// {"ensembles": [...]}, newest first, without members.
-Json EnsemblesView(const Records& records);
-// One ensemble with its members; `results` is the content of its results.json. Errors: kNotFound.
+// What an ensemble's folder holds that its rows do not.
+struct Stored {
+  std::optional<Json> results;  // the content of results.json, once its members were combined
+  std::string problem;          // what is lost, and what to do; empty: nothing
+};
+
+// {"ensembles": [...]}, newest first, without members. `problems` are those of ProblemsOf.
+Json EnsemblesView(const Records& records, const std::map<EnsembleId, std::string>& problems = {});
+// One ensemble with its members. Errors: kNotFound.
 Result<Json> EnsembleView(const Records& records, const EnsembleId& id, const Live& live = {},
-                          const std::optional<Json>& results = std::nullopt);
+                          const Stored& stored = {});
 Json WorkersView(std::span<const core::Core::WorkerView> workers);
 // {"title", "status", "code"}
 Json ProblemView(const Error& error);
@@ -56,9 +62,13 @@ bool IsAnswered(EnsembleState state);
 // What `tutti run` ends with: 0 finished, 5 incomplete, 1 failed or cancelled; none while it runs or is stopped.
 std::optional<int> ExitCodeOf(EnsembleState state);
 
-// The ensemble's results.json. Nothing before its members were combined, whatever an earlier combination has left
-// there, nor where it cannot be read: what else is known of the ensemble is shown all the same.
-std::optional<Json> ResultsOf(const FileSystem& files, const std::filesystem::path& home,
-                              const EnsembleRecord& ensemble);
+// That its folder is gone; empty: it is there, or is to go.
+std::string ProblemOfFolder(const FileSystem& files, const std::filesystem::path& home, const EnsembleRecord& ensemble);
+// No results before its members were combined, whatever an earlier combination has left there. Where they cannot be
+// read, what else is known of the ensemble is shown all the same.
+Stored ReadStored(const FileSystem& files, const std::filesystem::path& home, const EnsembleRecord& ensemble);
+// The ensembles whose folders are gone, each with a sentence that says so.
+std::map<EnsembleId, std::string> ProblemsOf(const FileSystem& files, const std::filesystem::path& home,
+                                             const Records& records);
 
 }  // namespace tutti::server

@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "common/json.h"
+#include "common/tensors/tensor_file.h"
 #include "storage/checkpoints/checkpoint_store.h"
 #include "storage/checkpoints/predictions.h"
 #include "storage/fsck/ensemble_folders.h"
@@ -28,6 +30,9 @@ class EnsembleCheck {
     for (const AttemptRecord& row : records.attempts) {
       if (row.id.job.ensemble == id_ && IsLive(row)) live_.insert(row.id);
     }
+    for (const EnsembleRecord& row : records.ensembles) {
+      if (row.id == id_) ensemble_ = &row;
+    }
     for (const PredictionRecord& row : records.predictions) {
       if (row.attempt.job.ensemble == id_) predictions_.push_back(&row);
     }
@@ -39,6 +44,8 @@ class EnsembleCheck {
     for (const AttemptId& attempt : attempts) TUTTI_RETURN_IF_ERROR(CheckAttempt(attempt));
     for (const auto& [key, row] : rows_) ReportLost(*row);
     for (const PredictionRecord* row : predictions_) TUTTI_RETURN_IF_ERROR(CheckPrediction(*row));
+    if (ensemble_ != nullptr && ensemble_->split_drawn) TUTTI_RETURN_IF_ERROR(CheckInspection());
+    if (ensemble_ != nullptr && ensemble_->combined) TUTTI_RETURN_IF_ERROR(CheckResults());
     return {};
   }
 
@@ -156,6 +163,38 @@ class EnsembleCheck {
     return {};
   }
 
+  // The split, and the labels that it was drawn from.
+  Result<void> CheckInspection() {
+    const fs::path split = folder_ / "split.safetensors";
+    const std::string remedy = "it is made again from the data before the ensemble goes on or is combined again";
+    const auto tensors = tensors::TensorFile::Read(files_, split);
+    if (!tensors) return ReportUnreadable(split, tensors.error(), remedy);
+    const auto inspection = tensors->metadata().find("inspection");
+    if (inspection == tensors->metadata().end()) return {};  // of an earlier build
+    const fs::path labels = folder_ / inspection->second;
+    const auto whole = tensors::TensorFile::Read(files_, labels);
+    return whole ? Result<void>() : ReportUnreadable(labels, whole.error(), remedy);
+  }
+
+  Result<void> CheckResults() {
+    const fs::path path = folder_ / "results.json";
+    const auto text = files_.Read(path);
+    const auto json = text ? ParseJson(*text) : Result<Json>(tl::unexpected<Error>(text.error()));
+    return json ? Result<void>()
+                : ReportUnreadable(path, json.error(), fmt::format("`tutti resume {}` makes it again", id_));
+  }
+
+  // What the disk does not give now is no loss.
+  Result<void> ReportUnreadable(const fs::path& path, const Error& error, const std::string& remedy) {
+    if (error.code == ErrorCode::kIo || error.code == ErrorCode::kDenied) return tl::unexpected<Error>(error);
+    if (error.code == ErrorCode::kNotFound) {
+      Report(ProblemKind::kRowWithoutFolder, path, fmt::format("it is gone; {}", remedy));
+    } else {
+      Report(ProblemKind::kDamaged, path, fmt::format("{}; {}", error.Text(), remedy));
+    }
+    return {};
+  }
+
   const CheckpointRecord* TakeRow(const CheckpointKey& key) {
     const auto found = rows_.find(key);
     if (found == rows_.end()) return nullptr;
@@ -177,6 +216,7 @@ class EnsembleCheck {
   std::set<AttemptId> live_;
   std::set<AttemptId> by_hand_;
   std::vector<const PredictionRecord*> predictions_;
+  const EnsembleRecord* ensemble_ = nullptr;
   std::map<JobId, int> newest_;
 };
 

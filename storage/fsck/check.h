@@ -14,7 +14,7 @@
 namespace tutti::storage {
 
 enum class ProblemKind {
-  kRowWithoutFolder,  // a checkpoint, ensemble or prediction that the catalog has and the disk has not
+  kRowWithoutFolder,  // a checkpoint, ensemble, prediction, split or answer that the catalog has and the disk has not
   kDamaged,           // its bytes are not those that were written
   kFolderWithoutRow,  // whole, and adopted before its member's next attempt or by a rebuild
   kMarked,            // being deleted; goes on at the next start

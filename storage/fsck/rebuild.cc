@@ -79,8 +79,18 @@ class EnsembleRebuild {
       if (!prepared) continue;
       TUTTI_ASSIGN_OR_RETURN(AttemptHistory history, ReadAttempt(files_, folder_, id));
       TakeIn(*job, std::move(history));
+      if (ensemble_.data_hash.empty()) ensemble_.data_hash = DataHashTold(id);
     }
     return {};
+  }
+
+  // What an attempt's trainer was told that the data is; empty: nothing.
+  std::string DataHashTold(const AttemptId& id) const {
+    const auto text = files_.Read(folder_ / AttemptFolder(id) / kTaskName);
+    const auto task = text ? ParseJson(*text) : Result<Json>(tl::unexpected<Error>(text.error()));
+    if (!task || !task->is_object() || !task->contains("data_hash")) return "";
+    const Json& hash = (*task)["data_hash"];
+    return hash.is_string() ? hash.get<std::string>() : "";
   }
 
   void TakeIn(const JobRecord& job, AttemptHistory history) {
@@ -99,7 +109,7 @@ class EnsembleRebuild {
 
   // A member without its last checkpoint, or without all that it predicted, has not finished, whatever it said.
   bool HasFinished(const JobRecord& job) {
-    if (job.kind == JobKind::kInspect) return ensemble_.split_drawn && !ensemble_.data_hash.empty();
+    if (job.kind == JobKind::kInspect) return ensemble_.split_drawn;
     const std::set<int64_t>& steps = steps_[job.id];
     const std::set<int64_t>& finished_at = finished_at_[job.id];
     return std::any_of(finished_at.begin(), finished_at.end(), [&](int64_t step) { return steps.contains(step); });
@@ -117,7 +127,9 @@ class EnsembleRebuild {
   }
 
   Result<void> SetStates(std::vector<JobRecord>& jobs) {
-    TUTTI_ASSIGN_OR_RETURN(ensemble_.split_drawn, IsThere(files_, folder_ / "split.safetensors"));
+    TUTTI_ASSIGN_OR_RETURN(const bool split, IsThere(files_, folder_ / "split.safetensors"));
+    ensemble_.split_drawn =
+        split && !ensemble_.data_hash.empty();  // else the data is inspected again, and split the same
     TUTTI_ASSIGN_OR_RETURN(const bool answered, IsThere(files_, folder_ / "results.json"));
     bool all_finished = true;
     for (JobRecord& job : jobs) {

@@ -50,6 +50,20 @@ TEST_F(ReaderTest, TellsTheSameOfACoordinatorAndOfItsCatalogAfterwards) {
   EXPECT_EQ(reader_.Ensemble("last").value(), served);
 }
 
+TEST_F(ReaderTest, NamesWhatLiesInAHomeWhoseCatalogDoesNotKnowIt) {
+  EXPECT_THAT(reader_.Forgotten().value(), testing::IsEmpty());
+  coordinator_.reset();
+  std::filesystem::remove_all(folder_.path() / "catalog");
+  EXPECT_EQ(reader_.Forgotten().value(), std::vector{EnsembleId("small-1")});
+  for (const char* name : {"small-1", "last"}) {
+    const auto shown = reader_.Ensemble(name);
+    ASSERT_FALSE(shown);
+    EXPECT_EQ(shown.error().code, ErrorCode::kNotFound);
+    EXPECT_THAT(shown.error().Text(), HasSubstr("small-1: `tutti fsck --rebuild` takes it in"));
+  }
+  EXPECT_THAT(reader_.Ensemble("small-2").error().Text(), testing::Not(HasSubstr("--rebuild")));
+}
+
 TEST_F(ReaderTest, ShowsTheSameResultsAsACoordinator) {
   for (const char* results : {R"({"members": 2})", "{"}) {
     SCOPED_TRACE(results);

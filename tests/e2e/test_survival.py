@@ -334,6 +334,70 @@ def test_lost_predictions_are_made_again_after_a_rebuild(tutti, experiment):
     tutti("fsck", "--rebuild")
 
 
+def test_lost_files_of_the_inspection_are_made_again_before_training_goes_on(tutti, experiment):
+    file = experiment(epochs=30, training=CHECKPOINTS)
+    process = tutti.start("run", file, "--slots", 1)
+    wait_for(lambda: committed_steps(tutti), "no checkpoint appeared")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=120) == 130
+    split = (tutti.home / "small-1/split.safetensors").read_bytes()
+    shutil.rmtree(tutti.home / "small-1/members/.inspect")
+    assert "labels.safetensors: it is gone" in tutti("fsck", status=1).stdout
+    (tutti.home / "small-1/split.safetensors").unlink()
+    assert "split.safetensors: it is gone" in tutti("fsck", status=1).stdout
+    tutti("resume", "small-1", "--quiet", "--slots", 2)
+    assert tutti.show("small-1")["state"] == "finished"
+    assert len((tutti.home / "small-1/split.safetensors").read_bytes()) == len(split)
+    assert "the inspection of the data waiting: what it left cannot be read" in (
+        tutti.home / "coordinator.log").read_text()
+    tutti("fsck")
+
+
+def test_lost_answer_is_said_and_made_again(tutti, experiment):
+    file = experiment()
+    tutti("run", file, "--quiet")
+    results = tutti.home / "small-1/results.json"
+    answer = tutti.show("small-1")["results"]
+    for command in (("run", file), ("resume", "small-1")):
+        for garbage in (None, "garbage", "{}"):
+            results.unlink()
+            if garbage is not None:
+                results.write_text(garbage)
+            shown = tutti("show", "small-1").stdout
+            assert str(results) in shown and "`tutti resume small-1` makes it again" in shown
+            if garbage != "{}":
+                assert str(results) in tutti("fsck", status=1).stdout
+            assert "ensemble: mean" in tutti(*command).stdout
+            assert tutti.show("small-1")["results"] == answer
+    assert {member["attempts"] for member in tutti.show("small-1")["members"]} == {1}
+
+
+def test_lost_folder_is_said_and_forgotten_by_rm(tutti, experiment):
+    file = experiment()
+    tutti("run", file, "--quiet")
+    shutil.rmtree(tutti.home / "small-1")
+    for command in (("run", file), ("resume", "small-1")):
+        assert "is gone; `tutti rm small-1` forgets it" in tutti(*command, status=1).stderr
+    for command in ("list", "show"):
+        assert "is gone; `tutti rm small-1` forgets it" in tutti(command).stdout
+    tutti("rm", "small-1")
+    assert "small-2" in tutti("run", file, "--quiet").stdout
+
+
+def test_home_without_a_catalog_names_what_lies_there(tutti, experiment):
+    file = experiment()
+    tutti("run", file, "--quiet")
+    shutil.rmtree(tutti.home / "catalog")
+    hint = "`tutti fsck --rebuild` takes it in"
+    assert hint in tutti("list").stderr
+    assert hint in tutti("show", "small-1", status=6).stderr
+    assert hint in tutti("resume", status=6).stderr
+    assert hint in tutti("run", file, status=1).stderr
+    assert not (tutti.home / "small-2").exists()
+    tutti("fsck", "--rebuild")
+    assert "has trained this experiment already" in tutti("run", file).stdout
+
+
 def test_damaged_catalog_says_what_to_do(tutti, experiment):
     tutti("run", experiment(), "--quiet")
     for database in (tutti.home / "catalog").glob("*/catalog.db*"):

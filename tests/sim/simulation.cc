@@ -268,6 +268,9 @@ void Simulation::Perform(const core::Effect& effect) {
                  [](const core::Notify&) {},
                  [&](const core::Tell& tell) { Tell(tell); },
                  [&](const core::StartAttempt& start) { Start(start); },
+                 [&](const core::CheckInspection& check) {
+                   Answer([this, id = check.id] { return core::InspectionChecked{id, MaybeAnError()}; });
+                 },
                  [&](const core::DrawSplit& draw) {
                    Answer([this, id = draw.id] { return core::SplitDrawn{id, MaybeAnError()}; });
                  },

@@ -58,6 +58,23 @@ TEST_F(CheckTest, WhereRowsAndFoldersAgreeThereIsNothingToSay) {
   EXPECT_EQ(report.bytes, 5U * 2000U);
 }
 
+TEST_F(CheckTest, NamesWhatTheInspectionLeftWhenItIsLost) {
+  fs::remove(labels_);
+  ExpectOne(ProblemKind::kRowWithoutFolder, labels_, "made again from the data before the ensemble goes on");
+  fs::resize_file(ensemble_ / "split.safetensors", 20);
+  ExpectOne(ProblemKind::kDamaged, ensemble_ / "split.safetensors", "made again from the data");
+  fs::remove(ensemble_ / "split.safetensors");
+  ExpectOne(ProblemKind::kRowWithoutFolder, ensemble_ / "split.safetensors", "made again from the data");
+}
+
+TEST_F(CheckTest, NamesResultsThatCannotBeRead) {
+  const fs::path results = ensemble_ / "results.json";
+  records_.ensembles[0].combined = true;
+  ExpectOne(ProblemKind::kRowWithoutFolder, results, "`tutti resume fashion-mnist-3` makes it again");
+  Append(results, "{");
+  ExpectOne(ProblemKind::kDamaged, results, "`tutti resume fashion-mnist-3` makes it again");
+}
+
 TEST_F(CheckTest, ACheckpointThatIsGoneIsAnAlarm) {
   fs::remove_all(FolderOf(kStopped, 10));
   ExpectOne(ProblemKind::kRowWithoutFolder, FolderOf(kStopped, 10), "step 10 of fashion-mnist-3/lenet5-s1/attempt-1");
@@ -174,7 +191,7 @@ TEST_F(CheckTest, AnEnsembleThatIsGoneIsAnAlarm) {
   ASSERT_FALSE(report.problems.empty());
   EXPECT_EQ(report.problems[0].kind, ProblemKind::kRowWithoutFolder);
   EXPECT_EQ(report.problems[0].path, ensemble_);
-  EXPECT_EQ(report.alarms(), 1 + 5 + 2) << "and each of its checkpoints and predictions";
+  EXPECT_EQ(report.alarms(), 1 + 5 + 2 + 1) << "and each of its checkpoints and predictions, and its split";
 }
 
 TEST_F(CheckTest, AnEnsembleWithoutRowNeedsARebuild) {

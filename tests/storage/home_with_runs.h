@@ -95,10 +95,19 @@ class HomeWithRuns : public ::testing::Test {
                                                   .environment = {}});
     ASSERT_TRUE(parsed.has_value());
     Append(ensemble_ / "resolved.json", spec::ToJson(*parsed).dump());
-    Append(ensemble_ / "split.safetensors", "the coordinator's");
+  }
+
+  static void WriteIds(const std::filesystem::path& path, const char* name, const tensors::Metadata& metadata) {
+    const std::vector<int64_t> ids(10, 7);
+    auto file = PosixFileSystem().Create(path).value();
+    const std::vector<tensors::NamedTensor> named = {{name, tensors::ViewOf<int64_t>(tensors::DType::kI64, {10}, ids)}};
+    EXPECT_TRUE(tensors::WriteSafetensors(*file, named, metadata));
   }
 
   void WriteInspection() {
+    WriteIds(labels_, "labels", {});
+    WriteIds(ensemble_ / "split.safetensors", "training",
+             {{"inspection", (AttemptFolder(kInspect) / "labels.safetensors").string()}});
     protocol::Inspected inspected;
     inspected.data_hash = "0123456789abcdef0123456789abcdef";
     Say(kInspect, inspected);
@@ -126,6 +135,7 @@ class HomeWithRuns : public ::testing::Test {
 
   testing::TemporaryFolder home_;
   std::filesystem::path ensemble_ = home_ / "fashion-mnist-3";
+  std::filesystem::path labels_ = ensemble_ / "members/.inspect/attempt-1/labels.safetensors";
   CheckpointStore store_{PosixFileSystem(), ensemble_};
 };
 

@@ -133,6 +133,14 @@ TEST_F(RebuildTest, WithoutItsSplitTheDataAreInspectedAgain) {
   EXPECT_EQ(records.jobs[0].state, JobState::kStopped);
 }
 
+TEST_F(RebuildTest, WithoutTheInspectionTheMembersTasksTellWhatTheDataWas) {
+  fs::remove_all(ensemble_ / "members/.inspect");
+  EXPECT_EQ(Read().records.ensembles[0].data_hash, "");
+  EXPECT_FALSE(Read().records.ensembles[0].split_drawn);
+  std::ofstream(FolderOf(kStopped) / "task.json") << R"({"data_hash": "0123"})";
+  EXPECT_EQ(Read().records.ensembles[0].data_hash, "0123");
+}
+
 TEST_F(RebuildTest, ALineThatACrashCutIsNotCounted) {
   const auto whole = fs::file_size(FolderOf(kCurrent) / "events.jsonl");
   Append(FolderOf(kCurrent) / "events.jsonl", "{\"event\": \"epo");

@@ -63,6 +63,20 @@ TEST(Attempt, RunsOnceItsLeaderSaysSo) {
   EXPECT_THAT(stage.effects, IsEmpty()) << "a repeat";
 }
 
+TEST(Attempt, AskedToStopAndKilledInsteadSaysThatItLeftNoCheckpoint) {
+  for (const int exit_code : {137, protocol::kExitStopped}) {
+    Stage stage = OneMemberRunning();
+    stage.Start(kFirst);
+    stage.Handle(StopRequested{});
+    stage.End(kFirst, exit_code);
+    EXPECT_EQ(stage.job("a").state, JobState::kStopped);
+    EXPECT_EQ(stage.job("a").reason, exit_code == 137
+                                         ? "on request; it left no checkpoint: ended by signal 9; its last "
+                                           "line: last words"
+                                         : "on request");
+  }
+}
+
 TEST(Attempt, OnlyItsLeaderIsHeard) {
   Stage stage;
   stage.Submit({{"a", 2}});

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/coordinator/core/stage.h"
 
 namespace tutti::core {
@@ -108,6 +110,126 @@ TEST(Ensemble, FailsWhenTheSplitCannotBeDrawnAndCanBeResumed) {
     stage.Inspect(2);
     EXPECT_THAT(stage.StartedAttempts(), ::testing::Contains(AttemptOf("a", 1)));
   }
+}
+
+protocol::Inspected DataNamed(const std::string& hash) {
+  protocol::Inspected inspected;
+  inspected.data_hash = hash;
+  inspected.file = "labels";
+  return inspected;
+}
+
+TEST(Ensemble, InspectsItsDataAgainBeforeAnythingElseWhenWhatTheInspectionLeftIsLost) {
+  Stage stage = TwoMembersRunning();
+  stage.FinishMember(AttemptOf("a", 1));
+  stage.Handle(EnsembleCancelled{kEnsemble});
+  stage.End(AttemptOf("b", 1), protocol::kExitStopped);
+  stage.Forget();
+  stage.inspection_lost = "cannot open labels.safetensors";
+  stage.Handle(EnsembleResumed{kEnsemble});
+  EXPECT_FALSE(stage.ensemble().split_drawn);
+  EXPECT_THAT(stage.job(kInspectJob).reason, HasSubstr("cannot open labels.safetensors"));
+  stage.LookAtFolders();
+  EXPECT_THAT(stage.StartedAttempts(), ElementsAre(AttemptOf(kInspectJob, 2)));
+  stage.Inspect(2);
+  stage.LookAtFolders();
+  EXPECT_THAT(stage.StartedAttempts(), ElementsAre(AttemptOf(kInspectJob, 2), AttemptOf("b", 2)));
+  EXPECT_EQ(stage.job("a").state, JobState::kFinished);
+}
+
+TEST(Ensemble, NothingStartsUntilWhatTheInspectionLeftWasLookedAt) {
+  Stage stage = TwoMembersRunning();
+  stage.Handle(EnsembleCancelled{kEnsemble});
+  stage.End(AttemptOf("a", 1), protocol::kExitStopped);
+  stage.End(AttemptOf("b", 1), protocol::kExitStopped);
+  stage.Forget();
+  const std::vector<Effect> asked = stage.core.Handle(EnsembleResumed{kEnsemble}, stage.now);
+  EXPECT_TRUE(std::ranges::any_of(asked, [](const Effect& e) { return std::holds_alternative<CheckInspection>(e); }));
+  EXPECT_FALSE(std::ranges::any_of(asked, [](const Effect& e) { return std::holds_alternative<InspectFolders>(e); }));
+}
+
+TEST(Ensemble, WithAllMembersFinishedInspectsAgainAndThenCombines) {
+  Stage stage = TwoMembersRunning();
+  stage.FinishMember(AttemptOf("a", 1));
+  stage.FinishMember(AttemptOf("b", 1));
+  stage.Handle(CombinationDone{kEnsemble, "cannot open labels.safetensors"});
+  ASSERT_EQ(stage.ensemble().state, EnsembleState::kFailed);
+  stage.Forget();
+  stage.inspection_lost = "cannot open labels.safetensors";
+  stage.Handle(EnsembleResumed{kEnsemble});
+  EXPECT_THAT(stage.Asked<Combine>(), IsEmpty());
+  stage.LookAtFolders();
+  stage.Inspect(2);
+  EXPECT_THAT(stage.Asked<Combine>(), SizeIs(1));
+}
+
+TEST(Ensemble, DoesNotGoOnWithOtherDataThanItsMembersWereTrainedOn) {
+  Stage stage = TwoMembersRunning();
+  stage.FinishMember(AttemptOf("a", 1));
+  stage.Handle(EnsembleCancelled{kEnsemble});
+  stage.End(AttemptOf("b", 1), protocol::kExitStopped);
+  stage.inspection_lost = "cannot open labels.safetensors";
+  stage.Handle(EnsembleResumed{kEnsemble});
+  stage.LookAtFolders();
+  stage.Forget();
+  stage.Report(AttemptOf(kInspectJob, 2), DataNamed("other data"));
+  EXPECT_THAT(stage.Asked<DrawSplit>(), IsEmpty());
+  stage.End(AttemptOf(kInspectJob, 2), protocol::kExitFinished);
+  EXPECT_EQ(stage.ensemble().state, EnsembleState::kFailed);
+  EXPECT_THAT(stage.ensemble().note, HasSubstr("the data is not what members were trained on"));
+  EXPECT_EQ(stage.ensemble().data_hash, "data");
+}
+
+TEST(Ensemble, TakesOtherDataAsLongAsNoMemberWasTrained) {
+  Stage stage;
+  stage.Submit({{"a"}});
+  stage.Join("n1", 1);
+  stage.Report(AttemptOf(kInspectJob, 1), DataNamed("too little"));
+  stage.Handle(SplitDrawn{kEnsemble, "none is left to train on"});
+  stage.End(AttemptOf(kInspectJob, 1), protocol::kExitFinished);
+  stage.Handle(EnsembleResumed{kEnsemble});
+  stage.LookAtFolders();
+  stage.Inspect(2);
+  EXPECT_EQ(stage.ensemble().data_hash, "data");
+  EXPECT_TRUE(stage.ensemble().split_drawn);
+}
+
+TEST(Ensemble, FinishedIsCombinedAgainOnlyWhereItsAnswerIsLost) {
+  Stage stage = TwoMembersRunning(1);
+  stage.FinishMember(AttemptOf("a", 1));
+  stage.Fail(AttemptOf("b", 1), "diverged", protocol::kExitDiverged);
+  stage.Handle(CombinationDone{kEnsemble, ""});
+  ASSERT_EQ(stage.ensemble().state, EnsembleState::kFinished);
+  stage.Forget();
+  stage.Handle(EnsembleResumed{kEnsemble});
+  EXPECT_THAT(stage.effects, IsEmpty());
+  stage.Handle(EnsembleResumed{kEnsemble, Answer::kLost});
+  EXPECT_THAT(stage.Asked<Combine>(), SizeIs(1));
+  EXPECT_EQ(stage.job("b").state, JobState::kFailed) << "it was complete without";
+  stage.Handle(CombinationDone{kEnsemble, ""});
+  EXPECT_EQ(stage.ensemble().state, EnsembleState::kFinished);
+}
+
+TEST(Ensemble, AskedToStopWhileItIsCombinedIsAnsweredFirst) {
+  Stage stage = TwoMembersRunning();
+  stage.FinishMember(AttemptOf("a", 1));
+  stage.FinishMember(AttemptOf("b", 1));
+  stage.Handle(StopRequested{});
+  EXPECT_FALSE(stage.core.stopped());
+  stage.Handle(CombinationDone{kEnsemble, ""});
+  EXPECT_EQ(stage.ensemble().state, EnsembleState::kFinished);
+  EXPECT_TRUE(stage.core.stopped());
+}
+
+TEST(Ensemble, AskedToStopWhoseLostPredictionsComeToLightStopsOnRequest) {
+  Stage stage = TwoMembersRunning();
+  stage.FinishMember(AttemptOf("a", 1));
+  stage.FinishMember(AttemptOf("b", 1));
+  stage.Handle(StopRequested{});
+  stage.Handle(CombinationDone{kEnsemble, "gone", {JobNamed("a")}});
+  EXPECT_EQ(stage.ensemble().state, EnsembleState::kStopped);
+  EXPECT_EQ(stage.ensemble().note, "on request");
+  EXPECT_TRUE(stage.core.stopped());
 }
 
 TEST(Ensemble, CombinesWhatItsMembersPredictedOnceAllHaveEnded) {

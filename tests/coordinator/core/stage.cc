@@ -41,6 +41,10 @@ void Stage::Take(std::vector<Effect> made) {
   effects.insert(effects.end(), made.begin(), made.end());
   core.CheckInvariants();
   ASSERT_EQ(core.records(), ledger.All()) << "what is persisted is not what is known";
+  for (const Effect& effect : made) {
+    if (const auto* check = std::get_if<CheckInspection>(&effect))
+      Handle(InspectionChecked{check->id, inspection_lost});
+  }
 }
 
 void Stage::Pass(Duration duration) {

@@ -91,6 +91,7 @@ class Stage {
   AttemptRecord attempt(const AttemptId& id) const;
   std::vector<CheckpointKey> committed() const;
 
+  std::string inspection_lost;  // what every CheckInspection that is asked for is answered with
   TimePoint now = TimePoint(std::chrono::hours(1));
   std::vector<Effect> effects;
   Core core;

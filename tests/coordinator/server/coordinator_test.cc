@@ -513,6 +513,74 @@ TEST_F(CoordinatorTest, MemberWhosePredictionsAreLostMakesThemAgain) {
             home() / id / "members/mlp-s1/attempt-1/step-00000100");
 }
 
+TEST_F(CoordinatorTest, WhatTheInspectionLeftIsMadeAgainBeforeAnythingNeedsIt) {
+  StartAll();
+  const std::string id = RunToTheEnd(AnExperiment());
+  const SplitIds split = ReadSplit(PosixFileSystem(), home() / id).value().ids;
+  const Json results = Ensemble()["results"];
+  Kill();
+  for (const char* lost : {"members/.inspect", "split.safetensors"}) {
+    GoBackToTheCombination(id);
+    fs::remove_all(home() / id / lost);
+    StartAll();
+    ASSERT_TRUE(Becomes("finished")) << Ensemble().dump(2);
+    EXPECT_EQ(worker_->started().size(), 1u) << "the inspection alone";
+    EXPECT_EQ(Ensemble()["results"], results);
+    Kill();
+  }
+  EXPECT_EQ(ReadSplit(PosixFileSystem(), home() / id).value().ids, split);
+}
+
+TEST_F(CoordinatorTest, AnswerThatCannotBeReadIsMadeAgainOnRequestAndNothingTrained) {
+  StartAll();
+  const auto spec = AnExperiment();
+  const std::string id = RunToTheEnd(spec);
+  const Json results = Ensemble()["results"];
+  const auto lose = [&](const std::string& instead) {
+    fs::remove(home() / id / "results.json");
+    if (!instead.empty()) std::ofstream(home() / id / "results.json") << instead;
+    EXPECT_EQ(Ensemble()["state"], "finished");
+    EXPECT_EQ(Ensemble()["results"], nullptr);
+    EXPECT_THAT(Ensemble()["problem"].get<std::string>(), HasSubstr("results.json"));
+  };
+  const size_t trained = worker_->started().size();
+  lose("");
+  EXPECT_EQ(Post(fmt::format("{}/{}/resume", kEnsembles, id)).json()["outcome"], "resumed");
+  ASSERT_TRUE(Becomes("finished"));
+  EXPECT_EQ(Ensemble()["results"], results);
+  lose("garbage");
+  EXPECT_EQ(Post(kEnsembles, Submission(spec)).json()["outcome"], "continued");
+  ASSERT_TRUE(Becomes("finished"));
+  EXPECT_EQ(Ensemble()["results"], results);
+  EXPECT_EQ(worker_->started().size(), trained);
+}
+
+TEST_F(CoordinatorTest, EnsembleWhoseFolderIsGoneSaysSoAndCanBeForgotten) {
+  StartAll();
+  const auto spec = AnExperiment();
+  const std::string id = RunToTheEnd(spec);
+  fs::remove_all(home() / id);
+  EXPECT_THAT(Ensemble()["problem"].get<std::string>(), HasSubstr("`tutti rm trial-1` forgets it"));
+  EXPECT_THAT(Get(kEnsembles).json()["ensembles"][0]["problem"].get<std::string>(), HasSubstr("is gone"));
+  EXPECT_EQ(Post(kEnsembles, Submission(spec)).status, 409);
+  EXPECT_EQ(Post(fmt::format("{}/{}/resume", kEnsembles, id)).status, 409);
+  EXPECT_EQ(testing::Request(home(), "DELETE", fmt::format("{}/{}", kEnsembles, id)).status, 200);
+  EXPECT_EQ(Submit(spec), "trial-2");
+}
+
+TEST_F(CoordinatorTest, ForgottenEnsembleOfTheSameExperimentIsNotTrainedAgainUnasked) {
+  StartAll();
+  const auto spec = AnExperiment();
+  const std::string id = RunToTheEnd(spec);
+  Kill();
+  fs::remove_all(home() / "catalog");
+  StartAll();
+  const Answer refused = Post(kEnsembles, Submission(spec));
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_THAT(refused.body, HasSubstr("`tutti fsck --rebuild` takes it in"));
+  EXPECT_EQ(Submit(spec, R"(, "new": true)"), "trial-2");
+}
+
 TEST_F(CoordinatorTest, KilledBetweenTheMembersAndTheAnswerItStillAnswers) {
   StartAll();
   const std::string id = RunToTheEnd(AnExperiment());

@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "ensemble/report.h"
 #include "experiments.h"
 #include "tests/support/temporary_folder.h"
 
@@ -313,7 +314,8 @@ TEST(ProblemView, SaysWhatHappenedAndItsKind) {
 class ResultsTest : public ::testing::Test {
  protected:
   ResultsTest() { record_.combined = true; }
-  std::optional<Json> Results() { return ResultsOf(PosixFileSystem(), home_.path(), record_); }
+  std::optional<Json> Results() { return ReadStored(PosixFileSystem(), home_.path(), record_).results; }
+  std::string Problem() { return ReadStored(PosixFileSystem(), home_.path(), record_).problem; }
   void Write(const std::string& text) {
     std::filesystem::create_directories(home_ / "trial-1");
     std::ofstream(home_ / "trial-1/results.json") << text;
@@ -324,23 +326,41 @@ class ResultsTest : public ::testing::Test {
 };
 
 TEST_F(ResultsTest, AreShownOnceMembersAreCombined) {
-  Write(R"({"members": 3})");
-  EXPECT_EQ(Results(), Json({{"members", 3}}));
+  const Json report = ensemble::ToJson(ensemble::EnsembleReport{});
+  Write(report.dump());
+  EXPECT_EQ(Results(), report);
+  EXPECT_EQ(Problem(), "");
   record_.combined = false;
   EXPECT_EQ(Results(), std::nullopt) << "of an earlier combination";
 }
 
 TEST_F(ResultsTest, ThatCannotBeReadAreLeftOut) {
-  EXPECT_EQ(Results(), std::nullopt);
-  Write("{");
-  EXPECT_EQ(Results(), std::nullopt);
+  std::filesystem::create_directories(home_ / "trial-1");
+  for (const char* text : {"", "{", "{}", R"({"members": 3})"}) {
+    if (*text != '\0') Write(text);
+    EXPECT_EQ(Results(), std::nullopt) << text;
+    EXPECT_THAT(Problem(), HasSubstr((home_ / "trial-1/results.json").string())) << text;
+    EXPECT_THAT(Problem(), HasSubstr("`tutti resume trial-1` makes it again")) << text;
+  }
+}
+
+TEST_F(ResultsTest, FolderThatIsGoneIsSaidWithWhatToDo) {
+  EXPECT_THAT(Problem(), HasSubstr("is gone; `tutti rm trial-1` forgets it"));
+  record_.combined = false;
+  EXPECT_THAT(Problem(), HasSubstr("is gone"));
+  Records records;
+  records.ensembles = {record_};
+  const Json listed = EnsemblesView(records, ProblemsOf(PosixFileSystem(), home_.path(), records));
+  EXPECT_THAT(listed["ensembles"][0]["problem"].get<std::string>(), HasSubstr("is gone"));
+  record_.state = EnsembleState::kRemoving;
+  EXPECT_EQ(Problem(), "") << "it is to go";
 }
 
 TEST_F(ResultsTest, NeverComeFromOutsideTheHome) {
   std::filesystem::create_directories(home_ / "runs");
   std::ofstream(home_ / "results.json") << "{}";
   record_.id = EnsembleId("..");
-  EXPECT_EQ(ResultsOf(PosixFileSystem(), home_ / "runs", record_), std::nullopt);
+  EXPECT_EQ(ReadStored(PosixFileSystem(), home_ / "runs", record_).results, std::nullopt);
 }
 
 }  // namespace
