@@ -7,6 +7,7 @@
 #include <stdlib.h>  // mkdtemp
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <iterator>
 #include <map>
@@ -176,6 +177,21 @@ Result<void> WriteWhole(const fs::path& path, const Records& records, const std:
   });
 }
 
+constexpr std::string_view kCopyPrefix = "tutti-catalog-";
+// Copies last seconds: what is older was left by a process that was killed while it copied.
+constexpr auto kLongestCopy = std::chrono::hours(1);
+
+void RemoveLeftovers(const fs::path& parent) {
+  std::error_code ignored;
+  const auto now = fs::file_time_type::clock::now();
+  for (auto entry = fs::directory_iterator(parent, ignored); entry != fs::directory_iterator();
+       entry.increment(ignored)) {
+    if (!entry->path().filename().string().starts_with(kCopyPrefix)) continue;
+    const auto written = entry->last_write_time(ignored);
+    if (!ignored && now - written > kLongestCopy) fs::remove_all(entry->path(), ignored);
+  }
+}
+
 // A folder for a copy that is only read, gone with this object.
 class TemporaryFolder {
  public:
@@ -183,7 +199,8 @@ class TemporaryFolder {
     std::error_code error;
     const fs::path parent = fs::temp_directory_path(error);
     if (error) return FailErrno(error.value(), "there is no folder for temporary files: set TMPDIR to one");
-    std::string name = (parent / "tutti-XXXXXX").string();
+    RemoveLeftovers(parent);
+    std::string name = (parent / fmt::format("{}XXXXXX", kCopyPrefix)).string();
     if (::mkdtemp(name.data()) == nullptr) return FailErrno(errno, fmt::format("cannot create folder {}", name));
     return TemporaryFolder(name);
   }

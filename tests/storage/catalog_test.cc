@@ -342,6 +342,22 @@ TEST_F(CatalogTest, ReadingLeavesNoTemporaryFolder) {
   EXPECT_TRUE(fs::is_empty(temporary.path()));
 }
 
+TEST_F(CatalogTest, ReadingRemovesWhatAKilledReaderLeftAndNothingElse) {
+  RunOnce("a-1");
+  const testing::TemporaryFolder temporary;
+  for (const char* name : {"tutti-catalog-oldone", "tutti-catalog-copied", "tutti-backup"}) {
+    fs::create_directories(temporary.path() / name);
+    if (std::string(name) == "tutti-catalog-copied") continue;
+    fs::last_write_time(temporary.path() / name, fs::file_time_type::clock::now() - std::chrono::hours(2));
+  }
+  ASSERT_EQ(::setenv("TMPDIR", temporary.path().c_str(), 1), 0);
+  EXPECT_TRUE(ReadNewest());
+  ::unsetenv("TMPDIR");
+  EXPECT_FALSE(fs::exists(temporary.path() / "tutti-catalog-oldone"));
+  EXPECT_TRUE(fs::exists(temporary.path() / "tutti-catalog-copied")) << "perhaps somebody copies";
+  EXPECT_TRUE(fs::exists(temporary.path() / "tutti-backup"));
+}
+
 TEST_F(CatalogTest, ManyCommitsPassThroughCheckpointsOfTheLog) {
   auto catalog = Open().value();
   EnsembleRecord large = Ensemble("a-1");
