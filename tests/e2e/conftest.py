@@ -6,6 +6,7 @@ TUTTI_BUILD names the build folder (scripts/test.sh sets it). TUTTI_TEST_ALL ask
 import gzip
 import json
 import os
+import signal
 import struct
 import subprocess
 import time
@@ -103,10 +104,12 @@ class Tutti:
         assert done.returncode == status, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
-    def start(self, *arguments, **options):
+    def start(self, *arguments, hang_up=signal.SIG_DFL):
+        """`hang_up`: what SIGHUP does to the process, whatever it does to these tests (nohup)."""
         output = open(self.folder / f"output-{len(self.started)}.txt", "w+")
         process = subprocess.Popen([self.program, *map(str, arguments)], stdout=output, stderr=subprocess.STDOUT,
-                                   cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, **options)
+                                   cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
+                                   preexec_fn=lambda: signal.signal(signal.SIGHUP, hang_up))
         process.output = lambda: Path(output.name).read_text()
         self.started.append(process)
         return process

@@ -249,7 +249,7 @@ def test_signal_to_process_and_group_is_one_request(tutti, long_experiment):
 
 def test_nohup_is_respected(tutti, experiment):
     file = experiment(members="[{model: {name: mlp, hidden: [8]}, seeds: 1}]", epochs=20)
-    process = tutti.start("run", file, "--slots", 1, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    process = tutti.start("run", file, "--slots", 1, hang_up=signal.SIG_IGN)
     wait_for(lambda: trainers(tutti), "no trainer runs")
     process.send_signal(signal.SIGHUP)
     assert process.wait(timeout=60) == 0, process.output()

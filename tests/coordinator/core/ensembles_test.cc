@@ -260,7 +260,8 @@ TEST(Ensemble, CombinesTheNewestAttemptsPredictionsOnly) {
   stage.LookAtFolders();
   stage.FinishMember(AttemptOf("a", 2));
   ASSERT_THAT(stage.Asked<Combine>(), SizeIs(1));
-  for (const PredictionRecord& one : stage.Asked<Combine>()[0].predictions) EXPECT_EQ(one.attempt.number, 2);
+  const Combine asked = stage.Asked<Combine>()[0];
+  for (const PredictionRecord& one : asked.predictions) EXPECT_EQ(one.attempt.number, 2);
 }
 
 TEST(Ensemble, AMembersFailureDoesNotStopTheOthers) {
@@ -322,7 +323,8 @@ TEST(Ensemble, MembersWhosePredictionsAreLostMakeThemAgainFromTheirLastCheckpoin
   stage.Forget();
   stage.FinishMember(AttemptOf("b", 2));
   ASSERT_THAT(stage.Asked<Combine>(), SizeIs(1));
-  for (const PredictionRecord& record : stage.Asked<Combine>()[0].predictions) {
+  const Combine asked = stage.Asked<Combine>()[0];
+  for (const PredictionRecord& record : asked.predictions) {
     EXPECT_EQ(record.attempt.number, record.attempt.job.name == "b" ? 2 : 1);
   }
 }
