@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace tutti::cli {
 namespace {
@@ -166,7 +167,7 @@ std::string OthersLine(const std::vector<const MemberDocument*>& members, size_t
 
 std::string EpochLine(const MemberDocument& member, const EpochPoint& point) {
   std::string line = fmt::format("{}: epoch {}", member.name, point.epoch);
-  if (member.epochs > 0) line += fmt::format(" of {:.3g}", member.epochs);
+  if (member.epochs > 0) line += fmt::format(" of {:.0f}", std::ceil(member.epochs));
   if (point.train_loss) line += fmt::format(", train loss {}", FormatLoss(*point.train_loss));
   if (point.validation_loss) line += fmt::format(", validation loss {}", FormatLoss(*point.validation_loss));
   if (point.validation_accuracy) line += fmt::format(", accuracy {}", FormatPercent(*point.validation_accuracy));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 
 namespace tutti::cli {
@@ -48,8 +49,13 @@ std::string FiguresTable(const EnsembleReport& report, const SplitReport& split,
   return table.Render(page);
 }
 
+// Such that what rounds to nothing is no "-0.0000".
+double RoundToFourDigits(double value) { return std::round(value * 1e4) / 1e4 + 0.0; }
+
 std::string DifferenceCell(const Difference& difference) {
-  const auto& [middle, low, high] = difference.interval;
+  const auto [middle, low, high] =
+      std::array{RoundToFourDigits(difference.interval.difference), RoundToFourDigits(difference.interval.low),
+                 RoundToFourDigits(difference.interval.high)};
   if (difference.metric == "accuracy") {
     return fmt::format("{:+.2f} % [{:+.2f}, {:+.2f}]", 100 * middle, 100 * low, 100 * high);
   }

@@ -13,6 +13,7 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Optional;
+using testing::StartsWith;
 
 LiveView Wide() {
   LiveView view;
@@ -125,6 +126,15 @@ TEST(ChangeTeller, TellsAStartBeforeAndAnEndAfterTheEpochs) {
   EXPECT_THAT(teller.Tell(document),
               ElementsAre("mlp-s0: epoch 1 of 2, train loss 0.6000, validation loss 0.4000, accuracy 85.00 %",
                           "mlp-s0: finished after 55 s"));
+}
+
+TEST(ChangeTeller, CountsAShortenedEpochAsOne) {
+  ChangeTeller teller;
+  EnsembleDocument document = Running();
+  teller.Tell(document);
+  document.members[1].epochs = 1.111;
+  document.members[1].curve.push_back({2, 0.5, 0.3, 0.9});
+  EXPECT_THAT(teller.Tell(document), ElementsAre(StartsWith("lenet5-s1: epoch 2 of 2, train loss 0.5000")));
 }
 
 TEST(ChangeTeller, TellsAFailureWithItsErrorAndTheNextAttempt) {

@@ -96,6 +96,15 @@ TEST(RenderReport, AnAnsweringVoteIsComparedByAccuracyAlone) {
                         "accuracy      +0.98 % [+0.70, +1.26]  +1.20 % [+1.01, +1.39]\n"));
 }
 
+TEST(RenderReport, ADifferenceThatRoundsToNothingHasNoMinus) {
+  ensemble::EnsembleReport report = TenMembers();
+  report.splits[0].differences[0].interval = {-0.00001, -0.00004, 0.0};
+  report.splits[0].differences[1].interval = {-0.00001, -0.0049, 0.00002};
+  const std::string text = RenderReport(report, Colour::kOff);
+  EXPECT_THAT(text, HasSubstr("+0.0000 [+0.0000, +0.0000]"));
+  EXPECT_THAT(text, HasSubstr("+0.00 % [-0.49, +0.00]"));
+}
+
 TEST(RenderReport, CountsSamplesThatMembersDidNotAnswer) {
   ensemble::EnsembleReport report = TenMembers();
   report.splits[0].members_mean.unanswered = 12;
