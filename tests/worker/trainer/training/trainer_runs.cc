@@ -77,11 +77,24 @@ void Append(Words& words, const Words& more) { words.insert(words.end(), more.be
 
 Words Mpirun() { return {"mpirun", "--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1"}; }
 
-Words CommandFor(const Words& arguments, int ranks) {
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kAddressSanitizer = true;
+#else
+constexpr bool kAddressSanitizer = false;
+#endif
+
+// AddressSanitizer maps terabytes, which RLIMIT_AS would forbid; it has a limit of its own, for one allocation.
+Words LimitedByAddressSanitizer(uint64_t bytes) {
+  return {"env", fmt::format("ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb={}",
+                             bytes >> 20)};
+}
+
+Words CommandFor(const Words& arguments, const Launch& launch) {
   Words command;
-  if (ranks > 1) {
-    command = Mpirun();
-    Append(command, {"-np", std::to_string(ranks)});
+  if (kAddressSanitizer && launch.memory_limit > 0) command = LimitedByAddressSanitizer(launch.memory_limit);
+  if (launch.ranks > 1) {
+    Append(command, Mpirun());
+    Append(command, {"-np", std::to_string(launch.ranks)});
   }
   command.push_back(TUTTI_TRAINER_PROGRAM);
   Append(command, arguments);
@@ -102,7 +115,7 @@ void Limit(int resource, uint64_t bytes) {
 // Between fork and exec: calls that are safe there alone.
 [[noreturn]] void BecomeTrainer(char* const* arguments, Streams streams, const Launch& launch) {
   Limit(RLIMIT_FSIZE, launch.file_size_limit);
-  Limit(RLIMIT_AS, launch.memory_limit);
+  if (!kAddressSanitizer) Limit(RLIMIT_AS, launch.memory_limit);
   dup2(streams.output, STDOUT_FILENO);
   dup2(streams.errors, STDERR_FILENO);
   execvp(arguments[0], arguments);
@@ -292,7 +305,7 @@ RunOutcome TrainerRuns::RunFile(const fs::path& task_file, const fs::path& event
 
 RunOutcome TrainerRuns::RunProgram(const std::vector<std::string>& arguments, const fs::path& events,
                                    const Launch& launch) const {
-  return RunCommand(CommandFor(arguments, launch.ranks), events, launch);
+  return RunCommand(CommandFor(arguments, launch), events, launch);
 }
 
 RunOutcome TrainerRuns::RunRanks(const std::vector<fs::path>& task_files, const fs::path& events) const {

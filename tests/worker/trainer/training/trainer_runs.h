@@ -21,7 +21,7 @@ struct Launch {
   int signal_on_step = 0;                 // SIGUSR1, several times, once an event names a step at least this far
   bool stop_on_progress = false;          // SIGTERM once a Progress event is there
   bool stop_on_events_file = false;       // SIGTERM once the events file is there
-  uint64_t memory_limit = 0;              // RLIMIT_AS in bytes; 0: none
+  uint64_t memory_limit = 0;              // RLIMIT_AS, or what stands in for it, in bytes; 0: none
   uint64_t file_size_limit = 0;           // RLIMIT_FSIZE in bytes; 0: none
 };
 
