@@ -1,6 +1,8 @@
 #include "cli/client.h"
 
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -8,6 +10,7 @@
 #include <boost/beast/version.hpp>
 #include <cctype>
 #include <optional>
+#include <vector>
 
 #include "coordinator/server/home_socket.h"
 
@@ -17,30 +20,51 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
-using Local = asio::local::stream_protocol;
-using Stream = beast::basic_stream<Local>;
+using Generic = asio::generic::stream_protocol;
+using Stream = beast::basic_stream<Generic>;
 using Response = http::response<http::string_body>;
 
 constexpr uint64_t kLargestAnswer = uint64_t{1} << 30;  // a log may be long
 
-tl::unexpected<Error> NobodyServes(const std::filesystem::path& home) {
-  return Fail(ErrorCode::kUnreachable, "no coordinator serves {}; `tutti run` and `tutti resume` start one",
-              home.string());
+// Whom a request is for, in the words of the errors.
+struct Place {
+  std::string name;    // "the coordinator of /home", "the coordinator at login1:7350"
+  std::string nobody;  // what to say when nobody is there
+  std::vector<Generic::endpoint> endpoints;
+  std::string host = "localhost";
+  std::string token;
+};
+
+Place PlaceOf(const std::filesystem::path& home) {
+  Place place;
+  place.name = fmt::format("the coordinator of {}", home.string());
+  place.nobody =
+      fmt::format("no coordinator serves {}; `tutti coordinator` does until it is stopped, `tutti run` while it trains",
+                  home.string());
+  return place;
 }
+
+Place PlaceOf(const Remote& remote) {
+  Place place;
+  place.host = remote.address.Text();
+  place.name = fmt::format("the coordinator at {}", place.host);
+  place.nobody = fmt::format("no coordinator answers at {}", place.host);
+  place.token = remote.token;
+  return place;
+}
+
+tl::unexpected<Error> Nobody(const Place& place) { return Fail(ErrorCode::kUnreachable, "{}", place.nobody); }
 
 // One conversation: connect, write, read, each a step of the same chain of handlers, all within one deadline.
 class Exchange {
  public:
-  Exchange(const std::filesystem::path& home, Duration deadline)
-      : home_(home), deadline_(deadline), stream_(context_) {}
+  Exchange(const Place& place, Duration deadline) : place_(place), deadline_(deadline), stream_(context_) {}
 
-  Result<Response> Run(const std::string& address, http::request<http::string_body> request) {
+  Result<Response> Run(http::request<http::string_body> request) {
     request_ = std::move(request);
     parser_.body_limit(kLargestAnswer);
     stream_.expires_after(deadline_);
-    stream_.async_connect(Local::endpoint(address), [this](beast::error_code error) {
-      if (Continues(error, Step::kConnect)) Write();
-    });
+    Connect(0);
     context_.run();
     if (failure_) return tl::unexpected<Error>(std::move(*failure_));
     return parser_.release();
@@ -49,6 +73,16 @@ class Exchange {
  private:
   enum class Step { kConnect, kTalk };
 
+  // A name may stand for several addresses, of which not all are listened on.
+  void Connect(size_t index) {
+    stream_.async_connect(place_.endpoints[index], [this, index](beast::error_code error) {
+      if (error && error != beast::error::timeout && index + 1 < place_.endpoints.size()) {
+        stream_.socket().close();
+        return Connect(index + 1);
+      }
+      if (Continues(error, Step::kConnect)) Write();
+    });
+  }
   void Write() {
     http::async_write(stream_, request_, [this](beast::error_code error, size_t) {
       if (Continues(error, Step::kTalk)) Read();
@@ -62,21 +96,20 @@ class Exchange {
   bool Continues(beast::error_code error, Step step) {
     if (!error) return true;
     if (error == beast::error::timeout) {
-      Set(Fail(ErrorCode::kTimeout, "the coordinator of {} did not answer within {} s", home_.string(),
+      Set(Fail(ErrorCode::kTimeout, "{} did not answer within {} s", place_.name,
                std::chrono::duration_cast<std::chrono::seconds>(deadline_).count()));
     } else if (step == Step::kConnect && error == asio::error::access_denied) {
-      Set(Fail(ErrorCode::kDenied, "the coordinator of {} belongs to another user", home_.string()));
+      Set(Fail(ErrorCode::kDenied, "{} belongs to another user", place_.name));
     } else if (step == Step::kConnect) {
-      Set(NobodyServes(home_));
+      Set(Nobody(place_));
     } else {
-      Set(Fail(ErrorCode::kUnreachable, "the coordinator of {} ended while it was asked: {}", home_.string(),
-               error.message()));
+      Set(Fail(ErrorCode::kUnreachable, "{} ended while it was asked: {}", place_.name, error.message()));
     }
     return false;
   }
   void Set(tl::unexpected<Error> error) { failure_ = std::move(error.value()); }
 
-  const std::filesystem::path& home_;
+  const Place& place_;
   Duration deadline_;
   asio::io_context context_;
   Stream stream_;
@@ -86,9 +119,11 @@ class Exchange {
   std::optional<Error> failure_;
 };
 
-http::request<http::string_body> RequestFor(const std::string& method, const std::string& target, std::string body) {
+http::request<http::string_body> RequestFor(const Place& place, const std::string& method, const std::string& target,
+                                            std::string body) {
   http::request<http::string_body> request(http::string_to_verb(method), target, 11);
-  request.set(http::field::host, "localhost");
+  request.set(http::field::host, place.host);
+  if (!place.token.empty()) request.set(http::field::authorization, "Bearer " + place.token);
   request.set(http::field::connection, "close");
   if (!body.empty()) request.set(http::field::content_type, "application/json");
   request.body() = std::move(body);
@@ -121,6 +156,15 @@ std::string MemberTarget(const std::string& id, const std::string& member) {
   return EnsembleTarget(id) + "/members/" + EncodeUrlPart(member);
 }
 
+// The body of the answer.
+Result<std::string> Converse(const Place& place, Duration deadline, const std::string& method,
+                             const std::string& target, std::string body) {
+  TUTTI_ASSIGN_OR_RETURN(const Response response,
+                         Exchange(place, deadline).Run(RequestFor(place, method, target, std::move(body))));
+  if (response.result_int() >= 400) return tl::unexpected<Error>(ProblemOf(response));
+  return response.body();
+}
+
 Result<std::string> TextAt(const Json& json, const char* key) {
   if (json.is_object() && json.contains(key) && json[key].is_string()) return json[key].get<std::string>();
   return Fail(ErrorCode::kInvalid, "the coordinator's answer lacks '{}': {}", key, json.dump());
@@ -139,23 +183,50 @@ std::string EncodeUrlPart(std::string_view text) {
 }
 
 Result<std::string> Client::Ask(const std::string& method, const std::string& target, std::string body) const {
-  const auto address = server::HomeSocketAddress::In(home_);
-  if (!address) return NobodyServes(home_);
   try {
-    TUTTI_ASSIGN_OR_RETURN(
-        const Response response,
-        Exchange(home_, deadline_).Run(address->path(), RequestFor(method, target, std::move(body))));
-    if (response.result_int() >= 400) return tl::unexpected<Error>(ProblemOf(response));
-    return response.body();
+    return remote_ ? AskRemote(method, target, std::move(body)) : AskHome(method, target, std::move(body));
   } catch (const std::exception& error) {
-    return Fail(ErrorCode::kIo, "asking the coordinator of {}: {}", home_.string(), error.what());
+    return Fail(ErrorCode::kIo, "asking a coordinator: {}", error.what());
   }
+}
+
+Result<std::string> Client::AskHome(const std::string& method, const std::string& target, std::string body) const {
+  Place place = PlaceOf(home_);
+  // Kept until the connection is there: the name may lead through it.
+  const auto address = server::HomeSocketAddress::In(home_);
+  if (!address) return Nobody(place);
+  place.endpoints.emplace_back(asio::local::stream_protocol::endpoint(address->path()));
+  return Converse(place, deadline_, method, target, std::move(body));
+}
+
+Result<std::string> Client::AskRemote(const std::string& method, const std::string& target, std::string body) const {
+  Place place = PlaceOf(*remote_);
+  asio::io_context context;
+  beast::error_code error;
+  for (const auto& entry :
+       asio::ip::tcp::resolver(context).resolve(remote_->address.host, std::to_string(remote_->address.port), error)) {
+    place.endpoints.emplace_back(entry.endpoint());
+  }
+  if (place.endpoints.empty()) {
+    return Fail(ErrorCode::kUnreachable, "{}: {}", place.nobody, error.message());
+  }
+  return Converse(place, deadline_, method, target, std::move(body));
 }
 
 Result<Json> Client::AskJson(const std::string& method, const std::string& target, const Json& body) const {
   TUTTI_ASSIGN_OR_RETURN(const std::string answer, Ask(method, target, body.is_null() ? "" : body.dump()));
   return answer.empty() ? Json(nullptr) : ParseJson(answer);
 }
+
+Result<Client::Home> Client::FindHome() const {
+  TUTTI_ASSIGN_OR_RETURN(const Json answer, AskJson("GET", "/api/v1/home", nullptr));
+  Home home;
+  TUTTI_ASSIGN_OR_RETURN(home.path, TextAt(answer, "home"));
+  TUTTI_ASSIGN_OR_RETURN(home.mark, TextAt(answer, "mark"));
+  return home;
+}
+
+Result<Json> Client::Workers() const { return AskJson("GET", "/api/v1/workers", nullptr); }
 
 Result<Json> Client::Ensembles() const { return AskJson("GET", "/api/v1/ensembles", nullptr); }
 

@@ -1,4 +1,4 @@
-// Asks the coordinator that serves a home, over its Unix socket (docs/api.md).
+// Asks a coordinator (docs/api.md): the one that serves a home, over its Unix socket, or one at an address.
 #pragma once
 
 #include <chrono>
@@ -9,17 +9,33 @@
 #include "common/clock.h"
 #include "common/ids.h"
 #include "common/json.h"
+#include "common/network/address.h"
 #include "common/result.h"
 
 namespace tutti::cli {
 
-// One request a connection; every call returns within its deadline. Errors: kUnreachable when no coordinator serves the
-// home, kTimeout, kIo; those that the coordinator answers, with its sentence; kInvalid for an answer that is none.
+// A coordinator over TCP, and the token that it lets in.
+struct Remote {
+  network::Address address;
+  std::string token;
+};
+
+// One request a connection; every call returns within its deadline. Errors: kUnreachable when no coordinator is there,
+// kTimeout, kIo; those that the coordinator answers, with its sentence; kInvalid for an answer that is none.
 class Client {
  public:
+  explicit Client(Remote remote, Duration deadline = std::chrono::seconds(30))
+      : remote_(std::move(remote)), deadline_(deadline) {}
   explicit Client(std::filesystem::path home, Duration deadline = std::chrono::seconds(30))
       : home_(std::move(home)), deadline_(deadline) {}
 
+  // The coordinator's home as it sees it, with the mark that lies in it.
+  struct Home {
+    std::filesystem::path path;
+    std::string mark;
+  };
+  Result<Home> FindHome() const;
+  Result<Json> Workers() const;
   Result<Json> Ensembles() const;
   Result<Json> Ensemble(const std::string& id) const;  // or "last"
   Result<std::string> Why(const std::string& id, const std::string& member) const;
@@ -38,13 +54,16 @@ class Client {
   Result<void> Resume(const std::string& id) const;  // no error for a finished one: nothing is left to do
   Result<void> Remove(const std::string& id) const;
 
-  const std::filesystem::path& home() const { return home_; }
+  const std::filesystem::path& home() const { return home_; }  // empty for one at an address
 
  private:
   Result<std::string> Ask(const std::string& method, const std::string& target, std::string body) const;
+  Result<std::string> AskHome(const std::string& method, const std::string& target, std::string body) const;
+  Result<std::string> AskRemote(const std::string& method, const std::string& target, std::string body) const;
   Result<Json> AskJson(const std::string& method, const std::string& target, const Json& body) const;
 
   std::filesystem::path home_;
+  std::optional<Remote> remote_;
   Duration deadline_;
 };
 

@@ -17,8 +17,8 @@ namespace {
 
 // In the order in which the help lists them.
 constexpr AddCommand kCommands[]{
-    AddRun,    AddResume,    AddValidate,        AddList, AddShow, AddWatch, AddLogs, AddWhy, AddCancel,
-    AddRemove, AddDiskUsage, AddFileSystemCheck, AddRank,
+    AddRun,    AddResume, AddSubmit,    AddValidate,        AddList,        AddShow,   AddWatch,   AddLogs, AddWhy,
+    AddCancel, AddRemove, AddDiskUsage, AddFileSystemCheck, AddCoordinator, AddWorker, AddWorkers, AddRank,
 };
 
 constexpr const char* kFooter =

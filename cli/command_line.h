@@ -32,6 +32,10 @@ void AddCancel(CLI::App& program, Action& chosen);
 void AddRemove(CLI::App& program, Action& chosen);
 void AddDiskUsage(CLI::App& program, Action& chosen);
 void AddFileSystemCheck(CLI::App& program, Action& chosen);
+void AddSubmit(CLI::App& program, Action& chosen);
+void AddCoordinator(CLI::App& program, Action& chosen);
+void AddWorker(CLI::App& program, Action& chosen);
+void AddWorkers(CLI::App& program, Action& chosen);
 void AddRank(CLI::App& program, Action& chosen);
 
 // Reads the arguments and does what they say. Returns the exit code: 2 for wrong usage.

@@ -131,4 +131,17 @@ Result<EnsembleDocument> ReadEnsemble(const Json& json) {
   return document;
 }
 
+Result<std::vector<WorkerDocument>> ReadWorkers(const Json& json) {
+  if (!json.is_object() || !json.contains("workers")) {
+    return Fail(ErrorCode::kInvalid, "this is no list of workers: {}", json.dump());
+  }
+  std::vector<WorkerDocument> workers;
+  for (const Json& entry : List(json, "workers")) {
+    const bool connected = entry.is_object() && entry.contains("connected") && entry["connected"] == true;
+    workers.push_back(
+        {Text(entry, "id"), connected, Find<int>(entry, "slots").value_or(0), Find<int>(entry, "busy").value_or(0)});
+  }
+  return workers;
+}
+
 }  // namespace tutti::cli

@@ -77,6 +77,15 @@ struct FailedAlike {
 // In the order of the first of each. The members outlive it.
 std::vector<FailedAlike> GroupFailures(const std::vector<const MemberDocument*>& failed);
 
+struct WorkerDocument {
+  std::string id;
+  bool connected = false;
+  int slots = 0;
+  int busy = 0;
+};
+// {"workers": [...]} -> its entries. kInvalid.
+Result<std::vector<WorkerDocument>> ReadWorkers(const Json& json);
+
 // kInvalid: no document of an ensemble.
 Result<EnsembleDocument> ReadEnsemble(const Json& json);
 

@@ -65,6 +65,19 @@ std::string RenderListing(const std::vector<EnsembleDocument>& ensembles, const 
   return table.Render(page);
 }
 
+std::string RenderWorkers(const std::vector<WorkerDocument>& workers, const Page& page) {
+  if (workers.empty()) return "No worker has joined; `tutti worker` starts one.\n";
+  using enum Table::Align;
+  Table table({kLeft, kLeft, kRight, kRight});
+  table.Add({"worker", "connection", "slots", "busy"}, Ink::kBold);
+  for (const WorkerDocument& worker : workers) {
+    table.Add({worker.id, worker.connected ? "connected" : "lost, may come back", fmt::format("{}", worker.slots),
+               fmt::format("{}", worker.busy)},
+              worker.connected ? Ink::kPlain : Ink::kRed);
+  }
+  return table.Render(page);
+}
+
 std::string RenderShow(const EnsembleDocument& document, const std::filesystem::path& home, const NextCommand& next,
                        const Page& page) {
   const std::string problem = document.problem.empty() ? "" : document.problem + "\n\n";

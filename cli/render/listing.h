@@ -1,4 +1,4 @@
-// Many ensembles, one a line; one ensemble with its members. Pure.
+// Many ensembles or workers, one a line; one ensemble with its members. Pure.
 #pragma once
 
 #include <filesystem>
@@ -16,6 +16,8 @@ Result<std::vector<EnsembleDocument>> ReadEnsembles(const Json& json);
 
 std::string RenderListing(const std::vector<EnsembleDocument>& ensembles, const std::filesystem::path& home,
                           const NextCommand& next, const Page& page);
+
+std::string RenderWorkers(const std::vector<WorkerDocument>& workers, const Page& page);
 
 // What `tutti show` prints: how it stands, its members, and its figures once there are some.
 std::string RenderShow(const EnsembleDocument& document, const std::filesystem::path& home, const NextCommand& next,

@@ -1,96 +1,12 @@
 // Two ends of a conversation within one process.
 
-#include <deque>
-#include <mutex>
+#include <utility>
 
 #include "common/protocol/channel.h"
+#include "common/protocol/inbox.h"
 
 namespace tutti::protocol {
 namespace {
-
-// What waits for one end. Filled from any thread, drained on the end's own.
-class Inbox : public std::enable_shared_from_this<Inbox> {
- public:
-  explicit Inbox(Post post) : post_(std::move(post)) {}
-
-  void Put(std::string message) {
-    const std::lock_guard lock(mutex_);
-    if (ending_) return;
-    messages_.push_back(std::move(message));
-    Schedule();
-  }
-
-  // Nothing more will come. What has arrived before is still handed over.
-  void End() {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
-    Schedule();
-  }
-
-  // The own end was closed: what has arrived and was not handed over yet is dropped.
-  void EndAtOnce() {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
-    messages_.clear();
-    Schedule();
-  }
-
-  void SetMessageHandler(std::function<void(std::string)> handler) {
-    const std::lock_guard lock(mutex_);
-    message_handler_ = std::make_shared<std::function<void(std::string)>>(std::move(handler));
-    Schedule();
-  }
-
-  void SetCloseHandler(std::function<void()> handler) {
-    const std::lock_guard lock(mutex_);
-    close_handler_ = std::move(handler);
-    Schedule();
-  }
-
-  // The end is gone: its handlers may point to what is gone with it.
-  void DropHandlers() {
-    const std::lock_guard lock(mutex_);
-    message_handler_ = nullptr;
-    close_handler_ = nullptr;
-  }
-
- private:
-  bool MessageReady() const { return message_handler_ && !messages_.empty(); }
-  bool CloseReady() const { return close_handler_ && ending_ && messages_.empty(); }
-
-  void Schedule() {
-    if (scheduled_ || !(MessageReady() || CloseReady())) return;
-    scheduled_ = true;
-    post_([self = shared_from_this()] { self->Drain(); });
-  }
-
-  void Drain() {
-    std::unique_lock lock(mutex_);
-    while (MessageReady()) {
-      const auto handler = message_handler_;
-      std::string message = std::move(messages_.front());
-      messages_.pop_front();
-      lock.unlock();
-      (*handler)(std::move(message));
-      lock.lock();
-    }
-    scheduled_ = false;
-    if (!CloseReady()) return;
-    const auto handler = std::exchange(close_handler_, nullptr);
-    // Handlers often own their end: they are let go so that it can be.
-    const auto dropped = std::exchange(message_handler_, nullptr);
-    lock.unlock();
-    handler();
-  }
-
-  std::mutex mutex_;
-  const Post post_;
-  std::deque<std::string> messages_;
-  std::shared_ptr<std::function<void(std::string)>> message_handler_;
-  std::function<void()> close_handler_;
-  bool ending_ = false;
-  bool scheduled_ = false;
-};
 
 class LocalEnd : public Channel {
  public:

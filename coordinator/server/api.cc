@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "common/hash.h"
+#include "coordinator/server/access.h"
 #include "coordinator/server/ensemble_files.h"
 #include "coordinator/server/provenance.h"
 #include "coordinator/server/views.h"
@@ -109,11 +110,15 @@ std::string_view WordOf(Method method) {
   TUTTI_CHECK(false);
 }
 
+const Error kReadersLookOnly{ErrorCode::kDenied,
+                             "this token is for looking only: the operator's token may change what runs", nullptr};
+
 }  // namespace
 
 struct Api::Route {
   Method method;
   std::string_view pattern;  // ID and NAME stand for any one segment
+  Role least;
   Result<void> (Api::*handle)(const HttpRequest&, const Respond&);
 
   bool Fits(const HttpRequest& request) const {
@@ -125,16 +130,17 @@ struct Api::Route {
 };
 
 const Api::Route Api::kRoutes[] = {
-    {Method::kGet, "/healthz", &Api::Health},
-    {Method::kGet, "/api/v1/ensembles", &Api::ListEnsembles},
-    {Method::kPost, "/api/v1/ensembles", &Api::SubmitEnsemble},
-    {Method::kGet, "/api/v1/ensembles/ID", &Api::ShowEnsemble},
-    {Method::kDelete, "/api/v1/ensembles/ID", &Api::RemoveEnsemble},
-    {Method::kPost, "/api/v1/ensembles/ID/cancel", &Api::CancelEnsemble},
-    {Method::kPost, "/api/v1/ensembles/ID/resume", &Api::ResumeEnsemble},
-    {Method::kGet, "/api/v1/ensembles/ID/members/NAME/log", &Api::ShowLog},
-    {Method::kGet, "/api/v1/ensembles/ID/members/NAME/why", &Api::ShowWhy},
-    {Method::kGet, "/api/v1/workers", &Api::ListWorkers},
+    {Method::kGet, "/healthz", Role::kReader, &Api::Health},
+    {Method::kGet, "/api/v1/home", Role::kOperator, &Api::ShowHome},
+    {Method::kGet, "/api/v1/ensembles", Role::kReader, &Api::ListEnsembles},
+    {Method::kPost, "/api/v1/ensembles", Role::kOperator, &Api::SubmitEnsemble},
+    {Method::kGet, "/api/v1/ensembles/ID", Role::kReader, &Api::ShowEnsemble},
+    {Method::kDelete, "/api/v1/ensembles/ID", Role::kOperator, &Api::RemoveEnsemble},
+    {Method::kPost, "/api/v1/ensembles/ID/cancel", Role::kOperator, &Api::CancelEnsemble},
+    {Method::kPost, "/api/v1/ensembles/ID/resume", Role::kOperator, &Api::ResumeEnsemble},
+    {Method::kGet, "/api/v1/ensembles/ID/members/NAME/log", Role::kReader, &Api::ShowLog},
+    {Method::kGet, "/api/v1/ensembles/ID/members/NAME/why", Role::kReader, &Api::ShowWhy},
+    {Method::kGet, "/api/v1/workers", Role::kReader, &Api::ListWorkers},
 };
 
 void Api::Handle(const HttpRequest& request, const Respond& respond) {
@@ -145,6 +151,7 @@ void Api::Handle(const HttpRequest& request, const Respond& respond) {
       other_methods.push_back(WordOf(route.method));
       continue;
     }
+    if (request.role < route.least) return respond(ProblemResponse(kReadersLookOnly));
     return HandleRoute(route, request, respond);
   }
   if (other_methods.empty()) {
@@ -178,6 +185,12 @@ void Api::AnswerFromDisk(const Respond& respond, std::function<HttpResponse()> m
 
 Result<void> Api::Health(const HttpRequest&, const Respond& respond) {
   respond(JsonResponse({{"generation", catalog_.generation().value}, {"pid", ::getpid()}, {"version", Version()}}));
+  return {};
+}
+
+Result<void> Api::ShowHome(const HttpRequest&, const Respond& respond) {
+  TUTTI_ASSIGN_OR_RETURN(const std::string mark, ReadOrMakeMark(*here_.files, here_.home));
+  respond(JsonResponse({{"home", here_.home.string()}, {"mark", mark}}));
   return {};
 }
 

@@ -37,6 +37,7 @@ class Api {
 
   // Answers at once, or later through the Respond; an error at once.
   Result<void> Health(const HttpRequest& request, const Respond& respond);
+  Result<void> ShowHome(const HttpRequest& request, const Respond& respond);
   Result<void> ListEnsembles(const HttpRequest& request, const Respond& respond);
   Result<void> SubmitEnsemble(const HttpRequest& request, const Respond& respond);
   Result<void> ShowEnsemble(const HttpRequest& request, const Respond& respond);

@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "coordinator/server/access.h"
 #include "coordinator/server/api.h"
 #include "coordinator/server/executor.h"
 #include "coordinator/server/http_server.h"
@@ -57,8 +58,10 @@ class Coordinator::Impl {
   }
   const protocol::Post& post() const { return post_; }
   Generation generation() const { return catalog_.generation(); }
+  const std::optional<network::Address>& address() const { return address_; }
 
  private:
+  Result<void> ListenOnTcp();
   void Run();
   void WakeAt(TimePoint time);
   void End();
@@ -79,6 +82,7 @@ class Coordinator::Impl {
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<HttpServer> http_;
+  std::optional<network::Address> address_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
@@ -88,6 +92,7 @@ class Coordinator::Impl {
 };
 
 Coordinator::Impl::~Impl() {
+  if (address_) RemoveAddress(*options_.files, options_.home);
   events_->stop();
   if (thread_.joinable()) thread_.join();
   disk_.stop();
@@ -119,9 +124,25 @@ Result<void> Coordinator::Impl::Begin() {
                                                    [this](const HttpRequest& request, const Respond& respond) {
                                                      api_->Handle(request, respond);
                                                    }));
+  http_->TakeWorkers(
+      post_, [this](std::shared_ptr<protocol::Channel> channel) { executor_->workers().Attach(std::move(channel)); });
+  if (options_.listen) TUTTI_RETURN_IF_ERROR(ListenOnTcp());
   TUTTI_RETURN_IF_ERROR(executor_->Begin(std::move(outstanding)));
   thread_ = std::thread([this] { Run(); });
   return {};
+}
+
+Result<void> Coordinator::Impl::ListenOnTcp() {
+  if (!options_.listen->IsLoopback()) {
+    return tutti::Fail(
+        ErrorCode::kInvalid,
+        "cannot serve on {}: without TLS, which is not there yet, a token would cross the network for all to "
+        "read; listen on 127.0.0.1 and reach it through ssh -L",
+        options_.listen->Text());
+  }
+  TUTTI_ASSIGN_OR_RETURN(Tokens tokens, ReadOrMakeTokens(*options_.files, options_.home));
+  TUTTI_ASSIGN_OR_RETURN(address_, http_->ListenOn(*options_.listen, std::move(tokens)));
+  return WriteAddress(*options_.files, options_.home, *address_);
 }
 
 void Coordinator::Impl::Run() {
@@ -203,6 +224,7 @@ Result<std::unique_ptr<Coordinator>> Coordinator::Start(CoordinatorOptions optio
 }
 
 Generation Coordinator::generation() const { return impl_->generation(); }
+std::optional<network::Address> Coordinator::address() const { return impl_->address(); }
 protocol::Post Coordinator::post() const { return impl_->post(); }
 void Coordinator::AttachWorker(std::shared_ptr<protocol::Channel> channel) { impl_->Attach(std::move(channel)); }
 void Coordinator::RequestStop() { impl_->RequestStop(); }

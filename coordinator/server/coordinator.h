@@ -1,5 +1,5 @@
 // The coordinator of a home: one thread that holds the core, the catalog, the workers' channels and the API on the
-// home's Unix socket, and a few threads for slow work on disks.
+// home's Unix socket and on TCP, and a few threads for slow work on disks.
 #pragma once
 
 #include <chrono>
@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/file_system.h"
 #include "common/ids.h"
+#include "common/network/address.h"
 #include "common/protocol/channel.h"
 #include "common/result.h"
 #include "coordinator/core/core.h"
@@ -28,6 +29,9 @@ struct ApiLimits {
 struct CoordinatorOptions {
   std::filesystem::path home;  // made when it is not there
   core::Settings core = {};
+  // Also serves on TCP there, for those who have one of the home's tokens (access.h). Loopback alone, as long as there
+  // is no TLS.
+  std::optional<network::Address> listen = {};
   ApiLimits api = {};
   FileSystem* files = &PosixFileSystem();  // outlives the coordinator
 };
@@ -37,12 +41,14 @@ struct CoordinatorOptions {
 class Coordinator {
  public:
   // Takes the home's lock, starts a generation of its catalog, goes on with the ensembles that run, and serves the API.
-  // Errors: kConflict when another holds the home, naming its process; kCorrupt, kIo, kNoSpace, kDenied.
+  // Errors: kConflict when another holds the home, naming its process, or has the port; kInvalid for an address that
+  // cannot be listened on; kCorrupt, kIo, kNoSpace, kDenied.
   static Result<std::unique_ptr<Coordinator>> Start(CoordinatorOptions options);
   // Ends at once; waits for work on the disk that has begun, never for a peer.
   ~Coordinator();
 
   Generation generation() const;
+  std::optional<network::Address> address() const;  // where it listens on TCP
   // Hands a function to the coordinator's thread: that end's post of a local channel. Valid after the coordinator is
   // gone, when what is posted is dropped.
   protocol::Post post() const;

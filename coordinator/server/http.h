@@ -14,8 +14,12 @@ namespace tutti::server {
 
 enum class Method { kGet, kPost, kDelete, kOther };
 
+// A reader sees how ensembles do; an operator changes what runs, which means running code as the coordinator's user.
+enum class Role { kReader, kOperator };
+
 struct HttpRequest {
   Method method = Method::kGet;
+  Role role = Role::kOperator;
   std::string path;                   // "/api/v1/ensembles", as sent
   std::vector<std::string> segments;  // of the path: "api", "v1", "ensembles"
   std::map<std::string, std::string> query;

@@ -7,6 +7,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -19,11 +20,14 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/version.hpp>
+#include <list>
 #include <optional>
 #include <set>
 #include <system_error>
 #include <utility>
 
+#include "common/network/websocket_channel.h"
+#include "common/network/worker_route.h"
 #include "coordinator/server/home_socket.h"
 
 namespace tutti::server {
@@ -32,9 +36,11 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
-using asio::local::stream_protocol;
+using asio::ip::tcp;
 using boost::system::error_code;
-using Stream = beast::basic_stream<stream_protocol>;
+using LocalAcceptor = asio::local::stream_protocol::acceptor;
+using Socket = asio::generic::stream_protocol::socket;
+using Stream = network::SocketStream;
 using Parser = http::request_parser<http::string_body>;
 
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
@@ -70,9 +76,16 @@ Method MethodOf(http::verb verb) {
   }
 }
 
-HttpRequest RequestOf(http::request<http::string_body>& message) {
-  const auto target = message.target();
-  HttpRequest request = ParseTarget(MethodOf(message.method()), std::string_view(target.data(), target.size()));
+std::string_view View(beast::string_view text) { return {text.data(), text.size()}; }
+
+Gate::Papers PapersOf(const http::request<http::string_body>& message) {
+  return {View(message[http::field::authorization]), View(message[http::field::host]),
+          View(message[http::field::origin])};
+}
+
+HttpRequest RequestOf(http::request<http::string_body>& message, Role role) {
+  HttpRequest request = ParseTarget(MethodOf(message.method()), View(message.target()));
+  request.role = role;
   request.body = std::move(message.body());
   return request;
 }
@@ -80,6 +93,7 @@ HttpRequest RequestOf(http::request<http::string_body>& message) {
 http::response<http::string_body> MessageOf(HttpResponse answer, unsigned version, bool keep_alive) {
   http::response<http::string_body> message(static_cast<http::status>(answer.status), version);
   message.set(http::field::content_type, answer.content_type);
+  if (answer.status == 401) message.set(http::field::www_authenticate, "Bearer");
   message.keep_alive(keep_alive);
   message.body() = std::move(answer.body);
   message.prepare_payload();
@@ -113,7 +127,7 @@ asio::awaitable<void> WriteAnswer(Stream& stream, HttpResponse answer, unsigned 
 // A close with bytes unread would throw away the answer on its way: the peer's bytes are read until it has ended.
 asio::awaitable<void> Linger(Stream& stream) {
   error_code ignored;
-  stream.socket().shutdown(stream_protocol::socket::shutdown_send, ignored);
+  stream.socket().shutdown(Socket::shutdown_send, ignored);
   stream.expires_after(kLinger);
   std::array<char, 4096> thrown_away;
   while (true) {
@@ -126,25 +140,37 @@ asio::awaitable<void> Linger(Stream& stream) {
 
 struct HttpServer::State : std::enable_shared_from_this<State> {
   State(asio::io_context& context, std::filesystem::path folder, const ApiLimits& bounds, HttpHandler handle)
-      : events(context), acceptor(context), home(std::move(folder)), limits(bounds), handler(std::move(handle)) {}
+      : events(context), home_acceptor(context), home(std::move(folder)), limits(bounds), handler(std::move(handle)) {}
 
   class Session;
 
+  // A TCP socket that is listened on. It stays where it is as long as the server.
+  struct Entrance {
+    tcp::acceptor acceptor;
+    Gate gate;
+  };
+
   Result<void> Open();
-  asio::awaitable<void> Accept();
-  asio::awaitable<void> Serve(stream_protocol::socket socket);
-  asio::awaitable<void> TurnAway(stream_protocol::socket socket);
+  template <typename Acceptor>
+  asio::awaitable<void> Accept(Acceptor& acceptor, const Gate* gate);
+  asio::awaitable<void> Serve(Socket socket, const Gate* gate);
+  asio::awaitable<void> TurnAway(Socket socket);
   asio::awaitable<HttpResponse> Ask(HttpRequest request);
   asio::awaitable<bool> AnswerOne(Session& session, beast::flat_buffer& buffer);
+  asio::awaitable<bool> Answer(Session& session, HttpResponse answer, unsigned version, bool keep_alive);
+  asio::awaitable<void> TakeWorker(Session& session, const http::request<http::string_body>& message);
   void TellWhenDrained();
 
   asio::io_context& events;
-  stream_protocol::acceptor acceptor;
+  LocalAcceptor home_acceptor;
+  std::list<Entrance> entrances;
   const std::filesystem::path home;
   const ApiLimits limits;
   const HttpHandler handler;
   std::optional<SocketFile> socket_file;
   std::set<Session*> sessions;
+  protocol::Post workers_post;
+  WorkerHandler worker_handler;
   bool stopping = false;
   std::function<void()> drained;
 };
@@ -155,8 +181,9 @@ class HttpServer::State::Session {
  public:
   enum class Phase { kReading, kAnswering };
 
-  Session(State& server, stream_protocol::socket socket, Phase first)
-      : stream(std::move(socket)), phase(first), server_(server) {
+  // `whose` says who may speak: null on the home's own socket.
+  Session(State& server, Socket socket, Phase first, const Gate* whose)
+      : stream(std::move(socket)), phase(first), gate(whose), server_(server) {
     server_.sessions.insert(this);
   }
   Session(const Session&) = delete;
@@ -166,8 +193,15 @@ class HttpServer::State::Session {
     server_.TellWhenDrained();
   }
 
+  // Its stream becomes something else's; the server closes it no more.
+  Stream Release() {
+    server_.sessions.erase(this);
+    return std::move(stream);
+  }
+
   Stream stream;
   Phase phase;
+  const Gate* const gate;
 
  private:
   State& server_;
@@ -180,17 +214,19 @@ Result<void> HttpServer::State::Open() {
   if (removal) return FailErrno(removal.value(), fmt::format("cannot replace the stale socket {}", path.string()));
   TUTTI_ASSIGN_OR_RETURN(const HomeSocketAddress address, HomeSocketAddress::In(home));
   error_code error;
-  acceptor.open(stream_protocol(), error);
+  home_acceptor.open(asio::local::stream_protocol(), error);
   // A socket's own mode is that of its file from the moment when it is bound: there is none when others may connect.
-  if (!error && ::fchmod(acceptor.native_handle(), 0600) != 0) error.assign(errno, boost::system::system_category());
-  if (!error) acceptor.bind(stream_protocol::endpoint(address.path()), error);
-  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (!error && ::fchmod(home_acceptor.native_handle(), 0600) != 0)
+    error.assign(errno, boost::system::system_category());
+  if (!error) home_acceptor.bind(asio::local::stream_protocol::endpoint(address.path()), error);
+  if (!error) home_acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error) return FailErrno(error.value(), fmt::format("cannot listen on {}", path.string()));
   socket_file = SocketFile::At(path);
   return {};
 }
 
-asio::awaitable<void> HttpServer::State::Accept() {
+template <typename Acceptor>
+asio::awaitable<void> HttpServer::State::Accept(Acceptor& acceptor, const Gate* gate) {
   const auto self = shared_from_this();
   asio::steady_timer pause(events);
   while (!stopping) {
@@ -200,16 +236,16 @@ asio::awaitable<void> HttpServer::State::Accept() {
       pause.expires_after(kAcceptPause);
       co_await pause.async_wait(kTuple);
     } else if (sessions.size() < limits.connections) {
-      asio::co_spawn(events, Serve(std::move(socket)), asio::detached);
+      asio::co_spawn(events, Serve(std::move(socket), gate), asio::detached);
     } else if (sessions.size() < 2 * limits.connections) {
       asio::co_spawn(events, TurnAway(std::move(socket)), asio::detached);
     }
   }
 }
 
-asio::awaitable<void> HttpServer::State::TurnAway(stream_protocol::socket socket) {
+asio::awaitable<void> HttpServer::State::TurnAway(Socket socket) {
   const auto self = shared_from_this();
-  Session session(*this, std::move(socket), Session::Phase::kAnswering);
+  Session session(*this, std::move(socket), Session::Phase::kAnswering, nullptr);
   const Error busy{ErrorCode::kUnreachable,
                    fmt::format("{} connections are open already: close some or try again", limits.connections),
                    nullptr};
@@ -217,9 +253,9 @@ asio::awaitable<void> HttpServer::State::TurnAway(stream_protocol::socket socket
   co_await Linger(session.stream);
 }
 
-asio::awaitable<void> HttpServer::State::Serve(stream_protocol::socket socket) {
+asio::awaitable<void> HttpServer::State::Serve(Socket socket, const Gate* gate) {
   const auto self = shared_from_this();
-  Session session(*this, std::move(socket), Session::Phase::kReading);
+  Session session(*this, std::move(socket), Session::Phase::kReading, gate);
   beast::flat_buffer buffer;
   bool more = true;
   while (more) more = co_await AnswerOne(session, buffer);
@@ -243,11 +279,33 @@ asio::awaitable<bool> HttpServer::State::AnswerOne(Session& session, beast::flat
   }
   http::request<http::string_body> message = parser.release();
   const unsigned version = message.version();
+  const bool keep_alive = message.keep_alive();
+  const auto role = session.gate != nullptr ? session.gate->Admit(PapersOf(message)) : Role::kOperator;
+  if (!role) co_return co_await Answer(session, role.error(), version, keep_alive);
+  if (worker_handler && *role == Role::kOperator && View(message.target()) == network::kWorkerRoute &&
+      beast::websocket::is_upgrade(message)) {
+    co_await TakeWorker(session, message);
+    co_return false;
+  }
   session.stream.expires_never();
-  HttpResponse answer = co_await Ask(RequestOf(message));
-  const bool keep_alive = message.keep_alive() && !stopping;
-  co_await WriteAnswer(session.stream, std::move(answer), version, keep_alive, limits.deadline);
-  co_return keep_alive;
+  HttpResponse answer = co_await Ask(RequestOf(message, *role));
+  co_return co_await Answer(session, std::move(answer), version, keep_alive);
+}
+
+asio::awaitable<bool> HttpServer::State::Answer(Session& session, HttpResponse answer, unsigned version,
+                                                bool keep_alive) {
+  const bool more = keep_alive && !stopping;
+  co_await WriteAnswer(session.stream, std::move(answer), version, more, limits.deadline);
+  co_return more;
+}
+
+// The connection becomes the worker's channel, and is no session of requests any more.
+asio::awaitable<void> HttpServer::State::TakeWorker(Session& session, const http::request<http::string_body>& message) {
+  network::WebSocket socket(session.Release());
+  network::SetLimits(socket);
+  const auto [error] = co_await socket.async_accept(message, kTuple);
+  if (error || stopping) co_return;
+  worker_handler(network::MakeWebSocketChannel(std::move(socket), workers_post));
 }
 
 // The handler answers when it can, from any thread; the answer comes back on ours.
@@ -272,8 +330,36 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Listen(asio::io_context& events,
                                                        const ApiLimits& limits, HttpHandler handler) {
   auto state = std::make_shared<State>(events, home, limits, std::move(handler));
   TUTTI_RETURN_IF_ERROR(state->Open());
-  asio::co_spawn(events, state->Accept(), asio::detached);
+  asio::co_spawn(events, state->Accept(state->home_acceptor, nullptr), asio::detached);
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
+}
+
+Result<network::Address> HttpServer::ListenOn(const network::Address& address, Tokens tokens) {
+  error_code error;
+  tcp::resolver resolver(state_->events);
+  const auto found = resolver.resolve(address.host, std::to_string(address.port), tcp::resolver::passive, error);
+  if (error || found.empty()) {
+    return Fail(ErrorCode::kInvalid, "cannot listen on {}: {}", address.Text(), error.message());
+  }
+  tcp::acceptor acceptor(state_->events);
+  const tcp::endpoint endpoint = found.begin()->endpoint();
+  acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (error == asio::error::address_in_use) {
+    return Fail(ErrorCode::kConflict, "another program listens on {}; port 0 takes one that is free", address.Text());
+  }
+  if (error) return FailErrno(error.value(), fmt::format("cannot listen on {}", address.Text()));
+  const network::Address listening{address.host, acceptor.local_endpoint().port()};
+  auto& entrance = state_->entrances.emplace_back(std::move(acceptor), Gate(std::move(tokens), listening));
+  asio::co_spawn(state_->events, state_->Accept(entrance.acceptor, &entrance.gate), asio::detached);
+  return listening;
+}
+
+void HttpServer::TakeWorkers(protocol::Post post, WorkerHandler handler) {
+  state_->workers_post = std::move(post);
+  state_->worker_handler = std::move(handler);
 }
 
 HttpServer::~HttpServer() {
@@ -285,7 +371,8 @@ HttpServer::~HttpServer() {
 void HttpServer::Stop(std::function<void()> drained) {
   if (std::exchange(state_->stopping, true)) return;
   error_code ignored;
-  state_->acceptor.close(ignored);
+  state_->home_acceptor.close(ignored);
+  for (State::Entrance& entrance : state_->entrances) entrance.acceptor.close(ignored);
   // One that has taken over the home listens under the same name.
   const std::filesystem::path path = state_->home / kSocketName;
   std::error_code removal;

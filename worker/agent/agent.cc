@@ -72,6 +72,13 @@ Incarnation NewIncarnation() {
   return {next};
 }
 
+protocol::Post PostTo(const std::shared_ptr<asio::io_context>& io) {
+  // Weak, since what waits there may hold this function: together they would keep each other for ever.
+  return [weak = std::weak_ptr(io)](std::function<void()> function) {
+    if (const auto alive = weak.lock()) asio::post(*alive, std::move(function));
+  };
+}
+
 }  // namespace
 
 Result<fs::path> FindTrainer() {
@@ -147,6 +154,19 @@ struct Agent::Impl {
     SendHeartbeatLater();
   }
 
+  void KeepConnected(LinkOptions link_options) {
+    CoordinatorLink::Handlers handlers;
+    handlers.post = PostTo(io);
+    handlers.attach = [this](std::shared_ptr<protocol::Channel> given) { Attach(std::move(given)); };
+    handlers.give_up = [this](Error error) { Note(std::move(error)); };
+    link = std::make_unique<CoordinatorLink>(*io, std::move(link_options), std::move(handlers));
+  }
+
+  void Note(Error error) {
+    const std::lock_guard lock(mutex);
+    failure = std::move(error);
+  }
+
   protocol::Hello MakeHello() const {
     protocol::Hello hello;
     hello.worker = options.id;
@@ -202,11 +222,7 @@ struct Agent::Impl {
 
   void Handle(const protocol::Refused& refused) {
     spdlog::error("The coordinator refused this worker: {}", refused.reason);
-    {
-      const std::lock_guard lock(mutex);
-      failure =
-          Error{ErrorCode::kConflict, fmt::format("the coordinator refused this worker: {}", refused.reason), nullptr};
-    }
+    Note({ErrorCode::kConflict, fmt::format("the coordinator refused this worker: {}", refused.reason), nullptr});
     if (channel) channel->Close();
     HandleClosed();
   }
@@ -400,7 +416,8 @@ struct Agent::Impl {
   const Incarnation incarnation;
   Generation obeyed;
   std::shared_ptr<protocol::Channel> channel;
-  bool joined = false;  // welcome on this channel
+  bool joined = false;                    // welcome on this channel
+  std::unique_ptr<CoordinatorLink> link;  // where there is one, it attaches the channels
   std::map<AttemptId, std::unique_ptr<LedAttempt>> attempts;
   std::map<AttemptId, std::vector<int>> granted;
   std::deque<AttemptId> ended;  // those of attempts that were told all, oldest first
@@ -429,15 +446,15 @@ Agent::Agent(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Agent::~Agent() { impl_->End(); }
 
-protocol::Post Agent::post() const {
-  // Weak, since what waits here may hold this function: together they would keep each other for ever.
-  return [weak = std::weak_ptr(impl_->io)](std::function<void()> function) {
-    if (const auto io = weak.lock()) asio::post(*io, std::move(function));
-  };
-}
+protocol::Post Agent::post() const { return PostTo(impl_->io); }
 
 void Agent::Attach(std::shared_ptr<protocol::Channel> channel) {
   impl_->Post([impl = impl_.get(), channel = std::move(channel)]() mutable { impl->Attach(std::move(channel)); });
+}
+
+void Agent::KeepConnected(LinkOptions options) {
+  impl_->Post(
+      [impl = impl_.get(), options = std::move(options)]() mutable { impl->KeepConnected(std::move(options)); });
 }
 
 void Agent::RequestStop() {

@@ -18,6 +18,7 @@
 #include "common/ids.h"
 #include "common/protocol/channel.h"
 #include "common/result.h"
+#include "worker/agent/coordinator_link.h"
 #include "worker/agent/inventory.h"
 
 namespace tutti::worker {
@@ -61,6 +62,10 @@ class Agent {
   // acknowledged. A former channel is closed. Its end's handlers must run on post().
   void Attach(std::shared_ptr<protocol::Channel> channel);
 
+  // Connects to a coordinator over the network, and again after every loss, as long as the agent lives; trainers go on
+  // while nobody is connected. Called once, in place of Attach. That it connects no more is told by failure().
+  void KeepConnected(LinkOptions options);
+
   // Asks every trainer to checkpoint and end, and starts nothing any more. The channel stays open, for the last words.
   void RequestStop();
   // Kills every trainer at once.
@@ -69,7 +74,7 @@ class Agent {
   // that of failure().
   Result<void> WaitStopped(Duration deadline);
   // Why it has ended by itself, with all its trainers: it ran out of memory, or has a bug. Or why the coordinator has
-  // refused it: kConflict.
+  // refused it: kConflict; kDenied, kInvalid, as CoordinatorLink says.
   std::optional<Error> failure() const;
 
  private:

@@ -14,10 +14,10 @@
 #include "coordinator/server/home_socket.h"
 #include "experiments.h"
 #include "fake_worker.h"
+#include "raw_client.h"
 #include "storage/catalog/catalog.h"
 #include "tests/support/faulty_file_system.h"
 #include "tests/support/temporary_folder.h"
-#include "unix_client.h"
 
 namespace tutti::server {
 namespace {
@@ -612,7 +612,7 @@ TEST_F(CoordinatorTest, CommitThatFailsEndsItAndNobodyIsToldAnythingMore) {
   auto newer = storage::Catalog::Open(PosixFileSystem(), home());
   ASSERT_TRUE(newer) << newer.error().Text();
 
-  testing::UnixClient client(home());
+  testing::RawClient client(home());
   const auto answer = client.Ask("POST", "/api/v1/ensembles/last/cancel");
   EXPECT_FALSE(answer) << "what is not durable is not answered: " << answer->body;
   ASSERT_TRUE(coordinator_->WaitStopped(kPatience));
@@ -930,7 +930,7 @@ TEST_F(CoordinatorTest, OversizedSubmissionIsRefused) {
 
 TEST_F(CoordinatorTest, ClosesConnectionsWhenItEnds) {
   StartCoordinator();
-  testing::UnixClient client(home());
+  testing::RawClient client(home());
   ASSERT_EQ(client.Ask("GET", "/healthz").value().status, 200);
   coordinator_->RequestStop();
   EXPECT_TRUE(client.WaitForClose());

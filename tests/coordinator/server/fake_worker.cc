@@ -9,8 +9,8 @@
 #include "common/json.h"
 #include "common/tensors/tensor_file.h"
 #include "coordinator/server/ensemble_files.h"
+#include "raw_client.h"
 #include "storage/checkpoints/checkpoint_store.h"
-#include "unix_client.h"
 
 namespace tutti::testing {
 namespace {

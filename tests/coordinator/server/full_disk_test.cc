@@ -9,9 +9,9 @@
 #include "coordinator/server/coordinator.h"
 #include "experiments.h"
 #include "fake_worker.h"
+#include "raw_client.h"
 #include "storage/checkpoints/checkpoint_store.h"
 #include "tests/support/temporary_folder.h"
-#include "unix_client.h"
 
 namespace tutti::server {
 namespace {

@@ -15,8 +15,8 @@
 #include <thread>
 
 #include "coordinator/server/home_socket.h"
+#include "raw_client.h"
 #include "tests/support/temporary_folder.h"
-#include "unix_client.h"
 
 namespace tutti::server {
 namespace {
@@ -24,7 +24,7 @@ namespace {
 namespace asio = boost::asio;
 using testing::Answer;
 using ::testing::HasSubstr;
-using testing::UnixClient;
+using testing::RawClient;
 
 // A server whose answers say what was asked.
 class Echo {
@@ -113,7 +113,7 @@ TEST_F(Http, TakesTheTargetApart) {
 
 TEST_F(Http, KeepsAConnectionForManyRequests) {
   Echo echo(home());
-  UnixClient client(home());
+  RawClient client(home());
   for (int i = 0; i < 100; ++i) {
     const auto answer = client.Ask("POST", "/x", std::string(static_cast<size_t>(i) * 100, 'x'));
     ASSERT_TRUE(answer);
@@ -123,7 +123,7 @@ TEST_F(Http, KeepsAConnectionForManyRequests) {
 
 TEST_F(Http, AnswersPipelinedRequestsInTurn) {
   Echo echo(home());
-  UnixClient client(home());
+  RawClient client(home());
   client.Send("GET /1 HTTP/1.1\r\nHost: t\r\n\r\nGET /2 HTTP/1.1\r\nHost: t\r\n\r\n");
   EXPECT_EQ(client.Receive().value().json()["path"], "/1");
   EXPECT_EQ(client.Receive().value().json()["path"], "/2");
@@ -131,7 +131,7 @@ TEST_F(Http, AnswersPipelinedRequestsInTurn) {
 
 TEST_F(Http, ClosesWhenAskedTo) {
   Echo echo(home());
-  UnixClient client(home());
+  RawClient client(home());
   client.Send("GET /1 HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
   EXPECT_EQ(client.Receive().value().status, 200);
   EXPECT_TRUE(client.WaitForClose());
@@ -160,7 +160,7 @@ TEST_F(Http, ChunkedBodyHasTheSameLimit) {
   ApiLimits limits;
   limits.body_bytes = 1000;
   Echo echo(home(), limits);
-  UnixClient client(home());
+  RawClient client(home());
   client.Send("POST /x HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n");
   for (int i = 0; i < 11; ++i) client.Send("64\r\n" + std::string(100, 'x') + "\r\n");
   EXPECT_EQ(client.Receive().value().status, 413);
@@ -168,14 +168,14 @@ TEST_F(Http, ChunkedBodyHasTheSameLimit) {
 
 TEST_F(Http, RefusesAnEndlessHeader) {
   Echo echo(home());
-  UnixClient client(home());
+  RawClient client(home());
   client.Send("GET /x HTTP/1.1\r\nX: " + std::string(20'000, 'x'));
   EXPECT_EQ(client.Receive().value().status, 431);
 }
 
 TEST_F(Http, RefusesWhatIsNoHttp) {
   Echo echo(home());
-  UnixClient client(home());
+  RawClient client(home());
   client.Send("hello there\r\n\r\n");
   const auto answer = client.Receive();
   ASSERT_TRUE(answer);
@@ -187,8 +187,8 @@ TEST_F(Http, AClientThatStopsInTheMiddleIsLetGoAtTheDeadline) {
   ApiLimits limits;
   limits.deadline = std::chrono::milliseconds(20);
   Echo echo(home(), limits);
-  UnixClient silent(home());
-  UnixClient halfway(home());
+  RawClient silent(home());
+  RawClient halfway(home());
   halfway.Send("POST /x HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\nabc");
   EXPECT_TRUE(silent.WaitForClose());
   EXPECT_TRUE(halfway.WaitForClose());
@@ -199,7 +199,7 @@ TEST_F(Http, AClientThatDoesNotReadIsLetGoAtTheDeadline) {
   ApiLimits limits;
   limits.deadline = std::chrono::milliseconds(20);
   Echo echo(home(), limits);
-  UnixClient deaf(home());
+  RawClient deaf(home());
   // Answers fill the socket until the server cannot write any more, and then it gives up: the client's send fails.
   for (int i = 0; i < 20'000; ++i) deaf.Send("GET /xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx HTTP/1.1\r\nHost: t\r\n\r\n");
   EXPECT_TRUE(deaf.WaitForClose());
@@ -209,7 +209,7 @@ TEST_F(Http, AClientThatDoesNotReadIsLetGoAtTheDeadline) {
 TEST_F(Http, AClientThatGoesAwayHarmsNobody) {
   Echo echo(home());
   {
-    UnixClient rude(home());
+    RawClient rude(home());
     rude.Send("GET /hold HTTP/1.1\r\nHost: t\r\n\r\n");
     ASSERT_TRUE(echo.WaitForHeld());
   }
@@ -219,7 +219,7 @@ TEST_F(Http, AClientThatGoesAwayHarmsNobody) {
 
 TEST_F(Http, ARequestThatNobodyAnswersIsClosed) {
   Echo echo(home());
-  UnixClient client(home());
+  RawClient client(home());
   client.Send("GET /hold HTTP/1.1\r\nHost: t\r\n\r\n");
   ASSERT_TRUE(echo.WaitForHeld());
   echo.DropHeld();
@@ -233,7 +233,7 @@ TEST_F(Http, ARequestThatNobodyAnswersMakesRoomForAnother) {
   ApiLimits limits;
   limits.connections = 1;
   Echo echo(home(), limits);
-  UnixClient client(home());
+  RawClient client(home());
   client.Send("GET /hold HTTP/1.1\r\nHost: t\r\n\r\n");
   ASSERT_TRUE(echo.WaitForHeld());
   echo.DropHeld();
@@ -245,10 +245,10 @@ TEST_F(Http, TooManyConnectionsAreTurnedAwayWithWords) {
   ApiLimits limits;
   limits.connections = 2;
   Echo echo(home(), limits);
-  UnixClient first(home()), second(home());
+  RawClient first(home()), second(home());
   ASSERT_EQ(first.Ask("GET", "/1").value().status, 200);
   ASSERT_EQ(second.Ask("GET", "/2").value().status, 200);
-  UnixClient third(home());
+  RawClient third(home());
   const auto answer = third.Receive();
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status, 503);
@@ -258,13 +258,13 @@ TEST_F(Http, TooManyConnectionsAreTurnedAwayWithWords) {
 
 TEST_F(Http, StopClosesIdleConnectionsAndLetsAnswersFinish) {
   Echo echo(home());
-  UnixClient idle(home()), waiting(home());
+  RawClient idle(home()), waiting(home());
   ASSERT_EQ(idle.Ask("GET", "/1").value().status, 200);
   waiting.Send("GET /hold HTTP/1.1\r\nHost: t\r\n\r\n");
   ASSERT_TRUE(echo.WaitForHeld());
   echo.Stop();
   EXPECT_TRUE(idle.WaitForClose());
-  EXPECT_FALSE(UnixClient(home()).connected());
+  EXPECT_FALSE(RawClient(home()).connected());
   EXPECT_FALSE(std::filesystem::exists(home() / kSocketName));
   echo.AnswerHeld();
   EXPECT_EQ(waiting.Receive().value().body, "at last");

@@ -1,6 +1,7 @@
-#include "unix_client.h"
+#include "raw_client.h"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -17,7 +18,7 @@ namespace tutti::testing {
 
 Json Answer::json() const { return ParseJson(body).value_or(Json(nullptr)); }
 
-UnixClient::UnixClient(const std::filesystem::path& home) {
+RawClient::RawClient(const std::filesystem::path& home) {
   const auto address = server::HomeSocketAddress::In(home);
   if (!address) return;
   sockaddr_un name{};
@@ -29,14 +30,25 @@ UnixClient::UnixClient(const std::filesystem::path& home) {
   }
 }
 
-UnixClient::UnixClient(UnixClient&& other) noexcept
+RawClient::RawClient(uint16_t port) {
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  name.sin_port = htons(port);
+  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  descriptor_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (::connect(descriptor_, reinterpret_cast<const sockaddr*>(&name), sizeof(name)) != 0) {
+    ::close(std::exchange(descriptor_, -1));
+  }
+}
+
+RawClient::RawClient(RawClient&& other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)), buffer_(std::move(other.buffer_)) {}
 
-UnixClient::~UnixClient() {
+RawClient::~RawClient() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-void UnixClient::Send(std::string_view bytes) {
+void RawClient::Send(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent <= 0) return;
@@ -44,7 +56,7 @@ void UnixClient::Send(std::string_view bytes) {
   }
 }
 
-bool UnixClient::ReadMore() {
+bool RawClient::ReadMore() {
   pollfd wait{descriptor_, POLLIN, 0};
   const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(kPatience).count();
   if (::poll(&wait, 1, static_cast<int>(patience)) <= 0) return false;
@@ -55,7 +67,7 @@ bool UnixClient::ReadMore() {
   return true;
 }
 
-std::optional<Answer> UnixClient::Receive() {
+std::optional<Answer> RawClient::Receive() {
   size_t head_end;
   while ((head_end = buffer_.find("\r\n\r\n")) == std::string::npos) {
     if (!ReadMore()) return std::nullopt;
@@ -75,21 +87,21 @@ std::optional<Answer> UnixClient::Receive() {
   return answer;
 }
 
-bool UnixClient::WaitForClose() {
+bool RawClient::WaitForClose() {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (ReadMore()) {
   }
   return std::chrono::steady_clock::now() < deadline;
 }
 
-std::optional<Answer> UnixClient::Ask(std::string_view method, std::string_view target, std::string_view body) {
+std::optional<Answer> RawClient::Ask(std::string_view method, std::string_view target, std::string_view body) {
   Send(fmt::format("{} {} HTTP/1.1\r\nHost: tutti\r\nContent-Length: {}\r\n\r\n{}", method, target, body.size(), body));
   return Receive();
 }
 
 Answer Request(const std::filesystem::path& home, std::string_view method, std::string_view target,
                std::string_view body) {
-  UnixClient client(home);
+  RawClient client(home);
   if (!client.connected()) return {};
   return client.Ask(method, target, body).value_or(Answer{});
 }

@@ -1,7 +1,8 @@
-// A client that says exactly what a test wants over a Unix socket, and waits for answers with a deadline.
+// A client that says exactly what a test wants, and waits for answers with a deadline.
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -21,13 +22,15 @@ struct Answer {
   Json json() const;  // null when the body is none
 };
 
-class UnixClient {
+class RawClient {
  public:
   // Connects to HOME/coordinator.sock; connected() says whether someone listens.
-  explicit UnixClient(const std::filesystem::path& home);
-  UnixClient(UnixClient&& other) noexcept;
-  UnixClient& operator=(UnixClient&&) = delete;
-  ~UnixClient();
+  explicit RawClient(const std::filesystem::path& home);
+  // Connects to a TCP port of this machine.
+  explicit RawClient(uint16_t port);
+  RawClient(RawClient&& other) noexcept;
+  RawClient& operator=(RawClient&&) = delete;
+  ~RawClient();
 
   bool connected() const { return descriptor_ >= 0; }
   void Send(std::string_view bytes);  // as much as the peer takes

@@ -1,0 +1,72 @@
+// tutti coordinator
+#include "coordinator/server/coordinator.h"
+
+#include "cli/command_line.h"
+#include "cli/console.h"
+#include "cli/exit_codes.h"
+#include "cli/home.h"
+#include "cli/logging.h"
+#include "cli/signals.h"
+#include "coordinator/server/access.h"
+
+namespace tutti::cli {
+namespace {
+
+constexpr Duration kPoll = std::chrono::milliseconds(200);
+constexpr const char* kAnyPort = "127.0.0.1:0";
+
+struct Options {
+  HomeOption home;
+  std::string listen = kAnyPort;
+};
+
+void Announce(const std::filesystem::path& home, const network::Address& address) {
+  Print(
+      fmt::format("Serves {} at {}; Ctrl-C ends it, and what workers train goes on.\n"
+                  "  a worker on this machine:  tutti worker --home {}\n"
+                  "  work for it:               tutti submit FILE --home {}\n",
+                  home.string(), address.Text(), QuoteForShell(home.string()), QuoteForShell(home.string())));
+}
+
+// Until a signal comes or the coordinator breaks down.
+int Serve(server::Coordinator& coordinator, const StopSignals& signals) {
+  while (signals.first() == 0) {
+    signals.Wait(kPoll);
+    if (coordinator.WaitStopped(Duration(0))) {
+      const auto failure = coordinator.failure();
+      return EndWith(failure.value_or(Error{ErrorCode::kInternal, "the coordinator has ended by itself", nullptr}));
+    }
+  }
+  return kExitDone;
+}
+
+int RunCoordinator(const Options& options) {
+  const std::filesystem::path home = options.home.Find();
+  const auto address = network::Address::Parse(options.listen);
+  if (!address) return EndWith(address.error());
+  // From here on a signal ends it in order, also while it starts.
+  const StopSignals signals([](int, int) {});
+  server::CoordinatorOptions coordinator_options;
+  coordinator_options.home = home;
+  coordinator_options.listen = *address;
+  const auto coordinator = server::Coordinator::Start(std::move(coordinator_options));
+  if (!coordinator) return EndWith(WithWaysToMakeRoom(coordinator.error(), home));
+  LogToHome(home);
+  Announce(home, *(*coordinator)->address());
+  return Serve(**coordinator, signals);
+}
+
+}  // namespace
+
+void AddCoordinator(CLI::App& program, Action& chosen) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command =
+      program.add_subcommand("coordinator", "Serve a home: take experiments, and workers to train them");
+  options->home.AddTo(*command);
+  command->add_option("--listen", options->listen, "Where, besides the home's own socket; port 0: any that is free")
+      ->capture_default_str()
+      ->type_name("HOST:PORT");
+  command->callback([options, &chosen] { chosen = [options] { return RunCoordinator(*options); }; });
+}
+
+}  // namespace tutti::cli

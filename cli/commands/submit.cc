@@ -1,0 +1,92 @@
+// tutti submit FILE
+#include <thread>
+
+#include "cli/client.h"
+#include "cli/command_line.h"
+#include "cli/exit_codes.h"
+#include "cli/experiment.h"
+#include "cli/follow.h"
+#include "cli/waiting.h"
+
+namespace tutti::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kPoll{250};
+constexpr Duration kRestart = std::chrono::minutes(5);
+constexpr Duration kStartOfACoordinator = std::chrono::seconds(10);
+
+struct Options {
+  std::string file;
+  HomeOption home;
+  std::vector<std::string> overrides;
+  bool start_another = false;
+  bool wait = false;
+  bool follow = false;
+  OutputOption output;
+};
+
+void Announce(const Client::Submitted& submitted, const Options& options) {
+  const Output output = options.output.Choose();
+  if (output == Output::kQuiet) Print(submitted.id + "\n");
+  if (output != Output::kText) return;
+  if (submitted.outcome == "finished") {
+    Print(fmt::format("{} has trained this experiment already; --new trains it again.\n", submitted.id));
+  } else {
+    Print(fmt::format("{} is {}; `{}` follows it.\n", submitted.id,
+                      submitted.outcome == "created" ? "submitted" : "there already and goes on",
+                      NextAfter(options.home).Watch(submitted.id)));
+  }
+}
+
+// Until the ensemble has ended, as the coordinator tells it.
+Result<Json> WaitForEnd(const Client& client, const std::string& id, ProgressDisplay* display) {
+  while (true) {
+    // The coordinator may be started again meanwhile.
+    TUTTI_ASSIGN_OR_RETURN(Json json, AskWithin(kRestart, [&] { return client.Ensemble(id); }));
+    TUTTI_ASSIGN_OR_RETURN(const EnsembleDocument document, ReadEnsemble(json));
+    if (document.ended()) return json;
+    if (display != nullptr) display->Show(document);
+    std::this_thread::sleep_for(kPoll);
+  }
+}
+
+int Submit(const Options& options) {
+  const auto experiment = ReadExperiment(options.file, options.overrides);
+  if (!experiment) return kExitUsage;
+  const std::filesystem::path home = options.home.Find();
+  const Client client(home);
+  const auto again = options.start_another ? Client::Again::kStartAnother : Client::Again::kContinue;
+  const auto submitted = AskWithin(
+      kStartOfACoordinator, [&] { return client.Submit(spec::ToJson(experiment->spec), experiment->source, again); });
+  if (!submitted) return EndWith(submitted.error());
+  Announce(*submitted, options);
+  if (!options.wait && !options.follow) return kExitDone;
+  const Output output = options.output.Choose();
+  std::optional<ProgressDisplay> display;
+  if (options.follow) display.emplace(output);
+  const auto json = WaitForEnd(client, submitted->id, display ? &*display : nullptr);
+  if (display) display->Close();
+  const auto document = json ? ReadEnsemble(*json) : Result<EnsembleDocument>(tl::unexpected(json.error()));
+  if (!document) return EndWith(document.error());
+  return PrintEnd(*json, *document, home, output);
+}
+
+}  // namespace
+
+void AddSubmit(CLI::App& program, Action& chosen) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand("submit", "Hand an experiment to the coordinator that serves the home");
+  command->add_option("file", options->file, "The experiment")->required()->type_name("FILE");
+  command->add_option("--set", options->overrides, "Change a default, as in training.epochs=3; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
+  command->add_flag("--new", options->start_another, "Start another ensemble even if this experiment was trained");
+  command->add_flag("--wait", options->wait, "Return when the ensemble has ended, as `tutti run` would");
+  command->add_flag("--follow", options->follow, "The same, and show its progress");
+  options->home.AddTo(*command);
+  options->output.AddFormatTo(*command);
+  options->output.AddQuietTo(*command);
+  command->callback([options, &chosen] { chosen = [options] { return Submit(*options); }; });
+}
+
+}  // namespace tutti::cli

@@ -1,0 +1,39 @@
+// tutti workers
+#include "cli/client.h"
+#include "cli/command_line.h"
+#include "cli/console.h"
+#include "cli/exit_codes.h"
+#include "cli/render/listing.h"
+
+namespace tutti::cli {
+namespace {
+
+struct Options {
+  HomeOption home;
+  OutputOption output;
+};
+
+int ListWorkers(const Options& options) {
+  const auto json = Client(options.home.Find()).Workers();
+  if (!json) return EndWith(json.error());
+  if (options.output.Choose() == Output::kJson) {
+    Print(json->dump(2) + "\n");
+    return kExitDone;
+  }
+  const auto workers = ReadWorkers(*json);
+  if (!workers) return EndWith(workers.error());
+  Print(RenderWorkers(*workers, OutputPage()));
+  return kExitDone;
+}
+
+}  // namespace
+
+void AddWorkers(CLI::App& program, Action& chosen) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand("workers", "List the workers of the coordinator that serves the home");
+  options->home.AddTo(*command);
+  options->output.AddFormatTo(*command);
+  command->callback([options, &chosen] { chosen = [options] { return ListWorkers(*options); }; });
+}
+
+}  // namespace tutti::cli

@@ -1,0 +1,194 @@
+"""The coordinator as a service: real processes, a real network connection, real kills."""
+
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import time
+
+import pytest
+from conftest import DEADLINE_S, assert_same_weights, processes_of, wait_for
+
+CHECKPOINTS = "  checkpoint: {every: 10 steps, keep: 2}"
+
+
+class Service:
+    """A coordinator on the home of `tutti`, and workers for it."""
+
+    def __init__(self, tutti):
+        self.tutti = tutti
+        self.coordinator = None
+
+    def start(self):
+        self.coordinator = self.tutti.start("coordinator")
+        output = wait_for(self.coordinator.output, "the coordinator said nothing")
+        self.address = re.search(r" at (127\.0\.0\.1:\d+)", output)[1]
+        return self.coordinator
+
+    def worker(self, *options):
+        process = self.tutti.start("worker", "--slots", 2, *options)
+        wait_for(lambda: process.output() or process.poll() is not None, "the worker said nothing")
+        assert process.poll() is None, process.output()
+        return process
+
+    def workers(self):
+        return json.loads(self.tutti("workers", "-o", "json").stdout)["workers"]
+
+    def wait_for_steps(self, ensemble="small-1"):
+        """Until some member has a committed checkpoint and trains on."""
+        def committed():
+            shown = self.tutti.try_show(ensemble)
+            return shown and any(member["checkpoints"] and member["state"] == "running" for member in shown["members"])
+        wait_for(committed, "no checkpoint appeared")
+
+    def trainers(self):
+        return {pid for pid, text in processes_of(self.tutti.home) if "tutti-trainer train" in text}
+
+
+@pytest.fixture
+def service(tutti):
+    running = Service(tutti)
+    running.start()
+    return running
+
+
+@pytest.fixture
+def long_experiment(experiment):
+    return experiment(members="[{model: lenet5, seeds: 2}]", epochs=12, training=CHECKPOINTS)
+
+
+def undisturbed(tutti, file):
+    """What the experiment ends with when nothing happens to it."""
+    home, tutti.home = tutti.home, tutti.folder / "undisturbed"
+    tutti.environment["TUTTI_HOME"] = str(tutti.home)
+    tutti("run", file, "--quiet", "--slots", 2)
+    weights = tutti.member_weights("small-1")
+    tutti.home = home
+    tutti.environment["TUTTI_HOME"] = str(home)
+    return weights
+
+
+def test_submitted_work_is_trained_by_a_worker_and_answered(service, tutti, experiment):
+    service.worker()
+    done = tutti("submit", experiment(), "--wait")
+    assert "small-1" in done.stdout and "ensemble: mean" in done.stdout
+    assert [worker["slots"] for worker in service.workers()] == [2]
+    again = tutti("submit", experiment(), "--quiet", "--wait")
+    assert again.stdout == "small-1\n", "the same experiment is not trained twice"
+    assert tutti("submit", experiment(), "--new", "--quiet").stdout == "small-2\n"
+
+
+def test_work_waits_for_a_worker_and_says_so(service, tutti, experiment):
+    tutti("submit", experiment())
+    assert "no worker" in tutti("workers").stdout.lower()
+    wait_for(lambda: "worker" in tutti("why", "small-1/.inspect").stdout, "why says nothing of workers")
+    service.worker()
+    wait_for(lambda: tutti.show("small-1")["state"] == "finished", "the work was not done")
+
+
+def test_trainers_outlive_a_killed_coordinator(service, tutti, long_experiment):
+    expected = undisturbed(tutti, long_experiment)
+    worker = service.worker()
+    tutti("submit", long_experiment)
+    service.wait_for_steps()
+    before = service.trainers()
+    assert before
+    service.coordinator.kill()
+    service.coordinator.wait()
+    port = service.address
+    service.coordinator = tutti.start("coordinator", "--listen", port)
+    wait_for(lambda: any(w["connected"] for w in try_workers(service)), "the worker did not come back")
+    assert before & service.trainers() or tutti.show("small-1")["state"] != "running", "trainers did not go on"
+    wait_for(lambda: tutti.show("small-1")["state"] == "finished", "the work was not done")
+    assert_same_weights(expected, tutti.member_weights("small-1"))
+    assert {member["attempts"] for member in tutti.show("small-1")["members"]} == {1}, "nothing was started again"
+    assert worker.poll() is None
+
+
+def try_workers(service):
+    done = subprocess.run([service.tutti.program, "workers", "-o", "json"], capture_output=True, text=True,
+                          env=service.tutti.environment, timeout=DEADLINE_S)
+    return json.loads(done.stdout)["workers"] if done.returncode == 0 else []
+
+
+def test_a_killed_worker_takes_its_trainers_along_and_another_goes_on(service, tutti, long_experiment):
+    expected = undisturbed(tutti, long_experiment)
+    worker = service.worker("--name", "first")
+    tutti("submit", long_experiment)
+    service.wait_for_steps()
+    worker.kill()
+    worker.wait()
+    wait_for(lambda: not service.trainers(), "trainers outlived their worker", 30)
+    service.worker("--name", "second")
+    wait_for(lambda: tutti.show("small-1")["state"] == "finished", "the work was not done")
+    assert_same_weights(expected, tutti.member_weights("small-1"))
+
+
+def test_a_worker_that_is_asked_to_leave_lets_its_members_checkpoint(service, tutti, long_experiment):
+    worker = service.worker()
+    tutti("submit", long_experiment)
+    service.wait_for_steps()
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(timeout=DEADLINE_S) == 143
+    assert not service.trainers()
+    service.worker()
+    wait_for(lambda: tutti.show("small-1")["state"] == "finished", "the work was not done")
+
+
+def test_two_workers_of_one_host_have_two_names(service):
+    service.worker()
+    service.worker()
+    wait_for(lambda: len(service.workers()) == 2, "two workers did not join")
+    names = sorted(worker["id"] for worker in service.workers())
+    assert names[1] == names[0] + "-2"
+
+
+def test_a_second_coordinator_of_the_home_is_refused_naming_the_first(service, tutti):
+    refused = tutti("coordinator", status=1)
+    assert str(service.coordinator.pid) in refused.stderr
+
+
+def test_only_who_has_the_token_comes_in(service, tutti, tmp_path):
+    token = tutti.home / "access/operator.token"
+    assert stat.S_IMODE(os.stat(token).st_mode) == 0o600
+    wrong = tmp_path / "wrong"
+    wrong.write_text("0123456789abcdef0123456789abcdef\n")
+    wrong.chmod(0o600)
+    refused = tutti("worker", "--server", service.address, "--token-file", wrong, status=4)
+    assert "token" in refused.stderr and "0123456789abcdef" not in refused.stderr
+    wrong.chmod(0o644)
+    assert "chmod 600" in tutti("worker", "--server", service.address, "--token-file", wrong, status=4).stderr
+    reader = tutti.home / "access/reader.token"
+    assert "looking only" in tutti("worker", "--server", service.address, "--token-file", reader, status=4).stderr
+    secret = token.read_text().strip()
+    for file in tutti.home.rglob("*.log"):
+        assert secret not in file.read_text()
+    service.coordinator.send_signal(signal.SIGTERM)
+    assert service.coordinator.wait(timeout=30) == 0
+
+
+def test_a_worker_without_a_coordinator_says_what_to_do(tutti):
+    assert "tutti coordinator" in tutti("worker", "--wait", 0, status=3).stderr
+    tutti.environment["TUTTI_TOKEN"] = "0123456789abcdef0123456789abcdef"
+    refused = tutti("worker", "--wait", 0, "--server", "127.0.0.1:1", status=3)
+    assert "no coordinator answers at 127.0.0.1:1" in refused.stderr
+
+
+def test_a_worker_may_start_before_its_coordinator(tutti, experiment):
+    worker = tutti.start("worker", "--slots", 2)
+    wait_for(lambda: "waits up to" in worker.output(), "the worker does not wait")
+    Service(tutti).start()
+    tutti("submit", experiment(), "--wait")
+
+
+def test_a_second_signal_ends_a_worker_at_once(service, tutti, long_experiment):
+    worker = service.worker()
+    tutti("submit", long_experiment)
+    service.wait_for_steps()
+    worker.send_signal(signal.SIGINT)
+    time.sleep(0.7)  # what comes within half a second belongs to the first
+    worker.send_signal(signal.SIGINT)
+    assert worker.wait(timeout=30) == 130
+    wait_for(lambda: not service.trainers(), "trainers outlived their worker", 30)

@@ -1,0 +1,152 @@
+#include "worker/agent/coordinator_link.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/http/field.hpp>
+#include <boost/beast/websocket/error.hpp>
+#include <random>
+#include <utility>
+
+#include "common/network/websocket_channel.h"
+#include "common/network/worker_route.h"
+
+namespace tutti::worker {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+using network::WebSocket;
+
+constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
+
+// Those that trying again does not cure.
+bool IsFinal(const Error& error) { return error.code == ErrorCode::kDenied || error.code == ErrorCode::kInvalid; }
+
+Error WhyDeclined(const network::Address& coordinator, http::status status) {
+  const int number = static_cast<int>(status);
+  if (status == http::status::unauthorized || status == http::status::forbidden) {
+    return {ErrorCode::kDenied,
+            fmt::format("the coordinator at {} does not let this worker in ({}): it wants the operator's token",
+                        coordinator.Text(), number),
+            nullptr};
+  }
+  if (number >= 500) {
+    return {ErrorCode::kUnreachable, fmt::format("the coordinator at {} is busy ({})", coordinator.Text(), number),
+            nullptr};
+  }
+  return {ErrorCode::kInvalid,
+          fmt::format("what listens at {} takes no workers ({}): is it a coordinator of this release?",
+                      coordinator.Text(), number),
+          nullptr};
+}
+
+}  // namespace
+
+class CoordinatorLink::Impl {
+ public:
+  Impl(asio::io_context& io, LinkOptions options, Handlers handlers)
+      : io_(io), options_(std::move(options)), handlers_(std::move(handlers)) {}
+
+  asio::awaitable<void> Run() {
+    Duration backoff = options_.first_backoff;
+    while (true) {
+      auto socket = co_await Connect();
+      if (socket) {
+        spdlog::info("connected to the coordinator at {}", options_.coordinator.Text());
+        backoff = options_.first_backoff;
+        said_ = false;
+        co_await Serve(std::move(*socket));
+        spdlog::warn("the connection to the coordinator at {} is lost; trainers go on, and it is tried again",
+                     options_.coordinator.Text());
+      } else if (IsFinal(socket.error())) {
+        handlers_.give_up(std::move(socket.error()));
+        co_return;
+      } else if (!std::exchange(said_, true)) {
+        spdlog::warn("{}; it is tried again", socket.error().Text());
+      }
+      co_await Wait(backoff);
+      backoff = std::min(2 * backoff, options_.longest_backoff);
+    }
+  }
+
+ private:
+  tl::unexpected<Error> Unreachable(const error_code& error) const {
+    return Fail(ErrorCode::kUnreachable, "no coordinator answers at {}: {}", options_.coordinator.Text(),
+                error.message());
+  }
+
+  asio::awaitable<Result<WebSocket>> Connect() {
+    tcp::resolver resolver(io_);
+    const auto [unknown, found] =
+        co_await resolver.async_resolve(options_.coordinator.host, std::to_string(options_.coordinator.port), kTuple);
+    if (unknown) co_return Unreachable(unknown);
+    WebSocket socket(io_);
+    auto& stream = beast::get_lowest_layer(socket);
+    stream.expires_after(options_.connect_deadline);
+    error_code error = asio::error::not_found;
+    for (const auto& entry : found) {
+      std::tie(error) = co_await stream.async_connect(entry.endpoint(), kTuple);
+      if (!error) break;
+    }
+    if (error) co_return Unreachable(error);
+    error_code ignored;
+    stream.socket().set_option(tcp::no_delay(true), ignored);
+    co_return co_await ShakeHands(std::move(socket));
+  }
+
+  asio::awaitable<Result<WebSocket>> ShakeHands(WebSocket socket) {
+    network::SetLimits(socket);
+    socket.set_option(beast::websocket::stream_base::decorator([this](beast::websocket::request_type& request) {
+      request.set(http::field::authorization, "Bearer " + options_.token);
+    }));
+    beast::websocket::response_type answer;
+    const auto [error] = co_await socket.async_handshake(answer, options_.coordinator.Text(),
+                                                         std::string(network::kWorkerRoute), kTuple);
+    if (error == beast::websocket::error::upgrade_declined) {
+      co_return tl::unexpected<Error>(WhyDeclined(options_.coordinator, answer.result()));
+    }
+    if (error) co_return Unreachable(error);
+    co_return std::move(socket);
+  }
+
+  // Until the connection is over.
+  asio::awaitable<void> Serve(WebSocket socket) {
+    asio::steady_timer over(io_, asio::steady_timer::time_point::max());
+    handlers_.attach(network::MakeWebSocketChannel(std::move(socket), handlers_.post, [&over] { over.cancel(); }));
+    co_await over.async_wait(kTuple);
+  }
+
+  // Of many workers that lost one coordinator not all come back at once.
+  asio::awaitable<void> Wait(Duration longest) {
+    std::uniform_int_distribution<Duration::rep> part(longest.count() / 2, longest.count());
+    asio::steady_timer timer(io_, Duration(part(random_)));
+    co_await timer.async_wait(kTuple);
+  }
+
+  asio::io_context& io_;
+  const LinkOptions options_;
+  const Handlers handlers_;
+  std::mt19937 random_{std::random_device{}()};
+  bool said_ = false;  // that nobody answers
+};
+
+CoordinatorLink::CoordinatorLink(asio::io_context& io, LinkOptions options, Handlers handlers)
+    : impl_(std::make_unique<Impl>(io, std::move(options), std::move(handlers))) {
+  asio::co_spawn(io, impl_->Run(), asio::detached);
+}
+
+CoordinatorLink::~CoordinatorLink() = default;
+
+}  // namespace tutti::worker

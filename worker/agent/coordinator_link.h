@@ -1,0 +1,49 @@
+// Keeps a worker connected to a coordinator over the network: connects, and after every loss connects again.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/clock.h"
+#include "common/network/address.h"
+#include "common/protocol/channel.h"
+#include "common/result.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace tutti::worker {
+
+struct LinkOptions {
+  network::Address coordinator;
+  std::string token;                                        // the operator's
+  Duration connect_deadline = std::chrono::seconds(10);     // from the first packet to the end of the handshake
+  Duration first_backoff = std::chrono::milliseconds(500);  // doubled with each failure; a random half of it is waited
+  Duration longest_backoff = std::chrono::seconds(15);
+};
+
+// All on the thread that runs the context.
+class CoordinatorLink {
+ public:
+  struct Handlers {
+    protocol::Post post;                                             // to the thread of the channels' handlers
+    std::function<void(std::shared_ptr<protocol::Channel>)> attach;  // a new connection; the former one is over
+    // It connects no more. kDenied: the coordinator does not take the token. kInvalid: what answers there is no
+    // coordinator of this release.
+    std::function<void(Error)> give_up;
+  };
+  // Begins at once, and ends with the context.
+  CoordinatorLink(boost::asio::io_context& io, LinkOptions options, Handlers handlers);
+  CoordinatorLink(const CoordinatorLink&) = delete;
+  CoordinatorLink& operator=(const CoordinatorLink&) = delete;
+  ~CoordinatorLink();  // the context runs no more
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tutti::worker
