@@ -9,22 +9,16 @@
 #include "common/clock.h"
 #include "common/ids.h"
 #include "common/json.h"
-#include "common/network/address.h"
+#include "common/network/remote.h"
 #include "common/result.h"
 
 namespace tutti::cli {
-
-// A coordinator over TCP, and the token that it lets in.
-struct Remote {
-  network::Address address;
-  std::string token;
-};
 
 // One request a connection; every call returns within its deadline. Errors: kUnreachable when no coordinator is there,
 // kTimeout, kIo; those that the coordinator answers, with its sentence; kInvalid for an answer that is none.
 class Client {
  public:
-  explicit Client(Remote remote, Duration deadline = std::chrono::seconds(30))
+  explicit Client(network::Remote remote, Duration deadline = std::chrono::seconds(30))
       : remote_(std::move(remote)), deadline_(deadline) {}
   explicit Client(std::filesystem::path home, Duration deadline = std::chrono::seconds(30))
       : home_(std::move(home)), deadline_(deadline) {}
@@ -58,12 +52,10 @@ class Client {
 
  private:
   Result<std::string> Ask(const std::string& method, const std::string& target, std::string body) const;
-  Result<std::string> AskHome(const std::string& method, const std::string& target, std::string body) const;
-  Result<std::string> AskRemote(const std::string& method, const std::string& target, std::string body) const;
   Result<Json> AskJson(const std::string& method, const std::string& target, const Json& body) const;
 
   std::filesystem::path home_;
-  std::optional<Remote> remote_;
+  std::optional<network::Remote> remote_;
   Duration deadline_;
 };
 

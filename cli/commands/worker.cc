@@ -25,6 +25,7 @@ struct Options {
   HomeOption home;
   std::optional<std::string> server;
   std::optional<std::string> token_file;
+  std::optional<std::string> fingerprint;
   std::optional<std::string> name;
   int wait_s = 60;
   SlotOptions slots;
@@ -32,18 +33,9 @@ struct Options {
 
 // Where it is, what it asks for, and the home that it shares with this machine.
 struct Coordinator {
-  Remote remote;
+  network::Remote remote;
   std::filesystem::path home;
 };
-
-Result<network::Address> FindAddress(const Options& options, const std::filesystem::path& home) {
-  if (options.server) return network::Address::Parse(*options.server);
-  auto address = server::ReadAddress(PosixFileSystem(), home);
-  if (address || address.error().code != ErrorCode::kNotFound) return address;
-  return Fail(ErrorCode::kUnreachable,
-              "no coordinator serves {}; `tutti coordinator --home {}` does, and --server names one elsewhere",
-              home.string(), QuoteForShell(home.string()));
-}
 
 Result<std::string> FindToken(const Options& options, const std::filesystem::path& home) {
   if (options.token_file) return network::ReadSecret(*options.token_file);
@@ -52,6 +44,15 @@ Result<std::string> FindToken(const Options& options, const std::filesystem::pat
   auto token = network::ReadSecret(server::OperatorTokenFile(home));
   if (token || token.error().code != ErrorCode::kNotFound) return token;
   return FailBecause(token.error(), "there is no token to enter with; --token-file or TUTTI_TOKEN names it");
+}
+
+Result<network::Remote> FindRemote(const Options& options, const std::filesystem::path& home) {
+  if (!options.server) return server::ReadRemote(PosixFileSystem(), home);
+  network::Remote remote;
+  TUTTI_ASSIGN_OR_RETURN(remote.address, network::Address::Parse(*options.server));
+  TUTTI_ASSIGN_OR_RETURN(remote.token, FindToken(options, home));
+  remote.fingerprint = options.fingerprint;
+  return remote;
 }
 
 // Checkpoints go where the coordinator looks for them: what it calls its home must be the same folder here.
@@ -68,8 +69,7 @@ Result<std::filesystem::path> FindSharedHome(const Client& client) {
 
 Result<Coordinator> FindCoordinator(const Options& options, const std::filesystem::path& home) {
   Coordinator coordinator;
-  TUTTI_ASSIGN_OR_RETURN(coordinator.remote.address, FindAddress(options, home));
-  TUTTI_ASSIGN_OR_RETURN(coordinator.remote.token, FindToken(options, home));
+  TUTTI_ASSIGN_OR_RETURN(coordinator.remote, FindRemote(options, home));
   TUTTI_ASSIGN_OR_RETURN(coordinator.home, FindSharedHome(Client(coordinator.remote)));
   return coordinator;
 }
@@ -103,7 +103,7 @@ int RunWorker(const Options& options) {
   const auto agent = worker::Agent::Start(std::move(agent_options));
   if (!agent) return EndWith(agent.error());
   const StopSignals signals([&](int, int count) { count == 1 ? (*agent)->RequestStop() : (*agent)->KillAll(); });
-  (*agent)->KeepConnected({.coordinator = coordinator->remote.address, .token = coordinator->remote.token});
+  (*agent)->KeepConnected({.coordinator = coordinator->remote});
   Print(fmt::format("{} lends {} to the coordinator at {}; Ctrl-C lets its members checkpoint and ends it.\n",
                     name->id().str(), inventory->slots == 1 ? "1 slot" : fmt::format("{} slots", inventory->slots),
                     coordinator->remote.address.Text()));
@@ -118,6 +118,10 @@ void AddWorker(CLI::App& program, Action& chosen) {
   options->home.AddTo(*command);
   command->add_option("--server", options->server, "The coordinator; the one that serves the home by default")
       ->type_name("HOST:PORT");
+  command
+      ->add_option("--fingerprint", options->fingerprint,
+                   "SHA-256 of the certificate that --server must show; else this machine's authorities vouch for it")
+      ->type_name("HEX");
   command
       ->add_option("--token-file", options->token_file,
                    "The file of the operator's token; else TUTTI_TOKEN, else the home's")

@@ -26,8 +26,8 @@
 #include <system_error>
 #include <utility>
 
+#include "common/network/remote.h"
 #include "common/network/websocket_channel.h"
-#include "common/network/worker_route.h"
 #include "coordinator/server/home_socket.h"
 
 namespace tutti::server {
@@ -40,7 +40,7 @@ using asio::ip::tcp;
 using boost::system::error_code;
 using LocalAcceptor = asio::local::stream_protocol::acceptor;
 using Socket = asio::generic::stream_protocol::socket;
-using Stream = network::SocketStream;
+using network::Stream;
 using Parser = http::request_parser<http::string_body>;
 
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
@@ -120,15 +120,14 @@ std::optional<HttpResponse> AnswerToBroken(error_code error, const ApiLimits& li
 asio::awaitable<void> WriteAnswer(Stream& stream, HttpResponse answer, unsigned version, bool keep_alive,
                                   Duration deadline) {
   http::response<http::string_body> message = MessageOf(std::move(answer), version, keep_alive);
-  stream.expires_after(deadline);
+  stream.ExpiresAfter(deadline);
   co_await http::async_write(stream, message, kTuple);
 }
 
 // A close with bytes unread would throw away the answer on its way: the peer's bytes are read until it has ended.
 asio::awaitable<void> Linger(Stream& stream) {
-  error_code ignored;
-  stream.socket().shutdown(Socket::shutdown_send, ignored);
-  stream.expires_after(kLinger);
+  stream.EndSending();
+  stream.ExpiresAfter(kLinger);
   std::array<char, 4096> thrown_away;
   while (true) {
     const auto [error, count] = co_await stream.async_read_some(asio::buffer(thrown_away), kTuple);
@@ -148,13 +147,15 @@ struct HttpServer::State : std::enable_shared_from_this<State> {
   struct Entrance {
     tcp::acceptor acceptor;
     Gate gate;
+    network::TlsContext tls;
   };
 
   Result<void> Open();
   template <typename Acceptor>
-  asio::awaitable<void> Accept(Acceptor& acceptor, const Gate* gate);
-  asio::awaitable<void> Serve(Socket socket, const Gate* gate);
-  asio::awaitable<void> TurnAway(Socket socket);
+  asio::awaitable<void> Accept(Acceptor& acceptor, const Entrance* entrance);
+  asio::awaitable<void> Serve(Socket socket, const Entrance* entrance);
+  asio::awaitable<void> TurnAway(Socket socket, const Entrance* entrance);
+  asio::awaitable<bool> ShakeHands(Session& session);
   asio::awaitable<HttpResponse> Ask(HttpRequest request);
   asio::awaitable<bool> AnswerOne(Session& session, beast::flat_buffer& buffer);
   asio::awaitable<bool> Answer(Session& session, HttpResponse answer, unsigned version, bool keep_alive);
@@ -181,9 +182,12 @@ class HttpServer::State::Session {
  public:
   enum class Phase { kReading, kAnswering };
 
-  // `whose` says who may speak: null on the home's own socket.
-  Session(State& server, Socket socket, Phase first, const Gate* whose)
-      : stream(std::move(socket)), phase(first), gate(whose), server_(server) {
+  // `entrance` is what it came through: null for the home's own socket.
+  Session(State& server, Socket socket, Phase first, const Entrance* entrance)
+      : stream(std::move(socket), entrance != nullptr ? entrance->tls : nullptr),
+        phase(first),
+        gate(entrance != nullptr ? &entrance->gate : nullptr),
+        server_(server) {
     server_.sessions.insert(this);
   }
   Session(const Session&) = delete;
@@ -201,7 +205,7 @@ class HttpServer::State::Session {
 
   Stream stream;
   Phase phase;
-  const Gate* const gate;
+  const Gate* const gate;  // says who may speak; null: whoever came in
 
  private:
   State& server_;
@@ -226,7 +230,7 @@ Result<void> HttpServer::State::Open() {
 }
 
 template <typename Acceptor>
-asio::awaitable<void> HttpServer::State::Accept(Acceptor& acceptor, const Gate* gate) {
+asio::awaitable<void> HttpServer::State::Accept(Acceptor& acceptor, const Entrance* entrance) {
   const auto self = shared_from_this();
   asio::steady_timer pause(events);
   while (!stopping) {
@@ -236,16 +240,17 @@ asio::awaitable<void> HttpServer::State::Accept(Acceptor& acceptor, const Gate* 
       pause.expires_after(kAcceptPause);
       co_await pause.async_wait(kTuple);
     } else if (sessions.size() < limits.connections) {
-      asio::co_spawn(events, Serve(std::move(socket), gate), asio::detached);
+      asio::co_spawn(events, Serve(std::move(socket), entrance), asio::detached);
     } else if (sessions.size() < 2 * limits.connections) {
-      asio::co_spawn(events, TurnAway(std::move(socket)), asio::detached);
+      asio::co_spawn(events, TurnAway(std::move(socket), entrance), asio::detached);
     }
   }
 }
 
-asio::awaitable<void> HttpServer::State::TurnAway(Socket socket) {
+asio::awaitable<void> HttpServer::State::TurnAway(Socket socket, const Entrance* entrance) {
   const auto self = shared_from_this();
-  Session session(*this, std::move(socket), Session::Phase::kAnswering, nullptr);
+  Session session(*this, std::move(socket), Session::Phase::kAnswering, entrance);
+  if (session.stream.secure()) co_return;  // a handshake costs more than being told is worth
   const Error busy{ErrorCode::kUnreachable,
                    fmt::format("{} connections are open already: close some or try again", limits.connections),
                    nullptr};
@@ -253,12 +258,19 @@ asio::awaitable<void> HttpServer::State::TurnAway(Socket socket) {
   co_await Linger(session.stream);
 }
 
-asio::awaitable<void> HttpServer::State::Serve(Socket socket, const Gate* gate) {
+asio::awaitable<void> HttpServer::State::Serve(Socket socket, const Entrance* entrance) {
   const auto self = shared_from_this();
-  Session session(*this, std::move(socket), Session::Phase::kReading, gate);
+  Session session(*this, std::move(socket), Session::Phase::kReading, entrance);
   beast::flat_buffer buffer;
-  bool more = true;
+  bool more = co_await ShakeHands(session);
   while (more) more = co_await AnswerOne(session, buffer);
+}
+
+asio::awaitable<bool> HttpServer::State::ShakeHands(Session& session) {
+  if (!session.stream.secure()) co_return true;
+  session.stream.ExpiresAfter(limits.deadline);
+  const auto [error] = co_await session.stream.AsyncHandshake(asio::ssl::stream_base::server, kTuple);
+  co_return !error;
 }
 
 // Reads one request and answers it. False when the connection is to be closed.
@@ -267,7 +279,7 @@ asio::awaitable<bool> HttpServer::State::AnswerOne(Session& session, beast::flat
   parser.header_limit(limits.header_bytes);
   parser.body_limit(limits.body_bytes);
   session.phase = Session::Phase::kReading;
-  session.stream.expires_after(limits.deadline);
+  session.stream.ExpiresAfter(limits.deadline);
   const auto [error, count] = co_await http::async_read(session.stream, buffer, parser, kTuple);
   session.phase = Session::Phase::kAnswering;
   if (error) {
@@ -287,7 +299,7 @@ asio::awaitable<bool> HttpServer::State::AnswerOne(Session& session, beast::flat
     co_await TakeWorker(session, message);
     co_return false;
   }
-  session.stream.expires_never();
+  session.stream.ExpiresNever();
   HttpResponse answer = co_await Ask(RequestOf(message, *role));
   co_return co_await Answer(session, std::move(answer), version, keep_alive);
 }
@@ -334,7 +346,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Listen(asio::io_context& events,
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
 }
 
-Result<network::Address> HttpServer::ListenOn(const network::Address& address, Tokens tokens) {
+Result<network::Address> HttpServer::ListenOn(const network::Address& address, Tokens tokens, network::TlsContext tls) {
   error_code error;
   tcp::resolver resolver(state_->events);
   const auto found = resolver.resolve(address.host, std::to_string(address.port), tcp::resolver::passive, error);
@@ -351,9 +363,11 @@ Result<network::Address> HttpServer::ListenOn(const network::Address& address, T
     return Fail(ErrorCode::kConflict, "another program listens on {}; port 0 takes one that is free", address.Text());
   }
   if (error) return FailErrno(error.value(), fmt::format("cannot listen on {}", address.Text()));
-  const network::Address listening{address.host, acceptor.local_endpoint().port()};
-  auto& entrance = state_->entrances.emplace_back(std::move(acceptor), Gate(std::move(tokens), listening));
-  asio::co_spawn(state_->events, state_->Accept(entrance.acceptor, &entrance.gate), asio::detached);
+  network::Address listening = address;
+  listening.port = acceptor.local_endpoint().port();
+  auto& entrance = state_->entrances.emplace_back(
+      State::Entrance{std::move(acceptor), Gate(std::move(tokens), listening), std::move(tls)});
+  asio::co_spawn(state_->events, state_->Accept(entrance.acceptor, &entrance), asio::detached);
   return listening;
 }
 
@@ -365,7 +379,7 @@ void HttpServer::TakeWorkers(protocol::Post post, WorkerHandler handler) {
 HttpServer::~HttpServer() {
   Stop({});
   state_->drained = nullptr;  // whoever waited for it may be gone when the last connection is unwound
-  for (State::Session* session : state_->sessions) session->stream.close();
+  for (State::Session* session : state_->sessions) session->stream.Close();
 }
 
 void HttpServer::Stop(std::function<void()> drained) {
@@ -378,7 +392,7 @@ void HttpServer::Stop(std::function<void()> drained) {
   std::error_code removal;
   if (state_->socket_file && SocketFile::At(path) == state_->socket_file) std::filesystem::remove(path, removal);
   for (State::Session* session : state_->sessions) {
-    if (session->phase == State::Session::Phase::kReading) session->stream.cancel();
+    if (session->phase == State::Session::Phase::kReading) session->stream.Cancel();
   }
   state_->drained = std::move(drained);
   state_->TellWhenDrained();

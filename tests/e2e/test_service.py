@@ -21,10 +21,10 @@ class Service:
         self.tutti = tutti
         self.coordinator = None
 
-    def start(self):
-        self.coordinator = self.tutti.start("coordinator")
+    def start(self, *options):
+        self.coordinator = self.tutti.start("coordinator", *options)
         output = wait_for(self.coordinator.output, "the coordinator said nothing")
-        self.address = re.search(r" at (127\.0\.0\.1:\d+)", output)[1]
+        self.address = re.search(r" at (https?://\S+:\d+)", output)[1]
         return self.coordinator
 
     def worker(self, *options):
@@ -173,7 +173,7 @@ def test_a_worker_without_a_coordinator_says_what_to_do(tutti):
     assert "tutti coordinator" in tutti("worker", "--wait", 0, status=3).stderr
     tutti.environment["TUTTI_TOKEN"] = "0123456789abcdef0123456789abcdef"
     refused = tutti("worker", "--wait", 0, "--server", "127.0.0.1:1", status=3)
-    assert "no coordinator answers at 127.0.0.1:1" in refused.stderr
+    assert "no coordinator answers at http://127.0.0.1:1" in refused.stderr
 
 
 def test_a_worker_may_start_before_its_coordinator(tutti, experiment):
@@ -192,3 +192,41 @@ def test_a_second_signal_ends_a_worker_at_once(service, tutti, long_experiment):
     worker.send_signal(signal.SIGINT)
     assert worker.wait(timeout=30) == 130
     wait_for(lambda: not service.trainers(), "trainers outlived their worker", 30)
+
+
+@pytest.mark.parametrize("listen", ["https://127.0.0.1:0", "0.0.0.0:0"])
+def test_tls_is_trusted_by_its_fingerprint(tutti, experiment, listen):
+    service = Service(tutti)
+    output = service.start("--listen", listen).output
+    assert service.address.startswith("https://")
+    fingerprint = wait_for(lambda: re.search(r"fingerprint: ([0-9a-f]{64})", output()), "no fingerprint")[1]
+    service.worker()  # finds it in the home
+    service.worker("--server", service.address, "--fingerprint", fingerprint)
+    tutti("submit", experiment(), "--wait")
+    assert len(service.workers()) == 2
+    refused = tutti("worker", "--server", service.address, "--fingerprint", "0" * 64, status=4)
+    assert "fingerprint" in refused.stderr
+    assert "--fingerprint" in tutti("worker", "--server", service.address, status=4).stderr
+    key = tutti.home / "access/key.pem"
+    assert stat.S_IMODE(os.stat(key).st_mode) == 0o600
+
+
+def test_without_tls_the_network_is_not_served(tutti):
+    assert "TLS" in tutti("coordinator", "--listen", "http://0.0.0.0:0", status=2).stderr
+
+
+def test_the_sites_own_certificate_is_trusted_by_its_authority(tutti, tmp_path):
+    certificate, key = tmp_path / "site.pem", tmp_path / "site-key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate,
+                    "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+                   check=True, capture_output=True)
+    key.chmod(0o600)
+    service = Service(tutti)
+    service.start("--listen", "localhost:0", "--certificate", certificate, "--key", key)
+    assert service.address.startswith("https://localhost:")
+    assert "trusts" in tutti("worker", "--server", service.address, status=4).stderr
+    tutti.environment["SSL_CERT_FILE"] = str(certificate)
+    service.worker("--server", service.address)
+    wait_for(lambda: service.workers(), "the worker did not join")
+    elsewhere = service.address.replace("localhost", "127.0.0.1")  # a name that the certificate does not have
+    assert "trusts" in tutti("worker", "--server", elsewhere, status=4).stderr
