@@ -4,7 +4,6 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
@@ -13,8 +12,6 @@
 #include <exception>
 #include <optional>
 #include <tuple>
-
-#include "coordinator/server/home_socket.h"
 
 namespace tutti::cli {
 namespace {
@@ -28,42 +25,10 @@ using Response = http::response<http::string_body>;
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 constexpr uint64_t kLargestAnswer = uint64_t{1} << 30;  // a log may be long
 
-asio::awaitable<Result<Stream>> ConnectToHome(asio::io_context& io, const std::filesystem::path& home,
-                                              Duration deadline) {
-  const auto nobody = [&] {
-    return Fail(ErrorCode::kUnreachable,
-                "no coordinator serves {}; `tutti coordinator` does until it is stopped, `tutti run` while it trains",
-                home.string());
-  };
-  // Kept until the connection is there: the name may lead through it.
-  const auto address = server::HomeSocketAddress::In(home);
-  if (!address) co_return nobody();
-  Stream stream(io, nullptr);
-  stream.ExpiresAfter(deadline);
-  const auto [error] = co_await stream.AsyncConnect(asio::local::stream_protocol::endpoint(address->path()), kTuple);
-  if (error == asio::error::access_denied) {
-    co_return Fail(ErrorCode::kDenied, "the coordinator of {} belongs to another user", home.string());
-  }
-  if (error) co_return nobody();
-  co_return std::move(stream);
-}
-
-struct Place {
-  const std::filesystem::path& home;
-  const std::optional<network::Remote>& remote;
-  Duration deadline;
-  const std::string& name;
-};
-
-asio::awaitable<Result<Stream>> ConnectTo(asio::io_context& io, const Place& place) {
-  if (place.remote) co_return co_await network::Connect(io, *place.remote, place.deadline);
-  co_return co_await ConnectToHome(io, place.home, place.deadline);
-}
-
 // Sends the request and reads the answer, both within the deadline.
 asio::awaitable<Result<Response>> Talk(Stream stream, const http::request<http::string_body>& request,
-                                       const Place& place) {
-  stream.ExpiresAfter(place.deadline);
+                                       const network::Peer& peer, Duration deadline) {
+  stream.ExpiresAfter(deadline);
   beast::flat_buffer buffer;
   http::response_parser<http::string_body> parser;
   parser.body_limit(kLargestAnswer);
@@ -71,22 +36,26 @@ asio::awaitable<Result<Response>> Talk(Stream stream, const http::request<http::
   if (!error) std::tie(error, count) = co_await http::async_read(stream, buffer, parser, kTuple);
   if (!error) co_return parser.release();
   if (error == beast::error::timeout) {
-    co_return Fail(ErrorCode::kTimeout, "{} did not answer within {} s", place.name,
-                   std::chrono::duration_cast<std::chrono::seconds>(place.deadline).count());
+    co_return Fail(ErrorCode::kTimeout, "{} did not answer within {} s", network::NameOf(peer),
+                   std::chrono::duration_cast<std::chrono::seconds>(deadline).count());
   }
-  co_return Fail(ErrorCode::kUnreachable, "{} ended while it was asked: {}", place.name, error.message());
+  co_return Fail(ErrorCode::kUnreachable, "{} ended while it was asked: {}", network::NameOf(peer), error.message());
 }
 
-asio::awaitable<Result<Response>> Converse(asio::io_context& io, Place place,
-                                           const http::request<http::string_body>& request) {
-  auto stream = co_await ConnectTo(io, place);
+asio::awaitable<Result<Response>> Converse(asio::io_context& io, const http::request<http::string_body>& request,
+                                           const network::Peer& peer, Duration deadline) {
+  auto stream = co_await network::Connect(io, peer, deadline);
   if (!stream) co_return tl::unexpected<Error>(std::move(stream.error()));
-  co_return co_await Talk(std::move(*stream), request, place);
+  co_return co_await Talk(std::move(*stream), request, peer, deadline);
 }
 
-http::request<http::string_body> RequestFor(const std::string& method, const std::string& target, std::string body) {
+http::request<http::string_body> RequestFor(const network::Peer& peer, const std::string& method,
+                                            const std::string& target, std::string body) {
   http::request<http::string_body> request(http::string_to_verb(method), target, 11);
-  request.set(http::field::host, "localhost");
+  request.set(http::field::host, network::AuthorityOf(peer));
+  if (const std::string token = network::TokenOf(peer); !token.empty()) {
+    request.set(http::field::authorization, "Bearer " + token);
+  }
   request.set(http::field::connection, "close");
   if (!body.empty()) request.set(http::field::content_type, "application/json");
   request.body() = std::move(body);
@@ -137,24 +106,18 @@ std::string EncodeUrlPart(std::string_view text) {
 }
 
 Result<std::string> Client::Ask(const std::string& method, const std::string& target, std::string body) const {
-  auto request = RequestFor(method, target, std::move(body));
-  if (remote_) {
-    request.set(http::field::host, remote_->address.Authority());
-    request.set(http::field::authorization, "Bearer " + remote_->token);
-  }
-  const std::string peer = remote_ ? fmt::format("the coordinator at {}", remote_->address.Text())
-                                   : fmt::format("the coordinator of {}", home_.string());
+  const auto request = RequestFor(peer_, method, target, std::move(body));
   std::optional<Result<Response>> response;
   try {
     asio::io_context io(1);
-    asio::co_spawn(io, Converse(io, {home_, remote_, deadline_, peer}, request),
+    asio::co_spawn(io, Converse(io, request, peer_, deadline_),
                    [&](const std::exception_ptr& thrown, Result<Response> answer) {
                      if (thrown) std::rethrow_exception(thrown);
                      response = std::move(answer);
                    });
     io.run();
   } catch (const std::exception& error) {
-    return Fail(ErrorCode::kIo, "asking {}: {}", peer, error.what());
+    return Fail(ErrorCode::kIo, "asking {}: {}", network::NameOf(peer_), error.what());
   }
   if (!*response) return tl::unexpected<Error>(std::move(response->error()));
   if ((*response)->result_int() >= 400) return tl::unexpected<Error>(ProblemOf(**response));

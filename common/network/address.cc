@@ -32,7 +32,7 @@ Result<Address> Address::Parse(std::string_view text) {
   Address address{std::string(host), 0, false};
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), address.port);
   if (port.empty() || error != std::errc() || end != port.data() + port.size()) return wrong();
-  address.tls = tls.value_or(!address.IsLoopback());
+  address.tls = tls.value_or(true);
   return address;
 }
 

@@ -11,7 +11,7 @@
 
 #include "common/file_system.h"
 #include "common/network/address.h"
-#include "common/network/remote.h"
+#include "common/network/peer.h"
 #include "common/network/tls.h"
 #include "common/result.h"
 #include "coordinator/server/gate.h"

@@ -26,9 +26,9 @@
 #include <system_error>
 #include <utility>
 
-#include "common/network/remote.h"
+#include "common/network/home_socket.h"
+#include "common/network/peer.h"
 #include "common/network/websocket_channel.h"
-#include "coordinator/server/home_socket.h"
 
 namespace tutti::server {
 namespace {
@@ -212,11 +212,11 @@ class HttpServer::State::Session {
 };
 
 Result<void> HttpServer::State::Open() {
-  const std::filesystem::path path = home / kSocketName;
+  const std::filesystem::path path = home / network::kSocketName;
   std::error_code removal;
   std::filesystem::remove(path, removal);
   if (removal) return FailErrno(removal.value(), fmt::format("cannot replace the stale socket {}", path.string()));
-  TUTTI_ASSIGN_OR_RETURN(const HomeSocketAddress address, HomeSocketAddress::In(home));
+  TUTTI_ASSIGN_OR_RETURN(const auto address, network::HomeSocketAddress::In(home));
   error_code error;
   home_acceptor.open(asio::local::stream_protocol(), error);
   // A socket's own mode is that of its file from the moment when it is bound: there is none when others may connect.
@@ -388,7 +388,7 @@ void HttpServer::Stop(std::function<void()> drained) {
   state_->home_acceptor.close(ignored);
   for (State::Entrance& entrance : state_->entrances) entrance.acceptor.close(ignored);
   // One that has taken over the home listens under the same name.
-  const std::filesystem::path path = state_->home / kSocketName;
+  const std::filesystem::path path = state_->home / network::kSocketName;
   std::error_code removal;
   if (state_->socket_file && SocketFile::At(path) == state_->socket_file) std::filesystem::remove(path, removal);
   for (State::Session* session : state_->sessions) {

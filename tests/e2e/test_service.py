@@ -23,9 +23,16 @@ class Service:
 
     def start(self, *options):
         self.coordinator = self.tutti.start("coordinator", *options)
-        output = wait_for(self.coordinator.output, "the coordinator said nothing")
+        output = wait_for(lambda: self.ready(), "the coordinator said nothing")
         self.address = re.search(r" at (https?://\S+:\d+)", output)[1]
+        shown = re.search(r"fingerprint: ([0-9a-f]{64})", output)
+        self.remote = ["--server", self.address] + (["--fingerprint", shown[1]] if shown else [])
         return self.coordinator
+
+    def ready(self):
+        assert self.coordinator.poll() is None, self.coordinator.output()
+        output = self.coordinator.output()
+        return output if "tutti submit" in output else ""
 
     def worker(self, *options):
         process = self.tutti.start("worker", "--slots", 2, *options)
@@ -156,12 +163,13 @@ def test_only_who_has_the_token_comes_in(service, tutti, tmp_path):
     wrong = tmp_path / "wrong"
     wrong.write_text("0123456789abcdef0123456789abcdef\n")
     wrong.chmod(0o600)
-    refused = tutti("worker", "--server", service.address, "--token-file", wrong, status=4)
+    refused = tutti("worker", *service.remote, "--token-file", wrong, status=4)
     assert "token" in refused.stderr and "0123456789abcdef" not in refused.stderr
     wrong.chmod(0o644)
-    assert "chmod 600" in tutti("worker", "--server", service.address, "--token-file", wrong, status=4).stderr
+    assert "chmod 600" in tutti("worker", *service.remote, "--token-file", wrong, status=4).stderr
     reader = tutti.home / "access/reader.token"
-    assert "looking only" in tutti("worker", "--server", service.address, "--token-file", reader, status=4).stderr
+    assert "looking only" in tutti("worker", *service.remote, "--token-file", reader, status=4).stderr
+    assert "small" not in tutti("list", *service.remote, "--token-file", reader).stdout
     secret = token.read_text().strip()
     for file in tutti.home.rglob("*.log"):
         assert secret not in file.read_text()
@@ -173,7 +181,7 @@ def test_a_worker_without_a_coordinator_says_what_to_do(tutti):
     assert "tutti coordinator" in tutti("worker", "--wait", 0, status=3).stderr
     tutti.environment["TUTTI_TOKEN"] = "0123456789abcdef0123456789abcdef"
     refused = tutti("worker", "--wait", 0, "--server", "127.0.0.1:1", status=3)
-    assert "no coordinator answers at http://127.0.0.1:1" in refused.stderr
+    assert "no coordinator answers at https://127.0.0.1:1" in refused.stderr
 
 
 def test_a_worker_may_start_before_its_coordinator(tutti, experiment):
@@ -194,14 +202,13 @@ def test_a_second_signal_ends_a_worker_at_once(service, tutti, long_experiment):
     wait_for(lambda: not service.trainers(), "trainers outlived their worker", 30)
 
 
-@pytest.mark.parametrize("listen", ["https://127.0.0.1:0", "0.0.0.0:0"])
+@pytest.mark.parametrize("listen", ["127.0.0.1:0", "0.0.0.0:0"])
 def test_tls_is_trusted_by_its_fingerprint(tutti, experiment, listen):
     service = Service(tutti)
-    output = service.start("--listen", listen).output
+    service.start("--listen", listen)
     assert service.address.startswith("https://")
-    fingerprint = wait_for(lambda: re.search(r"fingerprint: ([0-9a-f]{64})", output()), "no fingerprint")[1]
-    service.worker()  # finds it in the home
-    service.worker("--server", service.address, "--fingerprint", fingerprint)
+    service.worker()  # by the home's socket
+    service.worker(*service.remote)
     tutti("submit", experiment(), "--wait")
     assert len(service.workers()) == 2
     refused = tutti("worker", "--server", service.address, "--fingerprint", "0" * 64, status=4)
@@ -230,3 +237,37 @@ def test_the_sites_own_certificate_is_trusted_by_its_authority(tutti, tmp_path):
     wait_for(lambda: service.workers(), "the worker did not join")
     elsewhere = service.address.replace("localhost", "127.0.0.1")  # a name that the certificate does not have
     assert "trusts" in tutti("worker", "--server", elsewhere, status=4).stderr
+
+
+def test_commands_ask_a_coordinator_at_an_address(service, tutti, experiment, tmp_path):
+    service.worker()
+    tutti.environment["TUTTI_HOME"] = str(tmp_path / "elsewhere")
+    token = tutti.home / "access/operator.token"
+    remote = [*service.remote, "--token-file", token]
+    done = tutti("submit", experiment(), "--wait", *remote)
+    assert "ensemble: mean" in done.stdout and "Files:" not in done.stdout
+    assert "small-1" in tutti("list", *remote).stdout
+    assert "ensemble: mean" in tutti("show", *remote).stdout
+    assert "finished" in tutti("why", "small-1/lenet5-s0", *remote).stdout
+    tutti("logs", "small-1/lenet5-s0", *remote)
+    assert len(json.loads(tutti("workers", "-o", "json", *remote).stdout)["workers"]) == 1
+    assert "is removed" in tutti("rm", "small-1", *remote).stdout
+    assert not (tmp_path / "elsewhere").exists(), "nothing is written where nothing is asked for"
+    tutti.environment["TUTTI_HOME"] = str(tutti.home)
+
+
+def test_a_profile_names_the_coordinator(service, tutti, tmp_path):
+    profile = tmp_path / "config/tutti/coordinator.json"
+    profile.parent.mkdir(parents=True)
+    secret = (tutti.home / "access/operator.token").read_text().strip()
+    profile.write_text(json.dumps({"server": service.address, "token": secret, "fingerprint": service.remote[-1]}))
+    home = tutti.environment.pop("TUTTI_HOME")
+    tutti.environment["XDG_CONFIG_HOME"] = str(tmp_path / "config")
+    profile.chmod(0o644)
+    refused = tutti("workers", status=4)
+    assert "chmod 600" in refused.stderr and secret not in refused.stderr
+    profile.chmod(0o600)
+    assert "No worker" in tutti("workers").stdout
+    profile.write_text("{}")
+    assert "server" in tutti("workers", status=2).stderr
+    tutti.environment["TUTTI_HOME"] = home

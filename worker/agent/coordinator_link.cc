@@ -30,21 +30,19 @@ constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 // Those that trying again does not cure.
 bool IsFinal(const Error& error) { return error.code == ErrorCode::kDenied || error.code == ErrorCode::kInvalid; }
 
-Error WhyDeclined(const network::Address& coordinator, http::status status) {
+Error WhyDeclined(const network::Peer& coordinator, http::status status) {
   const int number = static_cast<int>(status);
   if (status == http::status::unauthorized || status == http::status::forbidden) {
     return {ErrorCode::kDenied,
-            fmt::format("the coordinator at {} does not let this worker in ({}): it wants the operator's token",
-                        coordinator.Text(), number),
+            fmt::format("{} does not let this worker in ({}): it wants the operator's token",
+                        network::NameOf(coordinator), number),
             nullptr};
   }
   if (number >= 500) {
-    return {ErrorCode::kUnreachable, fmt::format("the coordinator at {} is busy ({})", coordinator.Text(), number),
-            nullptr};
+    return {ErrorCode::kUnreachable, fmt::format("{} is busy ({})", network::NameOf(coordinator), number), nullptr};
   }
   return {ErrorCode::kInvalid,
-          fmt::format("what listens at {} takes no workers ({}): is it a coordinator of this release?",
-                      coordinator.Text(), number),
+          fmt::format("{} takes no workers ({}): is it of this release?", network::NameOf(coordinator), number),
           nullptr};
 }
 
@@ -60,12 +58,11 @@ class CoordinatorLink::Impl {
     while (true) {
       auto socket = co_await Connect();
       if (socket) {
-        spdlog::info("connected to the coordinator at {}", options_.coordinator.address.Text());
+        spdlog::info("connected to {}", name_);
         backoff = options_.first_backoff;
         said_ = false;
         co_await Serve(std::move(*socket));
-        spdlog::warn("the connection to the coordinator at {} is lost; trainers go on, and it is tried again",
-                     options_.coordinator.address.Text());
+        spdlog::warn("the connection to {} is lost; trainers go on, and it is tried again", name_);
       } else if (IsFinal(socket.error())) {
         handlers_.give_up(std::move(socket.error()));
         co_return;
@@ -87,18 +84,16 @@ class CoordinatorLink::Impl {
   asio::awaitable<Result<WebSocket>> ShakeHands(WebSocket socket) {
     network::SetLimits(socket);
     socket.set_option(beast::websocket::stream_base::decorator([this](beast::websocket::request_type& request) {
-      request.set(http::field::authorization, "Bearer " + options_.coordinator.token);
+      request.set(http::field::authorization, "Bearer " + network::TokenOf(options_.coordinator));
     }));
     beast::websocket::response_type answer;
-    const network::Address& address = options_.coordinator.address;
-    const auto [error] =
-        co_await socket.async_handshake(answer, address.Authority(), std::string(network::kWorkerRoute), kTuple);
+    const auto [error] = co_await socket.async_handshake(answer, network::AuthorityOf(options_.coordinator),
+                                                         std::string(network::kWorkerRoute), kTuple);
     if (error == beast::websocket::error::upgrade_declined) {
-      co_return tl::unexpected<Error>(WhyDeclined(address, answer.result()));
+      co_return tl::unexpected<Error>(WhyDeclined(options_.coordinator, answer.result()));
     }
     if (error) {
-      co_return Fail(ErrorCode::kUnreachable, "the coordinator at {} does not take this worker: {}", address.Text(),
-                     error.message());
+      co_return Fail(ErrorCode::kUnreachable, "{} does not take this worker: {}", name_, error.message());
     }
     co_return std::move(socket);
   }
@@ -119,6 +114,7 @@ class CoordinatorLink::Impl {
 
   asio::io_context& io_;
   const LinkOptions options_;
+  const std::string name_ = network::NameOf(options_.coordinator);
   const Handlers handlers_;
   std::mt19937 random_{std::random_device{}()};
   bool said_ = false;  // that nobody answers

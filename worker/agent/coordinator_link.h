@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "common/clock.h"
-#include "common/network/remote.h"
+#include "common/network/peer.h"
 #include "common/protocol/channel.h"
 #include "common/result.h"
 
@@ -17,7 +17,7 @@ class io_context;
 namespace tutti::worker {
 
 struct LinkOptions {
-  network::Remote coordinator;                              // with the operator's token
+  network::Peer coordinator;                                // with the operator's token
   Duration connect_deadline = std::chrono::seconds(10);     // from the first packet to the end of the handshake
   Duration first_backoff = std::chrono::milliseconds(500);  // doubled with each failure; a random half of it is waited
   Duration longest_backoff = std::chrono::seconds(15);

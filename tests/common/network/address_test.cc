@@ -7,11 +7,11 @@ namespace tutti::network {
 namespace {
 
 TEST(Address, IsReadAsPeopleWriteIt) {
-  EXPECT_EQ(Address::Parse("127.0.0.1:0").value(), (Address{"127.0.0.1", 0, false}));
-  EXPECT_EQ(Address::Parse("[::1]:65535").value(), (Address{"::1", 65535, false}));
+  EXPECT_EQ(Address::Parse("127.0.0.1:0").value(), (Address{"127.0.0.1", 0, true}));
+  EXPECT_EQ(Address::Parse("[::1]:65535").value(), (Address{"::1", 65535, true}));
 }
 
-TEST(Address, MeansTlsWhereTheNetworkHearsUnlessItSaysOtherwise) {
+TEST(Address, MeansTlsUnlessItSaysOtherwise) {
   EXPECT_EQ(Address::Parse("login1:7350").value(), (Address{"login1", 7350, true}));
   EXPECT_EQ(Address::Parse("http://login1:7350").value(), (Address{"login1", 7350, false}));
   EXPECT_EQ(Address::Parse("https://localhost:7350").value(), (Address{"localhost", 7350, true}));

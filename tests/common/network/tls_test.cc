@@ -12,7 +12,7 @@
 #include <optional>
 #include <thread>
 
-#include "common/network/remote.h"
+#include "common/network/peer.h"
 #include "tests/support/temporary_folder.h"
 
 namespace tutti::network {

@@ -1,15 +1,17 @@
-#include "common/network/remote.h"
+#include "common/network/peer.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/error.hpp>
 #include <tuple>
 
+#include "common/network/home_socket.h"
 #include "common/network/tls.h"
 
 namespace tutti::network {
@@ -48,9 +50,28 @@ Result<TlsContext> ContextFor(const Remote& remote) {
   return ClientContext(remote.fingerprint, remote.address.host);
 }
 
-}  // namespace
+asio::awaitable<Result<Stream>> ConnectToHome(asio::io_context& io, const std::filesystem::path& home,
+                                              Duration deadline) {
+  const auto nobody = [&] {
+    return Fail(ErrorCode::kUnreachable,
+                "no coordinator serves {}; `tutti coordinator` does until it is stopped, `tutti run` while it trains",
+                home.string());
+  };
+  // Kept until the connection is there: the name may lead through it.
+  const auto address = HomeSocketAddress::In(home);
+  if (!address) co_return nobody();
+  Stream stream(io, nullptr);
+  stream.ExpiresAfter(deadline);
+  const auto [error] = co_await stream.AsyncConnect(asio::local::stream_protocol::endpoint(address->path()), kTuple);
+  if (error == asio::error::access_denied) {
+    co_return Fail(ErrorCode::kDenied, "the coordinator of {} belongs to another user", home.string());
+  }
+  if (error) co_return nobody();
+  stream.ExpiresNever();
+  co_return std::move(stream);
+}
 
-asio::awaitable<Result<Stream>> Connect(asio::io_context& io, const Remote& remote, Duration deadline) {
+asio::awaitable<Result<Stream>> ConnectOverTcp(asio::io_context& io, const Remote& remote, Duration deadline) {
   const auto context = ContextFor(remote);
   if (!context) co_return tl::unexpected<Error>(context.error());
   tcp::resolver resolver(io);
@@ -74,6 +95,30 @@ asio::awaitable<Result<Stream>> Connect(asio::io_context& io, const Remote& remo
     co_return std::move(stream);
   }
   co_return Nobody(remote, error);
+}
+
+}  // namespace
+
+std::string NameOf(const Peer& peer) {
+  if (const auto* home = std::get_if<std::filesystem::path>(&peer)) {
+    return fmt::format("the coordinator of {}", home->string());
+  }
+  return fmt::format("the coordinator at {}", std::get<Remote>(peer).address.Text());
+}
+
+std::string AuthorityOf(const Peer& peer) {
+  const auto* remote = std::get_if<Remote>(&peer);
+  return remote != nullptr ? remote->address.Authority() : "localhost";
+}
+
+std::string TokenOf(const Peer& peer) {
+  const auto* remote = std::get_if<Remote>(&peer);
+  return remote != nullptr ? remote->token : "";
+}
+
+asio::awaitable<Result<Stream>> Connect(asio::io_context& io, const Peer& peer, Duration deadline) {
+  if (const auto* remote = std::get_if<Remote>(&peer)) co_return co_await ConnectOverTcp(io, *remote, deadline);
+  co_return co_await ConnectToHome(io, std::get<std::filesystem::path>(peer), deadline);
 }
 
 }  // namespace tutti::network
