@@ -122,9 +122,10 @@ void Conclude(State& state, Turn& turn, Job& job, Ending ending, const std::stri
 
 // ---- what is listened to ----
 
+// kOfDeath: nothing is left there that an answer could reach.
 enum class Sign { kOfLife, kOfDeath };
 
-// The live attempt that this worker leads; else null, and what is still at work is told that it is stale.
+// The live attempt that this worker leads; else null, and what the worker still knows of it is told to be stale.
 Attempt* Heard(State& state, Turn& turn, const Worker& worker, const AttemptId& id, Sign sign) {
   Attempt* attempt = FindAttempt(state, id);
   if (attempt != nullptr && IsLive(*attempt) && IsLedBy(*attempt, worker)) return attempt;
@@ -297,7 +298,8 @@ void OnEvent(State& state, Turn& turn, const Worker& worker, const protocol::Att
 }
 
 void OnExited(State& state, Turn& turn, const Worker& worker, const protocol::AttemptExited& message) {
-  Attempt* attempt = Heard(state, turn, worker, message.attempt, Sign::kOfDeath);
+  // One that is stale is not acknowledged: the answer that it is stale lets its worker forget it.
+  Attempt* attempt = Heard(state, turn, worker, message.attempt, Sign::kOfLife);
   if (attempt == nullptr) return;
   Job& job = JobOf(state, message.attempt);
   Ensemble& ensemble = EnsembleOf(state, message.attempt.job);

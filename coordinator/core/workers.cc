@@ -127,6 +127,9 @@ void Reconcile(State& state, Turn& turn, Worker& worker, const std::set<AttemptI
     if (attempt == nullptr || !IsLive(*attempt) || kept.contains(id)) continue;
     // A start that was on its way over the former connection may still arrive.
     TellWorker(state, turn, worker.id, protocol::StopAttempt{id, protocol::StopReason::kStale});
+    if (LeaderOf(*attempt) != worker.id) {  // it need not wait for a rank that never comes
+      TellWorker(state, turn, LeaderOf(*attempt), protocol::StopAttempt{id, protocol::StopReason::kStale});
+    }
     Lose(state, turn, *attempt, fmt::format("worker {} joined again without it", worker.id));
   }
   state.schedule_needed = true;

@@ -29,6 +29,7 @@ struct Overloaded : Handlers... {
 
 Simulation::Simulation(uint64_t seed, Mistake mistake)
     : mistake_(mistake),
+      edge_(mistake),
       agenda_(seed),
       surroundings_{agenda_,
                     disk_,
@@ -131,7 +132,9 @@ bool Simulation::AllEnded() const {
   if (!core_) return false;
   const auto& records = core_->records().ensembles;
   if (records.size() != ensembles_.size() - removed_.size()) return false;
-  const auto ended = [](const EnsembleRecord& one) { return one.ended_at && one.state != EnsembleState::kStopped; };
+  const auto ended = [](const EnsembleRecord& one) {
+    return one.ended_at && one.state != EnsembleState::kStopped && one.state != EnsembleState::kRemoving;
+  };
   if (!std::ranges::all_of(records, ended)) return false;
   return std::ranges::all_of(workers_, [](const auto& one) { return one.second.idle(); }) &&
          std::ranges::all_of(core_->workers(), [](const auto& worker) {
@@ -199,10 +202,11 @@ void Simulation::CheckEpochs(const JobId& job) const {
 void Simulation::StartCoordinator() {
   ++outcome_.restarts;
   std::vector<core::Effect> outstanding;
-  core_ = std::make_unique<core::Core>(
-      core::Core::Restore(settings_, Generation{++generation_}, ledger_.All(), agenda_.now(), outstanding));
+  core_ = std::make_unique<core::Core>(core::Core::Restore(
+      settings_, Generation{++generation_}, edge_.Remember(ledger_.All(), before_.All()), agenda_.now(), outstanding));
   planned_tick_.reset();
-  ledger_.Commit(outstanding);
+  outstanding = edge_.Speak(std::move(outstanding));
+  Commit(outstanding);
   core_->CheckInvariants();
   for (const core::Effect& effect : outstanding) {
     if (core_) Perform(effect);
@@ -222,13 +226,18 @@ void Simulation::KillCoordinator() {
 
 void Simulation::Handle(const core::Event& event) {
   if (!core_) return;
+  for (const core::Event& one : edge_.Hear(event, *core_)) HandleOne(one);
+}
+
+void Simulation::HandleOne(const core::Event& event) {
+  if (!core_) return;
   ++outcome_.events;
   const bool dies = chaos_ == Chaos::kOn && agenda_.OneIn(mistake_ == Mistake::kAcknowledgesBeforeItCommits ? 50 : 300);
-  std::vector<core::Effect> effects = core_->Handle(event, agenda_.now());
+  std::vector<core::Effect> effects = edge_.Speak(core_->Handle(event, agenda_.now()));
   core_->CheckInvariants();
   if (mistake_ == Mistake::kAcknowledgesBeforeItCommits) PerformAcknowledgements(effects);
   if (dies && agenda_.OneIn(3)) return KillCoordinator();  // before its commit
-  ledger_.Commit(effects);
+  Commit(effects);
   if (outcome_.events % kWholeComparisonEvery == 0 && core_->records() != ledger_.All()) {
     throw Violation("what was committed is not what is known");
   }
@@ -238,6 +247,11 @@ void Simulation::Handle(const core::Event& event) {
   if (dies) return one_process_ ? KillEverything() : KillCoordinator();
   if (core_->stopped()) return one_process_ ? KillEverything() : KillCoordinator();
   PlanTick();
+}
+
+void Simulation::Commit(const std::vector<core::Effect>& effects) {
+  if (mistake_ == Mistake::kRestoresTooOld) before_ = ledger_;
+  ledger_.Commit(effects);
 }
 
 void Simulation::PlanTick() {
@@ -331,8 +345,7 @@ void Simulation::Tell(const core::Tell& effect) {
   });
 }
 
-void Simulation::Start(core::StartAttempt effect) {
-  if (mistake_ == Mistake::kForgetsTheCheckpoint) effect.resume_from.reset();
+void Simulation::Start(const core::StartAttempt& effect) {
   CheckProgress(effect);
   std::map<WorkerId, protocol::GrantSlots> grants;
   for (const SlotId& slot : effect.gang) {

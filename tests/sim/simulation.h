@@ -18,19 +18,9 @@
 #include "tests/coordinator/core/ledger.h"
 #include "tests/sim/agenda.h"
 #include "tests/sim/fake_worker.h"
+#include "tests/sim/mistakes.h"
 
 namespace tutti::sim {
-
-// What the simulation does wrong on purpose, to show that it would notice.
-enum class Mistake {
-  kNone,
-  kAcknowledgesBeforeItCommits,  // a coordinator that dies has called safe what it never committed
-  kLosesFreedSlots,              // SlotsFree is dropped without a break of the connection
-  kForgetsTheCheckpoint,         // replacements begin from nothing
-  kFreesSlotsTooEarly,           // a slot is said to be free while its trainer runs
-  kNeverTicks,                   // nobody tells the core that time passes
-  kListensToWorkersAlone,        // what an attempt said when nobody listened is not read
-};
 
 struct Outcome {
   std::optional<std::string> violation;
@@ -67,13 +57,15 @@ class Simulation {
   void StartCoordinator();
   void KillCoordinator();
   void Handle(const core::Event& event);
+  void HandleOne(const core::Event& event);
+  void Commit(const std::vector<core::Effect>& effects);
   void Perform(const core::Effect& effect);
   void PerformAcknowledgements(const std::vector<core::Effect>& effects);
   void PlanTick();
   // Calls the core with an event that an effect leads to, if this coordinator still lives then.
   void Answer(std::function<core::Event()> event);
   void Tell(const core::Tell& effect);
-  void Start(core::StartAttempt effect);
+  void Start(const core::StartAttempt& effect);
   void CheckProgress(const core::StartAttempt& effect) const;
   void CheckCombination(const core::Combine& effect) const;
   core::FoldersInspected Look(const JobId& job);
@@ -103,11 +95,13 @@ class Simulation {
   void Resume();
 
   Mistake mistake_;
+  BrokenCore edge_;
   core::Settings settings_;
   Agenda agenda_;
   Chaos chaos_ = Chaos::kOn;
   Disk disk_;
   core::Ledger ledger_;
+  core::Ledger before_;  // the last commit; followed only where a mistake needs it
   Surroundings surroundings_;
   std::map<WorkerId, FakeWorker> workers_;
   std::map<WorkerId, Connection> connections_;
