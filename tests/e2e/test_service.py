@@ -4,8 +4,10 @@ import json
 import os
 import re
 import signal
+import socket
 import stat
 import subprocess
+import threading
 import time
 
 import pytest
@@ -271,3 +273,112 @@ def test_a_profile_names_the_coordinator(service, tutti, tmp_path):
     profile.write_text("{}")
     assert "server" in tutti("workers", status=2).stderr
     tutti.environment["TUTTI_HOME"] = home
+
+
+def attempts_of(tutti):
+    return {member["name"]: member["attempts"] for member in tutti.show("small-1")["members"]}
+
+
+def test_a_worker_that_is_frozen_loses_its_members_and_does_no_harm_when_it_wakes(tutti, long_experiment):
+    expected = undisturbed(tutti, long_experiment)
+    service = Service(tutti)
+    service.start("--silence-limit", 3)
+    frozen = service.worker("--name", "frozen")
+    tutti("submit", long_experiment)
+    service.wait_for_steps()
+    frozen.send_signal(signal.SIGSTOP)
+    service.worker("--name", "other")
+    wait_for(lambda: max(attempts_of(tutti).values()) > 1, "its members did not go on elsewhere")
+    frozen.send_signal(signal.SIGCONT)
+    wait_for(lambda: tutti.show("small-1")["state"] == "finished", "the work was not done")
+    assert_same_weights(expected, tutti.member_weights("small-1"))
+    assert frozen.poll() is None, "it goes on lending its slots"
+    service.coordinator.send_signal(signal.SIGTERM)
+    assert service.coordinator.wait(timeout=30) == 0
+    tutti("fsck")
+
+
+class Proxy:
+    """Between workers and a coordinator: passes bytes on, until it is told to cut or to hold them."""
+
+    def __init__(self, port):
+        self.port, self.links, self.holding = port, [], False
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def address(self):
+        return f"127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def accept(self):
+        while True:
+            try:
+                inner, _ = self.listener.accept()
+                outer = socket.create_connection(("127.0.0.1", self.port))
+            except OSError:
+                continue
+            self.links.append((inner, outer))
+            for source, target in ((inner, outer), (outer, inner)):
+                threading.Thread(target=self.copy, args=(source, target), daemon=True).start()
+
+    def copy(self, source, target):
+        try:
+            while data := source.recv(65536):
+                while self.holding:
+                    time.sleep(0.05)
+                target.sendall(data)
+        except OSError:
+            pass
+        for end in (source, target):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        for link in self.links:
+            for end in link:
+                try:
+                    end.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+        self.links.clear()
+
+    def half_close(self):
+        """The worker hears nothing any more; what it says still arrives."""
+        for inner, _ in self.links:
+            inner.shutdown(socket.SHUT_WR)
+
+
+def test_a_connection_that_breaks_again_and_again_costs_nothing(service, tutti, long_experiment):
+    expected = undisturbed(tutti, long_experiment)
+    proxy = Proxy(int(service.address.rsplit(":", 1)[1]))
+    token = tutti.home / "access/operator.token"
+    service.worker("--server", proxy.address(), *service.remote[2:], "--token-file", token)
+    tutti("submit", long_experiment)
+    service.wait_for_steps()
+    for number in range(6):
+        if tutti.show("small-1")["state"] != "running":
+            break
+        proxy.half_close() if number % 3 == 2 else proxy.cut()
+        wait_for(lambda: any(w["connected"] for w in service.workers()), "the worker did not come back")
+        time.sleep(0.5)
+    wait_for(lambda: tutti.show("small-1")["state"] == "finished", "the work was not done")
+    assert_same_weights(expected, tutti.member_weights("small-1"))
+    assert set(attempts_of(tutti).values()) == {1}, "trainers went on while nobody was connected"
+
+
+def test_a_partition_longer_than_the_lease_moves_members_and_the_old_ones_are_stopped(tutti, long_experiment):
+    expected = undisturbed(tutti, long_experiment)
+    service = Service(tutti)
+    service.start("--silence-limit", 3, "--disconnect-grace", 1)
+    proxy = Proxy(int(service.address.rsplit(":", 1)[1]))
+    token = tutti.home / "access/operator.token"
+    service.worker("--name", "cut-off", "--server", proxy.address(), *service.remote[2:], "--token-file", token)
+    tutti("submit", long_experiment)
+    service.wait_for_steps()
+    proxy.holding = True
+    service.worker("--name", "other")
+    wait_for(lambda: max(attempts_of(tutti).values()) > 1, "its members did not go on elsewhere")
+    proxy.holding = False
+    wait_for(lambda: tutti.show("small-1")["state"] == "finished", "the work was not done")
+    assert_same_weights(expected, tutti.member_weights("small-1"))
