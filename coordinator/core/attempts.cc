@@ -50,7 +50,7 @@ void StandDown(State& state, Turn& turn, Job& job, const std::string& error) {
       return SetJobState(state, turn, job, JobState::kStopped,
                          fmt::format("{}{}{}", EnsembleOf(state, job.record.id).record.note,
                                      error.empty() ? "" : "; it left no checkpoint: ", error));
-    default:  // resumed while it was stopping
+    default:  // resumed while it was stopping, or its worker leaves
       return Wait(state, turn, job, "");
   }
 }
@@ -393,10 +393,16 @@ Revival Revive(State& state, Turn& turn, Attempt& attempt, const Worker& worker)
   return Revival::kGoesOn;
 }
 
+void Preempt(State& state, Turn& turn, Attempt& attempt) {
+  // An unknown one stays unknown: its leader is asked when it joins, by what the worker that leaves says again then.
+  if (attempt.record.state == AttemptState::kUnknown) return;
+  if (std::exchange(attempt.record.state, AttemptState::kStopping) != AttemptState::kStopping) turn.Touch(attempt);
+  TellWorker(state, turn, LeaderOf(attempt),
+             protocol::StopAttempt{attempt.record.id, protocol::StopReason::kPreempted});
+}
+
 void Confirm(State& state, Turn& turn, Attempt& attempt) {
   MarkRunning(turn, attempt);
-  // What was seen but lives in memory alone will be said again, and is welcome again.
-  attempt.seen = attempt.record.acknowledged;
   TellWorker(state, turn, LeaderOf(attempt), protocol::Acknowledge{attempt.record.id, attempt.record.acknowledged});
   if (WantedStop(EnsembleOf(state, attempt.record.id.job))) Stop(state, turn, attempt);
 }

@@ -1,6 +1,7 @@
 // A whole cluster in one thread: the real core, fake workers, a network that delays, drops, repeats and reorders, a
-// disk that stays. A coordinator dies before its commit, between commit and effects, between two effects. One seed
-// makes one course of events.
+// disk that stays. Any two are parted, a coordinator from a worker or worker from worker; workers die, stall, come back
+// before they were missed, and lie. A coordinator dies before its commit, between commit and effects, between two
+// effects. One seed makes one course of events.
 //
 // For a while chaos reigns; then nothing fails any more, and every ensemble must come to its end.
 #pragma once
@@ -30,6 +31,9 @@ struct Outcome {
   int finished = 0;  // members
   int removed = 0;   // ensembles
   int damaged = 0;   // checkpoints
+  int lies = 0;
+  int left = 0;    // workers that were asked to stop
+  int parted = 0;  // gangs that lost a rank behind a broken network
 };
 
 class Simulation {
@@ -43,6 +47,7 @@ class Simulation {
     bool up = false;
     int known = 0;                        // the connection that the coordinator has a Hello of
     TimePoint to_coordinator, to_worker;  // when the last message of each direction arrives
+    bool silent = false;                  // nothing passes, and neither end has noticed
   };
 
   void Build();
@@ -88,6 +93,16 @@ class Simulation {
   void Disturb();
   void KillWorker(FakeWorker& worker);
   void Freeze(const WorkerId& id);
+  void Silence(const WorkerId& id);
+  void Part(const WorkerId& one, const WorkerId& other);
+  bool AreParted(const WorkerId& one, const WorkerId& other) const;
+  void EndRanks(const WorkerId& ended, const AttemptId& attempt, const std::vector<SlotId>& gang);
+  void AskToLeave(const WorkerId& id);
+  void Drain(const WorkerId& id);
+  void CheckIsOpen(const WorkerId& id) const;
+  void Lie(const FakeWorker& worker);
+  protocol::FromWorker ALie(const AttemptId& id);
+  WorkerId AnyWorker();
   void KillEverything();
   void ActAsUser();
   void Submit(const core::EnsembleSubmitted& submitted);
@@ -105,6 +120,7 @@ class Simulation {
   Surroundings surroundings_;
   std::map<WorkerId, FakeWorker> workers_;
   std::map<WorkerId, Connection> connections_;
+  std::map<std::set<WorkerId>, TimePoint> parted_;  // pairs of workers that cannot reach each other until then
   std::vector<EnsembleId> ensembles_;
   std::set<EnsembleId> removed_;  // whose removal was committed
   bool one_process_ = false;      // coordinator and worker die together

@@ -273,6 +273,17 @@ TEST(Worker, ThatWasSilentGoesOnWhenItSpeaksAgainInTime) {
   EXPECT_EQ(stage.job("a").state, JobState::kFinished);
 }
 
+TEST(Worker, ThatWasSilentDoesNotRepeatWhatItSaid) {
+  Stage stage = RunningOnN1();
+  stage.Report(kFirst, protocol::Progress{11, 0, 0, 0});
+  stage.Pass(seconds(30));
+  ASSERT_EQ(stage.attempt(kFirst).state, AttemptState::kEnded);
+  stage.Forget();
+  stage.Exit(kFirst, protocol::kExitInternal);
+  ASSERT_FALSE(stage.Told<protocol::Acknowledge>("n1").empty());
+  EXPECT_EQ(stage.Told<protocol::Acknowledge>("n1").back().sequence, 200) << "all that it said before its exit";
+}
+
 TEST(Worker, ThatWasSilentTooLongIsFencedButUsedAgain) {
   Stage stage = RunningOnN1();
   stage.Join("n2", 1);
