@@ -142,6 +142,8 @@ def test_a_worker_that_is_asked_to_leave_lets_its_members_checkpoint(service, tu
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(timeout=DEADLINE_S) == 143
     assert not service.trainers()
+    failures = {member["failures"] for member in tutti.show("small-1")["members"]}
+    assert failures == {0}, "nobody's failure"
     service.worker()
     wait_for(lambda: tutti.show("small-1")["state"] == "finished", "the work was not done")
 
