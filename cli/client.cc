@@ -137,6 +137,11 @@ Result<Client::Home> Client::FindHome() const {
   return home;
 }
 
+bool Client::Answers() const {
+  const auto answer = Ask("GET", "/healthz", "");
+  return answer || (answer.error().code != ErrorCode::kUnreachable && answer.error().code != ErrorCode::kTimeout);
+}
+
 Result<Json> Client::Workers() const { return AskJson("GET", "/api/v1/workers", nullptr); }
 
 Result<Json> Client::Ensembles() const { return AskJson("GET", "/api/v1/ensembles", nullptr); }

@@ -27,6 +27,7 @@ class Client {
     std::string mark;
   };
   Result<Home> FindHome() const;
+  bool Answers() const;  // somebody, whatever it is
   Result<Json> Workers() const;
   Result<Json> Ensembles() const;
   Result<Json> Ensemble(const std::string& id) const;  // or "last"

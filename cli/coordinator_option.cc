@@ -3,12 +3,15 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "cli/client.h"
 #include "common/json.h"
 #include "common/network/secret.h"
 #include "coordinator/server/access.h"
 
 namespace tutti::cli {
 namespace {
+
+constexpr Duration kProbeDeadline = std::chrono::seconds(5);
 
 std::optional<std::string> FromEnvironment(const char* name) {
   const char* value = std::getenv(name);
@@ -58,13 +61,43 @@ std::optional<std::string> ServerOf(const CoordinatorOption& option, const std::
   return profile->server;
 }
 
-Result<std::string> TokenFor(const CoordinatorOption& option, const Profile* profile) {
+// The home's token is for the home's coordinator: nobody else is shown it.
+Result<std::string> TokenOfHome(const std::filesystem::path& home, const network::Address& server) {
+  const auto there = server::ReadWhereabouts(PosixFileSystem(), home);
+  if (there && there->address == server) return network::ReadSecret(server::OperatorTokenFile(home));
+  return Fail(ErrorCode::kInvalid, "there is no token to enter {} with; --token-file or TUTTI_TOKEN names it",
+              server.Text());
+}
+
+Result<std::string> TokenFor(const CoordinatorOption& option, const network::Address& server, const Profile* profile) {
   if (option.token_file) return network::ReadSecret(*option.token_file);
-  if (auto token = FromEnvironment("TUTTI_TOKEN")) return *token;
-  if (profile != nullptr) return profile->token;
-  auto token = network::ReadSecret(server::OperatorTokenFile(option.home.Find()));
-  if (token || token.error().code != ErrorCode::kNotFound) return token;
-  return FailBecause(token.error(), "there is no token to enter with; --token-file or TUTTI_TOKEN names it");
+  if (auto token = FromEnvironment("TUTTI_TOKEN")) return network::CheckSecret(*token, "TUTTI_TOKEN");
+  if (profile != nullptr) return network::CheckSecret(profile->token, ProfileFile().string());
+  return TokenOfHome(option.home.Find(), server);
+}
+
+// A token must not cross the network for all to read, nor a fingerprint be given for nothing.
+Result<void> CheckIsSafe(const network::Remote& remote) {
+  if (remote.address.tls) return {};
+  if (!remote.address.IsLoopback()) {
+    return Fail(ErrorCode::kInvalid,
+                "{}: without TLS a token would cross the network for all to read; leave http:// out",
+                remote.address.Text());
+  }
+  if (remote.fingerprint) {
+    return Fail(ErrorCode::kInvalid, "{}: without TLS there is no certificate that could have a fingerprint",
+                remote.address.Text());
+  }
+  return {};
+}
+
+// The coordinator of a home in sight: by its socket on its own machine, else where it says that it listens. The home
+// itself when none answers.
+network::Peer WhoServes(const std::filesystem::path& home) {
+  if (Client(home).Answers()) return home;
+  auto remote = server::ReadRemote(PosixFileSystem(), home);
+  if (remote && Client(*remote, kProbeDeadline).Answers()) return std::move(*remote);
+  return home;
 }
 
 }  // namespace
@@ -82,15 +115,20 @@ void CoordinatorOption::AddTo(CLI::App& command) {
 }
 
 Result<network::Peer> CoordinatorOption::Find() const {
-  TUTTI_ASSIGN_OR_RETURN(const std::optional<Profile> profile, ReadProfile());
+  const bool tells_all = token_file && fingerprint;
+  std::optional<Profile> profile;
+  if (server ? !tells_all : !HomeIsNamed(home)) {
+    TUTTI_ASSIGN_OR_RETURN(profile, ReadProfile());
+  }
   const std::optional<std::string> named = ServerOf(*this, profile);
-  if (!named) return home.Find();
+  if (!named) return WhoServes(home.Find());
   network::Remote remote;
   TUTTI_ASSIGN_OR_RETURN(remote.address, network::Address::Parse(*named));
   const Profile* same = profile && profile->server == *named ? &*profile : nullptr;
-  TUTTI_ASSIGN_OR_RETURN(remote.token, TokenFor(*this, same));
+  TUTTI_ASSIGN_OR_RETURN(remote.token, TokenFor(*this, remote.address, same));
   remote.fingerprint = fingerprint ? fingerprint : FromEnvironment("TUTTI_FINGERPRINT");
   if (!remote.fingerprint && same != nullptr) remote.fingerprint = same->fingerprint;
+  TUTTI_RETURN_IF_ERROR(CheckIsSafe(remote));
   return remote;
 }
 
@@ -102,6 +140,8 @@ std::filesystem::path HomeHere(const network::Peer& peer) {
 NextCommand NextAfter(const CoordinatorOption& option) {
   NextCommand next = NextAfter(option.home);
   next.server = option.server;
+  next.token_file = option.token_file;
+  next.fingerprint = option.fingerprint;
   return next;
 }
 

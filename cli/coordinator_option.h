@@ -16,7 +16,8 @@ namespace tutti::cli {
 // {"server": "https://login1:7350", "token": "...", "fingerprint": "..."}, the last one optional.
 //
 // A server's token is that of --token-file, else TUTTI_TOKEN, else the profile's where it names the same server, else
-// the home's; its fingerprint that of --fingerprint, else TUTTI_FINGERPRINT, else the profile's.
+// the home's where its coordinator listens there; its fingerprint that of --fingerprint, else TUTTI_FINGERPRINT, else
+// the profile's.
 struct CoordinatorOption {
   HomeOption home;
   std::optional<std::string> server;

@@ -11,8 +11,8 @@
 
 namespace tutti::cli {
 
-// Calls `ask` until its answer is another than kUnreachable, at most for `limit`; says once on standard error that it
-// waits. The last answer.
+// Calls `ask` until its answer is another than kUnreachable or kTimeout, at most for `limit`; says once on standard
+// error that it waits. The last answer.
 template <typename Ask>
 auto AskWithin(Duration limit, Ask ask) {
   constexpr std::chrono::milliseconds kPause{200};
@@ -20,9 +20,9 @@ auto AskWithin(Duration limit, Ask ask) {
   bool said = false;
   while (true) {
     auto answer = ask();
-    if (answer || answer.error().code != ErrorCode::kUnreachable || std::chrono::steady_clock::now() >= end) {
-      return answer;
-    }
+    const bool nobody =
+        !answer && (answer.error().code == ErrorCode::kUnreachable || answer.error().code == ErrorCode::kTimeout);
+    if (!nobody || std::chrono::steady_clock::now() >= end) return answer;
     if (!std::exchange(said, true)) {
       const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit).count();
       PrintToError(fmt::format("tutti: waits up to {} s: {}\n", seconds, answer.error().Text()));

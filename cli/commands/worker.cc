@@ -32,14 +32,6 @@ struct Coordinator {
   std::filesystem::path home;
 };
 
-Result<network::Peer> FindPeer(const CoordinatorOption& option) {
-  TUTTI_ASSIGN_OR_RETURN(network::Peer peer, option.Find());
-  // On the coordinator's own machine its socket leads to it, whatever port it has got.
-  const auto* home = std::get_if<std::filesystem::path>(&peer);
-  if (home == nullptr || Client(*home).FindHome()) return peer;
-  return server::ReadRemote(PosixFileSystem(), *home);
-}
-
 // Checkpoints go where the coordinator looks for them: what it calls its home must be the same folder here.
 Result<std::filesystem::path> FindSharedHome(const Client& client) {
   TUTTI_ASSIGN_OR_RETURN(const Client::Home home, client.FindHome());
@@ -54,7 +46,7 @@ Result<std::filesystem::path> FindSharedHome(const Client& client) {
 
 Result<Coordinator> FindCoordinator(const CoordinatorOption& option) {
   Coordinator coordinator;
-  TUTTI_ASSIGN_OR_RETURN(coordinator.peer, FindPeer(option));
+  TUTTI_ASSIGN_OR_RETURN(coordinator.peer, option.Find());
   TUTTI_ASSIGN_OR_RETURN(coordinator.home, FindSharedHome(Client(coordinator.peer)));
   return coordinator;
 }
@@ -63,7 +55,11 @@ Result<Coordinator> FindCoordinator(const CoordinatorOption& option) {
 int Work(worker::Agent& agent, const StopSignals& signals) {
   while (signals.first() == 0) {
     signals.Wait(kPoll);
-    if (const auto failure = agent.failure()) return EndWith(*failure);
+    if (const auto failure = agent.failure()) {
+      agent.RequestStop();
+      (void)agent.WaitStopped(kStopDeadline);
+      return EndWith(*failure);
+    }
   }
   const auto stopped = agent.WaitStopped(kStopDeadline);
   if (!stopped) return EndWith(stopped.error());

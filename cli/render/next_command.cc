@@ -25,7 +25,11 @@ std::string QuoteForShell(const std::string& word) {
 }
 
 std::string NextCommand::WithHome(std::string command) const {
-  if (server) return fmt::format("{} --server {}", command, QuoteForShell(*server));
+  if (server) {
+    command += fmt::format(" --server {}", QuoteForShell(*server));
+    if (token_file) command += fmt::format(" --token-file {}", QuoteForShell(*token_file));
+    return fingerprint ? fmt::format("{} --fingerprint {}", command, *fingerprint) : command;
+  }
   return home ? fmt::format("{} --home {}", command, QuoteForShell(home->string())) : command;
 }
 

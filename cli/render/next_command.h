@@ -12,6 +12,8 @@ namespace tutti::cli {
 struct NextCommand {
   std::optional<std::filesystem::path> home;
   std::optional<std::string> server;
+  std::optional<std::string> token_file;
+  std::optional<std::string> fingerprint;
   std::optional<int> slots;
   std::optional<int> threads_per_slot;
 

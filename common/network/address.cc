@@ -1,5 +1,6 @@
 #include "common/network/address.h"
 
+#include <boost/asio/ip/address.hpp>
 #include <charconv>
 #include <optional>
 
@@ -43,6 +44,11 @@ std::string Address::Authority() const {
   return needs_brackets ? fmt::format("[{}]:{}", host, port) : fmt::format("{}:{}", host, port);
 }
 
-bool Address::IsLoopback() const { return host == "localhost" || host == "::1" || host.starts_with("127."); }
+bool Address::IsLoopback() const {
+  if (host == "localhost") return true;
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(host, error);
+  return !error && address.is_loopback();
+}
 
 }  // namespace tutti::network

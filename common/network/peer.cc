@@ -2,6 +2,8 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -50,6 +52,14 @@ Result<TlsContext> ContextFor(const Remote& remote) {
   return ClientContext(remote.fingerprint, remote.address.host);
 }
 
+// Whether the peer of a Unix socket runs as this process's user, or as root.
+bool IsOwn(Stream& stream) {
+  ucred peer{};
+  socklen_t size = sizeof(peer);
+  if (::getsockopt(stream.plain().socket().native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
+  return peer.uid == ::geteuid() || peer.uid == 0;
+}
+
 asio::awaitable<Result<Stream>> ConnectToHome(asio::io_context& io, const std::filesystem::path& home,
                                               Duration deadline) {
   const auto nobody = [&] {
@@ -67,6 +77,9 @@ asio::awaitable<Result<Stream>> ConnectToHome(asio::io_context& io, const std::f
     co_return Fail(ErrorCode::kDenied, "the coordinator of {} belongs to another user", home.string());
   }
   if (error) co_return nobody();
+  if (!IsOwn(stream)) {
+    co_return Fail(ErrorCode::kDenied, "what serves {} is another user's process", home.string());
+  }
   stream.ExpiresNever();
   co_return std::move(stream);
 }

@@ -76,14 +76,33 @@ Result<std::string> ReadPrivateFile(const std::filesystem::path& file) {
   return text;
 }
 
+Result<std::string> CheckSecret(std::string_view text, std::string_view from) {
+  const std::string_view secret = Trimmed(text);
+  if (secret.size() >= kShortestSecret && MayStandInHeader(secret)) return std::string(secret);
+  return Fail(ErrorCode::kInvalid, "{} holds no token: {} or more printable characters without spaces are one", from,
+              kShortestSecret);
+}
+
 Result<std::string> ReadSecret(const std::filesystem::path& file) {
   TUTTI_ASSIGN_OR_RETURN(const std::string text, ReadPrivateFile(file));
-  const std::string_view secret = Trimmed(text);
-  if (secret.size() < kShortestSecret || !MayStandInHeader(secret)) {
-    return Fail(ErrorCode::kInvalid, "{} holds no token: {} or more printable characters without spaces are one",
-                file.string(), kShortestSecret);
+  return CheckSecret(text, file.string());
+}
+
+Result<void> CheckPrivateFolder(const std::filesystem::path& folder) {
+  struct stat status {};
+  if (::lstat(folder.c_str(), &status) != 0) return FailErrno(errno, fmt::format("cannot look at {}", folder.string()));
+  if (!S_ISDIR(status.st_mode) || status.st_uid != ::geteuid() || (status.st_mode & 077) != 0) {
+    return Fail(ErrorCode::kDenied, "{0} is not its user's alone, so that others could put files there: chmod 700 {0}",
+                folder.string());
   }
-  return std::string(secret);
+  return {};
+}
+
+Result<void> MakePrivateFolder(const std::filesystem::path& folder) {
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
+    return FailErrno(errno, fmt::format("cannot make {}", folder.string()));
+  }
+  return CheckPrivateFolder(folder);
 }
 
 Result<std::string> ReadOrMakeSecret(const std::filesystem::path& file) {
@@ -99,7 +118,11 @@ Result<std::string> ReadOrMakeSecret(const std::filesystem::path& file) {
     const bool written = ::fchmod(made.get(), 0600) == 0 &&
                          ::write(made.get(), line.data(), line.size()) == static_cast<ssize_t>(line.size()) &&
                          ::fsync(made.get()) == 0;
-    if (!written) return FailErrno(errno, fmt::format("cannot write the token {}", file.string()));
+    const int cause = errno;
+    if (!written) {
+      ::unlink(draft.c_str());
+      return FailErrno(cause, fmt::format("cannot write the token {}", file.string()));
+    }
   }
   if (::rename(draft.c_str(), file.c_str()) != 0) {
     return FailErrno(errno, fmt::format("cannot write the token {}", file.string()));

@@ -14,6 +14,13 @@ namespace tutti::network {
 // 256 random bits of the kernel's as 64 hexadecimal digits.
 std::string MakeSecret();
 
+// Makes a folder that only its user may enter, or finds that it is one. kDenied: it is another's, or lets others in.
+Result<void> MakePrivateFolder(const std::filesystem::path& folder);
+Result<void> CheckPrivateFolder(const std::filesystem::path& folder);
+
+// What is no token: too short, or with characters that a request's header cannot have. `from` says where it came from.
+Result<std::string> CheckSecret(std::string_view text, std::string_view from);
+
 // Takes as long wherever the two differ.
 bool SameSecret(std::string_view one, std::string_view other);
 

@@ -103,7 +103,10 @@ Result<void> WritePem(const fs::path& path, mode_t mode, Write write) {
   const bool written = write(file) == 1 && std::fflush(file) == 0 && ::fsync(descriptor) == 0;
   const int cause = errno;
   std::fclose(file);
-  if (!written) return FailErrno(cause, fmt::format("cannot write {}", path.string()));
+  if (!written) {
+    ::unlink(draft.c_str());
+    return FailErrno(cause, fmt::format("cannot write {}", path.string()));
+  }
   if (::rename(draft.c_str(), path.c_str()) != 0)
     return FailErrno(errno, fmt::format("cannot write {}", path.string()));
   return {};
@@ -131,7 +134,7 @@ std::string FingerprintOf(const X509* certificate) {
 Result<void> CheckKeyIsPrivate(const fs::path& key) {
   struct stat status {};
   if (::stat(key.c_str(), &status) != 0) return FailErrno(errno, fmt::format("cannot read the key {}", key.string()));
-  if ((status.st_mode & 077) == 0) return {};
+  if ((status.st_mode & 077) == 0 && (status.st_uid == ::geteuid() || status.st_uid == 0)) return {};
   return Fail(ErrorCode::kDenied, "others may open the key {0}: chmod 600 {0}, and replace it", key.string());
 }
 
@@ -160,6 +163,8 @@ Result<TlsContext> ServerContext(const Identity& identity) {
   auto context = std::make_shared<ssl::context>(ssl::context::tls_server);
   context->set_options(ssl::context::default_workarounds | ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1);
   boost::system::error_code error;
+  // A service has nobody to ask for the password of a key.
+  context->set_password_callback([](size_t, ssl::context::password_purpose) { return std::string(); }, error);
   context->use_certificate_chain_file(identity.certificate.string(), error);
   if (!error) context->use_private_key_file(identity.key.string(), ssl::context::pem, error);
   if (error) {

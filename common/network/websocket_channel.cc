@@ -54,7 +54,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   void Enqueue(std::string message) {
-    if (closing_) return;
+    if (closing_ || over_) return;
     queued_bytes_ += message.size();
     queue_.push_back(std::move(message));
     if (queued_bytes_ > kLongestQueue) return Break();

@@ -1,7 +1,7 @@
 // What lies in a home so that commands and workers of its user find the way in.
 //
 //   HOME/access/operator.token, reader.token    0600: what TCP asks for
-//   HOME/access/address                         where the coordinator listens, as long as it does
+//   HOME/access/address                         JSON: where the coordinator listens, as long as it does
 //   HOME/access/certificate.pem, key.pem        who it is to those whom it serves under TLS
 //   HOME/access/mark                            random: a worker that sees the same one sees the same home
 #pragma once
@@ -23,15 +23,25 @@ Result<Tokens> ReadOrMakeTokens(FileSystem& files, const std::filesystem::path& 
 std::filesystem::path OperatorTokenFile(const std::filesystem::path& home);
 std::filesystem::path ReaderTokenFile(const std::filesystem::path& home);
 
-Result<void> WriteAddress(FileSystem& files, const std::filesystem::path& home, const network::Address& address);
-void RemoveAddress(FileSystem& files, const std::filesystem::path& home);
-// kNotFound: no coordinator of this home listens on TCP.
-Result<network::Address> ReadAddress(const FileSystem& files, const std::filesystem::path& home);
+// Where a coordinator listens, and how it is known.
+struct Whereabouts {
+  network::Address address;
+  std::string host;                        // the machine's name
+  std::optional<std::string> fingerprint;  // of a certificate that signs itself; else authorities vouch for it
+  int64_t generation = 0;
+
+  bool operator==(const Whereabouts&) const = default;
+};
+Result<void> WriteWhereabouts(FileSystem& files, const std::filesystem::path& home, const Whereabouts& whereabouts);
+// Only what this coordinator itself wrote: another may have taken over.
+void RemoveWhereabouts(FileSystem& files, const std::filesystem::path& home, const Whereabouts& own);
+// kNotFound: no coordinator of this home listens on TCP. kInvalid.
+Result<Whereabouts> ReadWhereabouts(const FileSystem& files, const std::filesystem::path& home);
 
 network::Identity IdentityIn(const std::filesystem::path& home);
 
-// The way in to the coordinator of a home that this machine sees, as an operator. kUnreachable: none listens on TCP;
-// kDenied, kInvalid, kIo.
+// The way in to the coordinator of a home that this machine sees, as an operator. kUnreachable: none listens on TCP, or
+// only on its own machine; kDenied, kInvalid, kIo.
 Result<network::Remote> ReadRemote(const FileSystem& files, const std::filesystem::path& home);
 
 Result<std::string> ReadOrMakeMark(FileSystem& files, const std::filesystem::path& home);

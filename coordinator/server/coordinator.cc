@@ -61,7 +61,9 @@ class Coordinator::Impl {
   }
   const protocol::Post& post() const { return post_; }
   Generation generation() const { return catalog_.generation(); }
-  const std::optional<network::Address>& address() const { return address_; }
+  std::optional<network::Address> address() const {
+    return whereabouts_ ? std::optional(whereabouts_->address) : std::nullopt;
+  }
 
  private:
   Result<void> ListenOnTcp();
@@ -86,7 +88,7 @@ class Coordinator::Impl {
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<HttpServer> http_;
-  std::optional<network::Address> address_;
+  std::optional<Whereabouts> whereabouts_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
@@ -96,7 +98,7 @@ class Coordinator::Impl {
 };
 
 Coordinator::Impl::~Impl() {
-  if (address_) RemoveAddress(*options_.files, options_.home);
+  if (whereabouts_) RemoveWhereabouts(*options_.files, options_.home, *whereabouts_);
   events_->stop();
   if (thread_.joinable()) thread_.join();
   disk_.stop();
@@ -145,10 +147,15 @@ Result<void> Coordinator::Impl::ListenOnTcp() {
   }
   TUTTI_ASSIGN_OR_RETURN(Tokens tokens, ReadOrMakeTokens(*options_.files, options_.home));
   TUTTI_ASSIGN_OR_RETURN(network::TlsContext tls, OwnTls());
-  TUTTI_ASSIGN_OR_RETURN(address_, http_->ListenOn(*options_.listen, std::move(tokens), std::move(tls)));
+  Whereabouts whereabouts{{}, HostName(), std::nullopt, generation().value};
+  TUTTI_ASSIGN_OR_RETURN(whereabouts.address, http_->ListenOn(*options_.listen, std::move(tokens), std::move(tls)));
   // What listens everywhere is reached by its name.
-  if (IsWildcard(*address_)) address_->host = HostName();
-  return WriteAddress(*options_.files, options_.home, *address_);
+  if (IsWildcard(whereabouts.address)) whereabouts.address.host = HostName();
+  if (whereabouts.address.tls && !options_.identity) {
+    TUTTI_ASSIGN_OR_RETURN(whereabouts.fingerprint, network::FingerprintOf(IdentityIn(options_.home).certificate));
+  }
+  whereabouts_ = std::move(whereabouts);
+  return WriteWhereabouts(*options_.files, options_.home, *whereabouts_);
 }
 
 // Null without TLS.

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -20,10 +21,12 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/version.hpp>
+#include <exception>
 #include <list>
 #include <optional>
 #include <set>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include "common/network/home_socket.h"
@@ -124,6 +127,11 @@ asio::awaitable<void> WriteAnswer(Stream& stream, HttpResponse answer, unsigned 
   co_await http::async_write(stream, message, kTuple);
 }
 
+// A port that nobody accepts on any more must not go unnoticed: whoever runs the context ends.
+void RethrowFromAccept(const std::exception_ptr& thrown) {
+  if (thrown) std::rethrow_exception(thrown);
+}
+
 // A close with bytes unread would throw away the answer on its way: the peer's bytes are read until it has ended.
 asio::awaitable<void> Linger(Stream& stream) {
   stream.EndSending();
@@ -157,9 +165,12 @@ struct HttpServer::State : std::enable_shared_from_this<State> {
   asio::awaitable<void> TurnAway(Socket socket, const Entrance* entrance);
   asio::awaitable<bool> ShakeHands(Session& session);
   asio::awaitable<HttpResponse> Ask(HttpRequest request);
+  static tl::expected<Role, HttpResponse> RoleIn(const Session& session, const Parser& parser);
   asio::awaitable<bool> AnswerOne(Session& session, beast::flat_buffer& buffer);
   asio::awaitable<bool> Answer(Session& session, HttpResponse answer, unsigned version, bool keep_alive);
   asio::awaitable<void> TakeWorker(Session& session, const http::request<http::string_body>& message);
+  // Strangers at one entrance do not keep others from coming in at another.
+  size_t SessionsThrough(const Entrance* entrance) const;
   void TellWhenDrained();
 
   asio::io_context& events;
@@ -182,11 +193,10 @@ class HttpServer::State::Session {
  public:
   enum class Phase { kReading, kAnswering };
 
-  // `entrance` is what it came through: null for the home's own socket.
-  Session(State& server, Socket socket, Phase first, const Entrance* entrance)
-      : stream(std::move(socket), entrance != nullptr ? entrance->tls : nullptr),
+  Session(State& server, Socket socket, Phase first, const Entrance* entrance_used)
+      : stream(std::move(socket), entrance_used != nullptr ? entrance_used->tls : nullptr),
         phase(first),
-        gate(entrance != nullptr ? &entrance->gate : nullptr),
+        entrance(entrance_used),
         server_(server) {
     server_.sessions.insert(this);
   }
@@ -205,7 +215,7 @@ class HttpServer::State::Session {
 
   Stream stream;
   Phase phase;
-  const Gate* const gate;  // says who may speak; null: whoever came in
+  const Entrance* const entrance;  // what it came through; null: the home's own socket
 
  private:
   State& server_;
@@ -239,9 +249,9 @@ asio::awaitable<void> HttpServer::State::Accept(Acceptor& acceptor, const Entran
     if (error) {
       pause.expires_after(kAcceptPause);
       co_await pause.async_wait(kTuple);
-    } else if (sessions.size() < limits.connections) {
+    } else if (SessionsThrough(entrance) < limits.connections) {
       asio::co_spawn(events, Serve(std::move(socket), entrance), asio::detached);
-    } else if (sessions.size() < 2 * limits.connections) {
+    } else if (SessionsThrough(entrance) < 2 * limits.connections) {
       asio::co_spawn(events, TurnAway(std::move(socket), entrance), asio::detached);
     }
   }
@@ -273,6 +283,15 @@ asio::awaitable<bool> HttpServer::State::ShakeHands(Session& session) {
   co_return !error;
 }
 
+size_t HttpServer::State::SessionsThrough(const Entrance* entrance) const {
+  return static_cast<size_t>(std::ranges::count(sessions, entrance, [](const Session* one) { return one->entrance; }));
+}
+
+tl::expected<Role, HttpResponse> HttpServer::State::RoleIn(const Session& session, const Parser& parser) {
+  if (session.entrance == nullptr) return Role::kOperator;
+  return session.entrance->gate.Admit(PapersOf(parser.get()));
+}
+
 // Reads one request and answers it. False when the connection is to be closed.
 asio::awaitable<bool> HttpServer::State::AnswerOne(Session& session, beast::flat_buffer& buffer) {
   Parser parser;
@@ -280,7 +299,16 @@ asio::awaitable<bool> HttpServer::State::AnswerOne(Session& session, beast::flat
   parser.body_limit(limits.body_bytes);
   session.phase = Session::Phase::kReading;
   session.stream.ExpiresAfter(limits.deadline);
-  const auto [error, count] = co_await http::async_read(session.stream, buffer, parser, kTuple);
+  auto [error, count] = co_await http::async_read_header(session.stream, buffer, parser, kTuple);
+  // Strangers are not listened to any longer than it takes to tell that they are.
+  const auto role = RoleIn(session, parser);
+  if (!error && !role) {
+    session.phase = Session::Phase::kAnswering;
+    co_await WriteAnswer(session.stream, role.error(), parser.get().version(), false, limits.deadline);
+    co_await Linger(session.stream);
+    co_return false;
+  }
+  if (!error) std::tie(error, count) = co_await http::async_read(session.stream, buffer, parser, kTuple);
   session.phase = Session::Phase::kAnswering;
   if (error) {
     std::optional<HttpResponse> answer = AnswerToBroken(error, limits);
@@ -292,8 +320,6 @@ asio::awaitable<bool> HttpServer::State::AnswerOne(Session& session, beast::flat
   http::request<http::string_body> message = parser.release();
   const unsigned version = message.version();
   const bool keep_alive = message.keep_alive();
-  const auto role = session.gate != nullptr ? session.gate->Admit(PapersOf(message)) : Role::kOperator;
-  if (!role) co_return co_await Answer(session, role.error(), version, keep_alive);
   if (worker_handler && *role == Role::kOperator && View(message.target()) == network::kWorkerRoute &&
       beast::websocket::is_upgrade(message)) {
     co_await TakeWorker(session, message);
@@ -342,7 +368,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Listen(asio::io_context& events,
                                                        const ApiLimits& limits, HttpHandler handler) {
   auto state = std::make_shared<State>(events, home, limits, std::move(handler));
   TUTTI_RETURN_IF_ERROR(state->Open());
-  asio::co_spawn(events, state->Accept(state->home_acceptor, nullptr), asio::detached);
+  asio::co_spawn(events, state->Accept(state->home_acceptor, nullptr), RethrowFromAccept);
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
 }
 
@@ -367,7 +393,7 @@ Result<network::Address> HttpServer::ListenOn(const network::Address& address, T
   listening.port = acceptor.local_endpoint().port();
   auto& entrance = state_->entrances.emplace_back(
       State::Entrance{std::move(acceptor), Gate(std::move(tokens), listening), std::move(tls)});
-  asio::co_spawn(state_->events, state_->Accept(entrance.acceptor, &entrance), asio::detached);
+  asio::co_spawn(state_->events, state_->Accept(entrance.acceptor, &entrance), RethrowFromAccept);
   return listening;
 }
 

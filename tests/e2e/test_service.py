@@ -106,10 +106,9 @@ def test_trainers_outlive_a_killed_coordinator(service, tutti, long_experiment):
     assert before
     service.coordinator.kill()
     service.coordinator.wait()
-    port = service.address
-    service.coordinator = tutti.start("coordinator", "--listen", port)
+    assert before & service.trainers(), "trainers did not go on"
+    service.coordinator = tutti.start("coordinator")
     wait_for(lambda: any(w["connected"] for w in try_workers(service)), "the worker did not come back")
-    assert before & service.trainers() or tutti.show("small-1")["state"] != "running", "trainers did not go on"
     wait_for(lambda: tutti.show("small-1")["state"] == "finished", "the work was not done")
     assert_same_weights(expected, tutti.member_weights("small-1"))
     assert {member["attempts"] for member in tutti.show("small-1")["members"]} == {1}, "nothing was started again"
@@ -199,8 +198,11 @@ def test_a_second_signal_ends_a_worker_at_once(service, tutti, long_experiment):
     worker = service.worker()
     tutti("submit", long_experiment)
     service.wait_for_steps()
+    for trainer in service.trainers():
+        os.kill(trainer, signal.SIGSTOP)  # it cannot checkpoint: only the second signal ends it
     worker.send_signal(signal.SIGINT)
     time.sleep(0.7)  # what comes within half a second belongs to the first
+    assert worker.poll() is None
     worker.send_signal(signal.SIGINT)
     assert worker.wait(timeout=30) == 130
     wait_for(lambda: not service.trainers(), "trainers outlived their worker", 30)
@@ -358,12 +360,15 @@ def test_a_connection_that_breaks_again_and_again_costs_nothing(service, tutti, 
     service.worker("--server", proxy.address(), *service.remote[2:], "--token-file", token)
     tutti("submit", long_experiment)
     service.wait_for_steps()
+    cuts = 0
     for number in range(6):
         if tutti.show("small-1")["state"] != "running":
             break
+        cuts += 1
         proxy.half_close() if number % 3 == 2 else proxy.cut()
         wait_for(lambda: any(w["connected"] for w in service.workers()), "the worker did not come back")
         time.sleep(0.5)
+    assert cuts >= 3
     wait_for(lambda: tutti.show("small-1")["state"] == "finished", "the work was not done")
     assert_same_weights(expected, tutti.member_weights("small-1"))
     assert set(attempts_of(tutti).values()) == {1}, "trainers went on while nobody was connected"
@@ -384,3 +389,47 @@ def test_a_partition_longer_than_the_lease_moves_members_and_the_old_ones_are_st
     proxy.holding = False
     wait_for(lambda: tutti.show("small-1")["state"] == "finished", "the work was not done")
     assert_same_weights(expected, tutti.member_weights("small-1"))
+
+
+def test_a_certificate_that_changes_is_what_the_home_tells(tutti, tmp_path):
+    service = Service(tutti)
+    service.start()
+    assert "fingerprint" in (tutti.home / "access/address").read_text()
+    service.coordinator.send_signal(signal.SIGTERM)
+    service.coordinator.wait(timeout=30)
+    certificate, key = tmp_path / "site.pem", tmp_path / "site-key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate,
+                    "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+                   check=True, capture_output=True)
+    key.chmod(0o600)
+    service.start("--listen", "localhost:0", "--certificate", certificate, "--key", key)
+    assert "fingerprint" not in (tutti.home / "access/address").read_text()
+    tutti.environment["SSL_CERT_FILE"] = str(certificate)
+    (tutti.home / "coordinator.sock").unlink()  # as it is for another machine
+    assert "No worker" in tutti("workers").stdout
+
+
+def test_what_sees_the_home_without_its_socket_asks_over_the_network(service, tutti, experiment):
+    (tutti.home / "coordinator.sock").unlink()
+    tutti("submit", experiment(), "--quiet")
+    assert "small-1" in tutti("list").stdout
+    tutti("cancel", "small-1")
+    assert service.coordinator.poll() is None, "the service was not deposed"
+    worker = service.worker()
+    wait_for(lambda: service.workers(), "the worker did not join")
+    assert worker.poll() is None
+
+
+def test_the_homes_token_is_shown_to_its_coordinator_alone(service, tutti):
+    refused = tutti("list", "--server", "127.0.0.1:1", "--fingerprint", "0" * 64, status=2)
+    assert "no token" in refused.stderr
+    tutti.environment["TUTTI_TOKEN"] = "0123456789abcdef0123456789abcdef"
+    assert "TLS" in tutti("list", "--server", "http://192.0.2.1:7350", status=2).stderr
+
+
+def test_strangers_do_not_lock_out_the_homes_user(service, tutti):
+    port = int(service.address.rsplit(":", 1)[1])
+    strangers = [socket.create_connection(("127.0.0.1", port)) for _ in range(600)]
+    assert "No worker" in tutti("workers").stdout
+    for stranger in strangers:
+        stranger.close()

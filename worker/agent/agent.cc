@@ -30,6 +30,7 @@ namespace fs = std::filesystem;
 
 // Ended attempts that are still known, so that a coordinator that comes back can be told again how they ended.
 constexpr size_t kRememberedAttempts = 64;
+constexpr auto kGoodbyeDeadline = std::chrono::seconds(1);
 
 fs::path RunningProgram() {
   std::error_code ignored;
@@ -393,18 +394,26 @@ struct Agent::Impl {
     return stopped_changed.wait_for(lock, deadline, [this] { return stopped; });
   }
 
+  // What was said last still goes out.
+  void SayGoodbye() {
+    if (channel) channel->Close();
+    channel.reset();
+    attempts.clear();
+    if (!link) return io->stop();
+    heartbeat_timer.expires_after(kGoodbyeDeadline);
+    heartbeat_timer.async_wait([this](boost::system::error_code error) {
+      if (!error) io->stop();
+    });
+    link->Stop([this] { io->stop(); });
+  }
+
   void End() {
     if (!thread.joinable()) return;
     Post([this] { KillAll(); });
     if (!WaitStopped(options.kill_deadline + std::chrono::seconds(1))) {
       spdlog::warn("Trainers of the worker {} outlive its end for a moment", options.id.str());
     }
-    Post([this] {
-      if (channel) channel->Close();
-      channel.reset();
-      attempts.clear();
-      io->stop();
-    });
+    Post([this] { SayGoodbye(); });
     thread.join();
   }
 

@@ -6,12 +6,12 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http/field.hpp>
 #include <boost/beast/websocket/error.hpp>
+#include <exception>
 #include <random>
 #include <utility>
 
@@ -61,9 +61,12 @@ class CoordinatorLink::Impl {
         spdlog::info("connected to {}", name_);
         backoff = options_.first_backoff;
         said_ = false;
+        was_connected_ = true;
         co_await Serve(std::move(*socket));
+        if (stopped_) co_return stopped_();
         spdlog::warn("the connection to {} is lost; trainers go on, and it is tried again", name_);
-      } else if (IsFinal(socket.error())) {
+      } else if (IsFinal(socket.error()) && !was_connected_) {
+        // Once it was let in, what answers now may be somebody else: it may yet come back.
         handlers_.give_up(std::move(socket.error()));
         co_return;
       } else if (!std::exchange(said_, true)) {
@@ -72,6 +75,11 @@ class CoordinatorLink::Impl {
       co_await Wait(backoff);
       backoff = std::min(2 * backoff, options_.longest_backoff);
     }
+  }
+
+  void Stop(std::function<void()> done) {
+    if (!serving_) return done();
+    stopped_ = std::move(done);
   }
 
  private:
@@ -101,8 +109,10 @@ class CoordinatorLink::Impl {
   // Until the connection is over.
   asio::awaitable<void> Serve(WebSocket socket) {
     asio::steady_timer over(io_, asio::steady_timer::time_point::max());
+    serving_ = true;
     handlers_.attach(network::MakeWebSocketChannel(std::move(socket), handlers_.post, [&over] { over.cancel(); }));
     co_await over.async_wait(kTuple);
+    serving_ = false;
   }
 
   // Of many workers that lost one coordinator not all come back at once.
@@ -117,13 +127,20 @@ class CoordinatorLink::Impl {
   const std::string name_ = network::NameOf(options_.coordinator);
   const Handlers handlers_;
   std::mt19937 random_{std::random_device{}()};
-  bool said_ = false;  // that nobody answers
+  bool said_ = false;           // that nobody answers
+  bool was_connected_ = false;  // at least once
+  bool serving_ = false;
+  std::function<void()> stopped_;
 };
 
 CoordinatorLink::CoordinatorLink(asio::io_context& io, LinkOptions options, Handlers handlers)
     : impl_(std::make_unique<Impl>(io, std::move(options), std::move(handlers))) {
-  asio::co_spawn(io, impl_->Run(), asio::detached);
+  asio::co_spawn(io, impl_->Run(), [](const std::exception_ptr& thrown) {
+    if (thrown) std::rethrow_exception(thrown);
+  });
 }
+
+void CoordinatorLink::Stop(std::function<void()> done) { impl_->Stop(std::move(done)); }
 
 CoordinatorLink::~CoordinatorLink() = default;
 

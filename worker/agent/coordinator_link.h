@@ -29,7 +29,7 @@ class CoordinatorLink {
   struct Handlers {
     protocol::Post post;                                             // to the thread of the channels' handlers
     std::function<void(std::shared_ptr<protocol::Channel>)> attach;  // a new connection; the former one is over
-    // It connects no more. kDenied: the coordinator does not take the token,
+    // It was never connected, and connects no more. kDenied: the coordinator does not take the token,
     // or is not the one that it should be. kInvalid: what answers there is no
     // coordinator of this release.
     std::function<void(Error)> give_up;
@@ -39,6 +39,10 @@ class CoordinatorLink {
   CoordinatorLink(const CoordinatorLink&) = delete;
   CoordinatorLink& operator=(const CoordinatorLink&) = delete;
   ~CoordinatorLink();  // the context runs no more
+
+  // Connects no more. `done` is called, perhaps at once, when the connection that there is has been closed and what was
+  // sent through it before is on its way.
+  void Stop(std::function<void()> done);
 
  private:
   class Impl;

@@ -2,9 +2,10 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 
 #include <cerrno>
+
+#include "common/network/secret.h"
 
 namespace tutti::worker {
 namespace {
@@ -26,9 +27,7 @@ Result<std::optional<OwnedDescriptor>> TryHold(const fs::path& file) {
 
 Result<WorkerName> WorkerName::Hold(const fs::path& folder, const std::optional<std::string>& wanted,
                                     const std::string& base) {
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
-    return FailErrno(errno, fmt::format("cannot make {}", folder.string()));
-  }
+  TUTTI_RETURN_IF_ERROR(network::MakePrivateFolder(folder));
   for (int number = 1; number <= kMostWorkers; ++number) {
     const std::string name = wanted ? *wanted : number == 1 ? base : fmt::format("{}-{}", base, number);
     if (!IsValidName(name)) {

@@ -37,6 +37,7 @@ TEST(Address, KnowsWhatIsHeardOnThisMachineAlone) {
   EXPECT_TRUE((Address{"localhost", 1, false}).IsLoopback());
   EXPECT_TRUE((Address{"127.3.2.1", 1, false}).IsLoopback());
   EXPECT_TRUE((Address{"::1", 1, false}).IsLoopback());
+  EXPECT_FALSE((Address{"127.example.org", 1, false}).IsLoopback());
   EXPECT_FALSE((Address{"0.0.0.0", 1, false}).IsLoopback());
   EXPECT_FALSE((Address{"login1", 1, false}).IsLoopback());
 }

@@ -71,9 +71,14 @@ class WebSocketChannel : public ::testing::Test {
       TUTTI_CHECK(!error);
       shaken.set_value();
     });
-    client.async_handshake("localhost", "/", [&](error_code error) { TUTTI_CHECK(!error); });
+    std::promise<void> answered;
+    client.async_handshake("localhost", "/", [&](error_code error) {
+      TUTTI_CHECK(!error);
+      answered.set_value();
+    });
     thread_ = std::thread([this] { io_.run(); });
     shaken.get_future().wait();
+    answered.get_future().wait();
     std::promise<void> made;
     asio::post(io_, [&] {
       left_ = MakeWebSocketChannel(std::move(server), Post(), [this] { ++left_over_; });

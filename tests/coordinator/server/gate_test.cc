@@ -130,9 +130,9 @@ TEST_F(Tcp, AReaderIsNoWorker) {
 
 TEST_F(Tcp, ItsAddressLiesInTheHomeAsLongAsItServes) {
   const auto home = folder_ / "runs";
-  EXPECT_EQ(ReadAddress(PosixFileSystem(), home).value(), *coordinator_->address());
+  EXPECT_EQ(ReadWhereabouts(PosixFileSystem(), home).value().address, *coordinator_->address());
   coordinator_.reset();
-  EXPECT_EQ(ReadAddress(PosixFileSystem(), home).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(ReadWhereabouts(PosixFileSystem(), home).error().code, ErrorCode::kNotFound);
 }
 
 TEST(TcpAddress, ThatTheNetworkHearsIsRefusedWithoutTls) {
