@@ -35,6 +35,7 @@ void EndAttempt(State& state, Turn& turn, Attempt& attempt, std::optional<int> e
   turn.Touch(attempt);
   TUTTI_CHECK(state.live.erase(record.id) == 1);
   --EnsembleOf(state, record.id.job).live;
+  state.schedule_needed = true;  // its ensemble holds less now, and another may be next
   Job& job = JobOf(state, record.id);
   job.progress.reset();
   job.folders = Folders::kUnlooked;
@@ -267,6 +268,7 @@ void Grant(State& state, Turn& turn, Job& job, std::vector<SlotId> gang) {
   job.record.attempts = id.number;
   SetJobState(state, turn, job, JobState::kRunning, std::exchange(job.setback, ""));
   ++EnsembleOf(state, id.job).live;
+  EnsembleOf(state, id.job).last_grant = ++state.grants;
   state.live.insert(id);
   turn.Touch(attempt);
   TUTTI_CHECK(state.attempts.emplace(id, std::move(attempt)).second);
@@ -388,6 +390,7 @@ Revival Revive(State& state, Turn& turn, Attempt& attempt, const Worker& worker)
   attempt.record.error.clear();
   state.live.insert(id);
   ++ensemble.live;
+  state.schedule_needed = true;
   turn.Touch(attempt);
   SetJobState(state, turn, job->second, JobState::kRunning, "");
   return Revival::kGoesOn;

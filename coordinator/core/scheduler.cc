@@ -55,7 +55,7 @@ tl::expected<std::vector<SlotId>, Refusal> Placer::Place(const Waiting& job) {
   if (widest == nullptr) return refuse(Refusal::Kind::kInLine, WhyKept(job));
   if (widest->free < job.minimum_slots) {
     widest->kept_for = job.job;
-    return refuse(Refusal::Kind::kInLine,
+    return refuse(Refusal::Kind::kKept,
                   fmt::format("needs {}, {}", SlotsAtOnce(job.minimum_slots), AreFree(widest->free)));
   }
   return Take(std::min(job.maximum_slots, widest->free));

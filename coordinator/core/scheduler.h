@@ -25,7 +25,8 @@ struct Waiting {
 
 // Why a job does not start: "needs 4 slots at once, 3 are free", "no worker has joined".
 struct Refusal {
-  enum class Kind { kInLine, kUnfit };  // kUnfit: no slot that comes free helps
+  // kKept: what comes free first is kept for it. kUnfit: no slot that comes free helps.
+  enum class Kind { kKept, kInLine, kUnfit };
   Kind kind = Kind::kInLine;
   std::string reason;
 };

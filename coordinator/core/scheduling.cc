@@ -9,6 +9,7 @@
 
 #include "coordinator/core/attempts.h"
 #include "coordinator/core/jobs.h"
+#include "coordinator/core/serving.h"
 #include "coordinator/core/workers.h"
 
 namespace tutti::core {
@@ -20,6 +21,12 @@ struct Pass {
   int looking = 0;  // jobs that keep slots while their folders are looked at
 };
 
+void Keep(State& state, Job& job) {
+  if (job.kept_since) return;
+  job.kept_since = ++state.jobs_kept;
+  state.kept.emplace(*job.kept_since, job.record.id);
+}
+
 void StartOrLook(State& state, Turn& turn, Job& job, std::vector<SlotId> gang, Pass& pass) {
   switch (job.folders) {
     case Folders::kKnown:
@@ -28,6 +35,7 @@ void StartOrLook(State& state, Turn& turn, Job& job, std::vector<SlotId> gang, P
     case Folders::kUnlooked:
       job.folders = Folders::kLooking;
       turn.Do(InspectFolders{job.record.id});
+      Keep(state, job);
       ++pass.moves;
       [[fallthrough]];
     case Folders::kLooking:
@@ -38,11 +46,18 @@ void StartOrLook(State& state, Turn& turn, Job& job, std::vector<SlotId> gang, P
 Pass PassOverQueue(State& state, Turn& turn) {
   Pass pass;
   Placer placer(FreeCluster(state));
-  for (auto next = state.ready.begin(); next != state.ready.end() && !placer.exhausted();) {
-    Job& job = state.jobs.at(JobIn(*next));
-    ++next;  // a grant takes the job out of the queue
+  ServingOrder order(state);
+  while (!placer.exhausted()) {
+    const Job* next = order.Next();
+    if (next == nullptr) break;
+    Job& job = state.jobs.at(next->record.id);
     auto gang = placer.Place(WaitingOf(job));
-    if (gang) StartOrLook(state, turn, job, std::move(*gang), pass);
+    if (gang) {
+      order.Gave(static_cast<int>(gang->size()));
+      StartOrLook(state, turn, job, std::move(*gang), pass);
+    } else if (gang.error().kind == Refusal::Kind::kKept && job.record.minimum_slots > 1) {  // else any slot will do
+      Keep(state, job);
+    }
   }
   return pass;
 }
@@ -81,14 +96,16 @@ struct Standing {
 void ForEachInQueue(const State& state, const std::function<void(const Job&, const Standing&)>& see) {
   Placer placer(FreeCluster(state));
   int in_line = 0;
-  for (const QueueKey& key : state.ready) {
-    const Job& job = state.jobs.at(JobIn(key));
+  ServingOrder order(state);
+  while (const Job* job = order.Next()) {
     Standing standing;
-    if (auto gang = placer.Place(WaitingOf(job)); !gang) {
-      if (gang.error().kind == Refusal::Kind::kInLine) standing.place = ++in_line;
+    if (auto gang = placer.Place(WaitingOf(*job))) {
+      order.Gave(static_cast<int>(gang->size()));
+    } else {
+      if (gang.error().kind != Refusal::Kind::kUnfit) standing.place = ++in_line;
       standing.refusal = std::move(gang.error());
     }
-    see(job, standing);
+    see(*job, standing);
   }
 }
 
