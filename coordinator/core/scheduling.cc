@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <functional>
 #include <optional>
 #include <utility>
@@ -158,6 +159,15 @@ std::string WhyRunning(const State& state, const Job& job) {
   return job.record.reason.empty() ? what : fmt::format("{}; {}", what, job.record.reason);
 }
 
+// Where no other worker takes work, those that were set aside do.
+void OpenTheLast(const State& state, std::vector<FreeSlots>& cluster) {
+  if (std::ranges::any_of(cluster, [](const FreeSlots& slots) { return slots.closed.empty(); })) return;
+  for (FreeSlots& slots : cluster) {
+    const Worker& worker = state.workers.at(slots.worker);
+    if (!worker.drained && !worker.leaving) slots.closed.clear();
+  }
+}
+
 }  // namespace
 
 std::vector<FreeSlots> FreeCluster(const State& state) {
@@ -170,10 +180,13 @@ std::vector<FreeSlots> FreeCluster(const State& state) {
     }
     cluster.push_back(std::move(slots));
   }
+  OpenTheLast(state, cluster);
   return cluster;
 }
 
-Waiting WaitingOf(const Job& job) { return {job.record.id, job.record.minimum_slots, job.record.maximum_slots}; }
+Waiting WaitingOf(const Job& job) {
+  return {job.record.id, job.record.minimum_slots, job.record.maximum_slots, job.failed_on};
+}
 
 void ScheduleReady(State& state, Turn& turn) {
   if (!state.schedule_needed || state.stopping) return;

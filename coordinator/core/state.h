@@ -48,6 +48,7 @@ struct Job {
   std::vector<JobId> dependents;  // that name this one in `after`
   Folders folders = Folders::kKnown;
   int failed_looks = 0;               // at its folders, in a row
+  std::set<WorkerId> failed_on;       // in a row: the leaders of its attempts
   int interruptions = 0;              // ends in a row that were not its fault and brought no checkpoint
   std::optional<int64_t> kept_since;  // number in State::kept
   std::string setback;                // checkpoints that its next attempt has to do without
@@ -71,6 +72,10 @@ struct Worker {
   bool gone = false;  // given up; what it held is remembered for its return
   bool drained = false;
   bool leaving = false;
+  int failures = 0;             // of attempts that it led, in a row
+  std::set<JobId> failed_jobs;  // theirs
+  std::string set_aside;        // why, while it is
+  TimePoint set_aside_until;    // only then
   TimePoint last_heard;
   TimePoint disconnected_at;
   std::vector<std::optional<AttemptId>> holders;  // by slot

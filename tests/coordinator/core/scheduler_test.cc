@@ -96,6 +96,16 @@ TEST(Placer, GivesNothingOnWorkersThatAreClosed) {
   EXPECT_FALSE(placer.Place(Gang("another", 1)));
 }
 
+TEST(Placer, AvoidsAWorkerOnlyAsLongAsAnotherHasRoom) {
+  Placer placer({WorkerWith("n1", 2, {0, 1}), WorkerWith("n2", 4, {0, 1, 2, 3})});
+  Waiting job = Gang("a", 2);
+  job.avoids = {WorkerId("n1")};
+  EXPECT_THAT(Slots(placer.Place(job).value()), ElementsAre("n2:0", "n2:1")) << "though n1 fits more tightly";
+  job.minimum_slots = job.maximum_slots = 1;
+  job.avoids = {WorkerId("n1"), WorkerId("n2")};
+  EXPECT_TRUE(placer.Place(job));
+}
+
 TEST(Placer, SaysThatNobodyHasJoined) {
   EXPECT_EQ(Placer({}).Place(Gang("a", 1)).error().reason, "no worker has joined");
 }
