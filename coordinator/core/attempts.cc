@@ -1,6 +1,7 @@
 #include "coordinator/core/attempts.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
@@ -9,6 +10,7 @@
 #include "coordinator/core/checkpoints.h"
 #include "coordinator/core/ensembles.h"
 #include "coordinator/core/jobs.h"
+#include "coordinator/core/workers.h"
 
 namespace tutti::core {
 namespace {
@@ -35,6 +37,7 @@ void EndAttempt(State& state, Turn& turn, Attempt& attempt, std::optional<int> e
   turn.Touch(attempt);
   TUTTI_CHECK(state.live.erase(record.id) == 1);
   --EnsembleOf(state, record.id.job).live;
+  state.schedule_needed = true;  // its ensemble holds less now, and another may be next
   Job& job = JobOf(state, record.id);
   job.progress.reset();
   job.folders = Folders::kUnlooked;
@@ -66,6 +69,12 @@ void CountInterruption(State& state, Turn& turn, Job& job, const std::string& er
   std::optional<TimePoint> not_before;
   if (interruptions > 1) not_before = turn.now + Backoff(state.settings, interruptions - 1);
   Wait(state, turn, job, fmt::format("attempt {} was interrupted: {}", job.record.attempts, error), not_before);
+}
+
+// A failure: of the job, or of the worker that led the attempt?
+void HoldAgainst(State& state, Turn& turn, const WorkerId& worker, Job& job, const std::string& error) {
+  job.failed_on.insert(worker);
+  Blame(state, turn, worker, job.record.id, error);
 }
 
 enum class Ending { kDone, kOnRequest, kFromOutside, kForGood, kFailed };
@@ -176,6 +185,7 @@ struct Listener {
     return Kept::kInRecords;
   }
   Kept operator()(const protocol::CheckpointWritten& written) const {
+    if (IsLive(attempt)) Trust(state, state.workers.at(LeaderOf(attempt)));
     RecordCheckpoint(
         state, turn, job,
         CheckpointRecord{attempt.record.id, written.step, CheckpointState::kCommitted, written.epoch, written.folder,
@@ -238,9 +248,11 @@ void TellWorker(const State& state, Turn& turn, const WorkerId& worker, protocol
 void CountFailure(State& state, Turn& turn, Job& job, const std::string& error) {
   const int failures = ++job.record.failures;
   if (failures >= state.settings.maximum_failures) {
+    const std::string where =
+        job.failed_on.size() > 1 ? fmt::format(" on {}", fmt::join(job.failed_on, ", ")) : std::string();
     return SetJobState(
         state, turn, job, JobState::kFailed,
-        fmt::format("given up after {} failures without a new checkpoint between them: {}", failures, error));
+        fmt::format("given up after {} failures{} without a new checkpoint between them: {}", failures, where, error));
   }
   Wait(state, turn, job, fmt::format("attempt {} failed: {}", job.record.attempts, error),
        turn.now + Backoff(state.settings, failures));
@@ -267,6 +279,7 @@ void Grant(State& state, Turn& turn, Job& job, std::vector<SlotId> gang) {
   job.record.attempts = id.number;
   SetJobState(state, turn, job, JobState::kRunning, std::exchange(job.setback, ""));
   ++EnsembleOf(state, id.job).live;
+  EnsembleOf(state, id.job).last_grant = ++state.grants;
   state.live.insert(id);
   turn.Touch(attempt);
   TUTTI_CHECK(state.attempts.emplace(id, std::move(attempt)).second);
@@ -285,6 +298,7 @@ void OnFailedToStart(State& state, Turn& turn, const Worker& worker, const proto
   const std::string error = fmt::format("could not be started on {}: {}", worker.id, message.error);
   EndAttempt(state, turn, *attempt, std::nullopt, error);
   const bool asked = was_stopping || WantedStop(EnsembleOf(state, job.record.id)).has_value();
+  if (!asked) HoldAgainst(state, turn, worker.id, job, error);
   Conclude(state, turn, job, asked ? Ending::kOnRequest : Ending::kFailed, asked ? "" : error);
   Settle(state, turn, EnsembleOf(state, job.record.id));
 }
@@ -315,6 +329,7 @@ void OnExited(State& state, Turn& turn, const Worker& worker, const protocol::At
   if (job.record.kind == JobKind::kInspect && HasInspected(ensemble)) {
     EndInspection(state, turn, ensemble);
   } else {
+    if (ending == Ending::kFailed) HoldAgainst(state, turn, worker.id, job, error);
     Conclude(state, turn, job, ending, error);
   }
   Settle(state, turn, ensemble);
@@ -388,6 +403,7 @@ Revival Revive(State& state, Turn& turn, Attempt& attempt, const Worker& worker)
   attempt.record.error.clear();
   state.live.insert(id);
   ++ensemble.live;
+  state.schedule_needed = true;
   turn.Touch(attempt);
   SetJobState(state, turn, job->second, JobState::kRunning, "");
   return Revival::kGoesOn;

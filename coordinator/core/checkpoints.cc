@@ -77,6 +77,7 @@ void RecordCheckpoint(State& state, Turn& turn, Job& job, CheckpointRecord recor
   if (known != state.checkpoints.end() && known->second.state == CheckpointState::kDeleting) return;
   if (key.step > HighestStep(state, job.record.id)) {
     job.interruptions = 0;
+    job.failed_on.clear();
     if (std::exchange(job.record.failures, 0) > 0) turn.Touch(job);
   }
   state.checkpoints.insert_or_assign(key, std::move(record));

@@ -131,9 +131,8 @@ std::vector<Core::WorkerView> Core::workers() const {
   std::vector<WorkerView> views;
   for (const auto& [id, worker] : state_->workers) {
     if (worker.gone) continue;
-    const std::string closed = WhyClosed(worker);
     views.push_back({id, worker.incarnation, worker.connected, static_cast<int>(worker.holders.size()), worker.holders,
-                     !closed.empty(), closed});
+                     worker.drained || worker.leaving, WhyClosed(worker)});
   }
   return views;
 }

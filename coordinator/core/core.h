@@ -40,6 +40,9 @@ struct Settings {
   Duration silence_limit = std::chrono::seconds(30);     // a worker that says nothing: agents send Heartbeat
   Duration recovery_lease = std::chrono::seconds(30);    // attempts unknown after a restart of the coordinator
   int maximum_failures = 3;                              // of a job in a row, before it is given up
+  // Of attempts of several jobs in a row on one worker, before it is set aside, as long as another takes work.
+  int maximum_worker_failures = 3;
+  Duration set_aside_for = std::chrono::minutes(10);  // then it is tried again
   // Ends in a row that are nobody's failure (a lost worker, a stop from outside) and bring no checkpoint.
   int maximum_interruptions = 10;
   Duration first_backoff = std::chrono::seconds(1);  // doubled with each failure
@@ -79,8 +82,8 @@ class Core {
     bool connected = false;
     int slots = 0;
     std::vector<std::optional<AttemptId>> holders;  // by slot
-    bool draining = false;                          // gets nothing new
-    std::string closed = {};                        // why: "is being drained"
+    bool draining = false;                          // or leaving
+    std::string closed = {};                        // why it gets nothing new: "is being drained", "is set aside: ..."
   };
   std::vector<WorkerView> workers() const;  // those that are not given up
   std::string Why(const JobId& job) const;

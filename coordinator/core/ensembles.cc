@@ -225,6 +225,7 @@ void OnResumed(State& state, Turn& turn, const EnsembleResumed& event) {
     if (now == EnsembleState::kFinished) return;  // it was complete without
     job.record.failures = 0;
     job.interruptions = 0;
+    job.failed_on.clear();
     Wait(state, turn, job, ReasonToWait(state, job));
   });
   Settle(state, turn, *ensemble);

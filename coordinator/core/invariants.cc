@@ -7,6 +7,7 @@
 #include "coordinator/core/ensembles.h"
 #include "coordinator/core/jobs.h"
 #include "coordinator/core/scheduling.h"
+#include "coordinator/core/serving.h"
 
 namespace tutti::core {
 namespace {
@@ -69,6 +70,7 @@ void CheckJob(const State& state, const Job& job) {
                          !ensemble.checking && ensemble.record.state == EnsembleState::kRunning;
   TUTTI_CHECK(may_start == (sleeping || ready));
   TUTTI_CHECK(!(sleeping && ready));
+  TUTTI_CHECK(!job.kept_since || (ready && state.kept.at(*job.kept_since) == job.record.id));
   int unmet = 0;
   for (const std::string& name : job.record.after) {
     const auto other = state.jobs.find(JobId{job.record.id.ensemble, name});
@@ -98,9 +100,11 @@ void CheckNobodyWasPassedOver(const State& state) {
   if (state.stopping) return;
   TUTTI_CHECK(!state.schedule_needed);
   Placer placer(FreeCluster(state));
-  for (const QueueKey& key : state.ready) {
-    const Job& job = state.jobs.at(JobIn(key));
-    TUTTI_CHECK(!placer.Place(WaitingOf(job)) || job.folders == Folders::kLooking);
+  ServingOrder order(state);
+  while (const Job* job = order.Next()) {
+    const auto gang = placer.Place(WaitingOf(*job));
+    TUTTI_CHECK(!gang || job->folders == Folders::kLooking);
+    if (gang) order.Gave(static_cast<int>(gang->size()));
   }
 }
 

@@ -91,8 +91,9 @@ void Enqueue(State& state, Job& job, TimePoint now) {
   state.schedule_needed = true;
 }
 
-void Dequeue(State& state, const Job& job) {
+void Dequeue(State& state, Job& job) {
   if (state.ready.erase(QueueKeyOf(state, job)) > 0) state.schedule_needed = true;  // what was kept for it is free
+  if (job.kept_since) state.kept.erase(*std::exchange(job.kept_since, std::nullopt));
   if (job.record.not_before) state.sleeping.erase({*job.record.not_before, job.record.id});
 }
 

@@ -25,7 +25,7 @@ Duration Backoff(const Settings& settings, int failures);
 
 // Puts a waiting job where it belongs: the queue, the sleepers, or nowhere while it lacks something.
 void Enqueue(State& state, Job& job, TimePoint now);
-void Dequeue(State& state, const Job& job);
+void Dequeue(State& state, Job& job);
 
 // Jobs whose back-off is over.
 void WakeSleepers(State& state, TimePoint now);

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "common/result.h"
 
@@ -55,10 +56,10 @@ tl::expected<std::vector<SlotId>, Refusal> Placer::Place(const Waiting& job) {
   if (widest == nullptr) return refuse(Refusal::Kind::kInLine, WhyKept(job));
   if (widest->free < job.minimum_slots) {
     widest->kept_for = job.job;
-    return refuse(Refusal::Kind::kInLine,
+    return refuse(Refusal::Kind::kKept,
                   fmt::format("needs {}, {}", SlotsAtOnce(job.minimum_slots), AreFree(widest->free)));
   }
-  return Take(std::min(job.maximum_slots, widest->free));
+  return Take(std::min(job.maximum_slots, widest->free), job.avoids);
 }
 
 std::string Placer::WhyUnfit(const Waiting& job) const {
@@ -85,7 +86,8 @@ Placer::Domain* Placer::WidestFor(int slots) {
   return widest;
 }
 
-std::vector<SlotId> Placer::Take(int slots) {
+std::vector<SlotId> Placer::Take(int slots, const std::set<WorkerId>& avoids) {
+  const auto rank = [&](const Host& one) { return std::pair(avoids.contains(one.worker), one.free.size()); };
   // The tightest fit leaves the widest holes: one worker where it can be, else the domain with the least to spare.
   Domain* domain = nullptr;
   Host* host = nullptr;
@@ -93,7 +95,7 @@ std::vector<SlotId> Placer::Take(int slots) {
     if (candidate.available() < slots) continue;
     if (host == nullptr && (domain == nullptr || candidate.free < domain->free)) domain = &candidate;
     for (Host& one : candidate.hosts) {
-      if (std::ssize(one.free) < slots || (host != nullptr && one.free.size() >= host->free.size())) continue;
+      if (std::ssize(one.free) < slots || (host != nullptr && rank(one) >= rank(*host))) continue;
       domain = &candidate;
       host = &one;
     }

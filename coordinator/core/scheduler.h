@@ -1,6 +1,7 @@
 // Which waiting jobs start now, on which slots. Pure: the same inputs give the same answer.
 #pragma once
 
+#include <set>
 #include <string>
 #include <tl/expected.hpp>
 #include <vector>
@@ -21,11 +22,13 @@ struct Waiting {
   JobId job;
   int minimum_slots = 1;
   int maximum_slots = 1;
+  std::set<WorkerId> avoids = {};  // workers that it takes only where nothing else fits
 };
 
 // Why a job does not start: "needs 4 slots at once, 3 are free", "no worker has joined".
 struct Refusal {
-  enum class Kind { kInLine, kUnfit };  // kUnfit: no slot that comes free helps
+  // kKept: what comes free first is kept for it. kUnfit: no slot that comes free helps.
+  enum class Kind { kKept, kInLine, kUnfit };
   Kind kind = Kind::kInLine;
   std::string reason;
 };
@@ -66,7 +69,7 @@ class Placer {
   std::string WhyUnfit(const Waiting& job) const;
   // The open domain with the most free slots among those that could hold `slots`; none: all are kept for others.
   Domain* WidestFor(int slots);
-  std::vector<SlotId> Take(int slots);
+  std::vector<SlotId> Take(int slots, const std::set<WorkerId>& avoids);
   static void TakeFrom(Domain& domain, Host& host, int slots, std::vector<SlotId>& gang);
   std::string WhyKept(const Waiting& job) const;
 

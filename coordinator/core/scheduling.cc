@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <functional>
 #include <optional>
 #include <utility>
 
 #include "coordinator/core/attempts.h"
 #include "coordinator/core/jobs.h"
+#include "coordinator/core/serving.h"
 #include "coordinator/core/workers.h"
 
 namespace tutti::core {
@@ -20,6 +22,12 @@ struct Pass {
   int looking = 0;  // jobs that keep slots while their folders are looked at
 };
 
+void Keep(State& state, Job& job) {
+  if (job.kept_since) return;
+  job.kept_since = ++state.jobs_kept;
+  state.kept.emplace(*job.kept_since, job.record.id);
+}
+
 void StartOrLook(State& state, Turn& turn, Job& job, std::vector<SlotId> gang, Pass& pass) {
   switch (job.folders) {
     case Folders::kKnown:
@@ -28,6 +36,7 @@ void StartOrLook(State& state, Turn& turn, Job& job, std::vector<SlotId> gang, P
     case Folders::kUnlooked:
       job.folders = Folders::kLooking;
       turn.Do(InspectFolders{job.record.id});
+      Keep(state, job);
       ++pass.moves;
       [[fallthrough]];
     case Folders::kLooking:
@@ -38,11 +47,18 @@ void StartOrLook(State& state, Turn& turn, Job& job, std::vector<SlotId> gang, P
 Pass PassOverQueue(State& state, Turn& turn) {
   Pass pass;
   Placer placer(FreeCluster(state));
-  for (auto next = state.ready.begin(); next != state.ready.end() && !placer.exhausted();) {
-    Job& job = state.jobs.at(JobIn(*next));
-    ++next;  // a grant takes the job out of the queue
+  ServingOrder order(state);
+  while (!placer.exhausted()) {
+    const Job* next = order.Next();
+    if (next == nullptr) break;
+    Job& job = state.jobs.at(next->record.id);
     auto gang = placer.Place(WaitingOf(job));
-    if (gang) StartOrLook(state, turn, job, std::move(*gang), pass);
+    if (gang) {
+      order.Gave(static_cast<int>(gang->size()));
+      StartOrLook(state, turn, job, std::move(*gang), pass);
+    } else if (gang.error().kind == Refusal::Kind::kKept && job.record.minimum_slots > 1) {  // else any slot will do
+      Keep(state, job);
+    }
   }
   return pass;
 }
@@ -81,14 +97,16 @@ struct Standing {
 void ForEachInQueue(const State& state, const std::function<void(const Job&, const Standing&)>& see) {
   Placer placer(FreeCluster(state));
   int in_line = 0;
-  for (const QueueKey& key : state.ready) {
-    const Job& job = state.jobs.at(JobIn(key));
+  ServingOrder order(state);
+  while (const Job* job = order.Next()) {
     Standing standing;
-    if (auto gang = placer.Place(WaitingOf(job)); !gang) {
-      if (gang.error().kind == Refusal::Kind::kInLine) standing.place = ++in_line;
+    if (auto gang = placer.Place(WaitingOf(*job))) {
+      order.Gave(static_cast<int>(gang->size()));
+    } else {
+      if (gang.error().kind != Refusal::Kind::kUnfit) standing.place = ++in_line;
       standing.refusal = std::move(gang.error());
     }
-    see(job, standing);
+    see(*job, standing);
   }
 }
 
@@ -141,6 +159,15 @@ std::string WhyRunning(const State& state, const Job& job) {
   return job.record.reason.empty() ? what : fmt::format("{}; {}", what, job.record.reason);
 }
 
+// Where no other worker takes work, those that were set aside do.
+void OpenTheLast(const State& state, std::vector<FreeSlots>& cluster) {
+  if (std::ranges::any_of(cluster, [](const FreeSlots& slots) { return slots.closed.empty(); })) return;
+  for (FreeSlots& slots : cluster) {
+    const Worker& worker = state.workers.at(slots.worker);
+    if (!worker.drained && !worker.leaving) slots.closed.clear();
+  }
+}
+
 }  // namespace
 
 std::vector<FreeSlots> FreeCluster(const State& state) {
@@ -153,10 +180,13 @@ std::vector<FreeSlots> FreeCluster(const State& state) {
     }
     cluster.push_back(std::move(slots));
   }
+  OpenTheLast(state, cluster);
   return cluster;
 }
 
-Waiting WaitingOf(const Job& job) { return {job.record.id, job.record.minimum_slots, job.record.maximum_slots}; }
+Waiting WaitingOf(const Job& job) {
+  return {job.record.id, job.record.minimum_slots, job.record.maximum_slots, job.failed_on};
+}
 
 void ScheduleReady(State& state, Turn& turn) {
   if (!state.schedule_needed || state.stopping) return;

@@ -24,6 +24,8 @@ enum class Folders { kKnown, kUnlooked, kLooking };
 struct Ensemble {
   EnsembleRecord record;
   int minimum = 1;             // members that make an answer complete
+  int priority = 0;            // higher ones are served first
+  int64_t last_grant = 0;      // number of the last grant to it, of all that were made
   std::array<int, 6> train{};  // training jobs by JobState
   int live = 0;                // attempts
   bool combining = false;      // a Combine is on its way
@@ -45,9 +47,11 @@ struct Job {
   int unmet = 0;                  // of `after`, not finished yet
   std::vector<JobId> dependents;  // that name this one in `after`
   Folders folders = Folders::kKnown;
-  int failed_looks = 0;   // at its folders, in a row
-  int interruptions = 0;  // ends in a row that were not its fault and brought no checkpoint
-  std::string setback;    // checkpoints that its next attempt has to do without
+  int failed_looks = 0;               // at its folders, in a row
+  std::set<WorkerId> failed_on;       // in a row: the leaders of its attempts
+  int interruptions = 0;              // ends in a row that were not its fault and brought no checkpoint
+  std::optional<int64_t> kept_since;  // number in State::kept
+  std::string setback;                // checkpoints that its next attempt has to do without
   std::optional<protocol::Progress> progress;
 };
 
@@ -68,6 +72,10 @@ struct Worker {
   bool gone = false;  // given up; what it held is remembered for its return
   bool drained = false;
   bool leaving = false;
+  int failures = 0;             // of attempts that it led, in a row
+  std::set<JobId> failed_jobs;  // theirs
+  std::string set_aside;        // why, while it is
+  TimePoint set_aside_until;    // only then
   TimePoint last_heard;
   TimePoint disconnected_at;
   std::vector<std::optional<AttemptId>> holders;  // by slot
@@ -75,7 +83,7 @@ struct Worker {
   bool usable() const { return connected && !gone; }
 };
 
-// First come, first served over ensembles; members by position.
+// An ensemble's jobs side by side, by position. ServingOrder says who is next.
 using QueueKey = std::tuple<TimePoint, EnsembleId, int, std::string>;
 
 struct EpochKey {
@@ -104,6 +112,9 @@ struct State {
 
   std::set<AttemptId> live;                        // attempts that have not ended
   std::set<QueueKey> ready;                        // jobs that lack nothing but slots
+  std::map<int64_t, JobId> kept;                   // jobs of `ready` for which slots are kept, by since when
+  int64_t jobs_kept = 0;                           // ever
+  int64_t grants = 0;                              // ever
   std::set<std::pair<TimePoint, JobId>> sleeping;  // jobs in back-off
   std::optional<TimePoint> lease_ends;             // until when attempts of a former coordinator stay unknown
   bool stopping = false;

@@ -226,6 +226,20 @@ void GiveUp(State& state, Turn& turn, Worker& worker) {
   }
 }
 
+bool OthersTakeWork(const State& state, const Worker& worker) {
+  return std::ranges::any_of(state.workers, [&](const auto& entry) {
+    const Worker& other = entry.second;
+    return other.id != worker.id && other.usable() && WhyClosed(other).empty();
+  });
+}
+
+// One more failure sets it aside again.
+void TryAgain(State& state, Worker& worker) {
+  worker.set_aside.clear();
+  worker.failures = state.settings.maximum_worker_failures - 1;
+  state.schedule_needed = true;
+}
+
 void EndLease(State& state, Turn& turn) {
   state.lease_ends.reset();
   const std::set<AttemptId> live = state.live;
@@ -249,7 +263,10 @@ void OnJoined(State& state, Turn& turn, const WorkerJoined& event) {
   Worker& worker = state.workers[hello.worker];
   const std::set<AttemptId> before = HeldBy(worker);
   worker.id = hello.worker;
-  if (worker.incarnation != hello.incarnation) worker.leaving = false;
+  if (worker.incarnation != hello.incarnation) {
+    worker.leaving = false;
+    Trust(state, worker);
+  }
   worker.incarnation = hello.incarnation;
   worker.launch_domain = hello.launch_domain;
   worker.joined = true;
@@ -281,20 +298,42 @@ void OnSaid(State& state, Turn& turn, const WorkerSaid& event) {
   std::visit(Hears{state, turn, worker}, event.message);
 }
 
+void Trust(State& state, Worker& worker) {
+  if (!worker.set_aside.empty()) state.schedule_needed = true;
+  worker.failures = 0;
+  worker.failed_jobs.clear();
+  worker.set_aside.clear();
+}
+
+void Blame(State& state, Turn& turn, const WorkerId& id, const JobId& job, const std::string& error) {
+  Worker& worker = state.workers.at(id);
+  ++worker.failures;
+  worker.failed_jobs.insert(job);
+  const bool its_fault = worker.failures >= state.settings.maximum_worker_failures && worker.failed_jobs.size() > 1;
+  if (!its_fault || !worker.set_aside.empty() || !OthersTakeWork(state, worker)) return;
+  worker.set_aside =
+      fmt::format("is set aside: {} attempts in a row failed there, the last: {}", worker.failures, error);
+  worker.set_aside_until = turn.now + state.settings.set_aside_for;
+  state.schedule_needed = true;  // what was kept there for a wide gang may be for others now
+  Announce(turn, job.ensemble, fmt::format("worker {} {}", id, worker.set_aside));
+}
+
 void OnDrained(State& state, const WorkerDrained& event) {
   const auto found = state.workers.find(event.worker);
   if (found == state.workers.end()) return;
   found->second.drained = event.drain;
+  if (!event.drain) Trust(state, found->second);
   state.schedule_needed = true;
 }
 
 std::string WhyClosed(const Worker& worker) {
   if (worker.leaving) return "is leaving";
-  return worker.drained ? "is being drained" : "";
+  return worker.drained ? "is being drained" : worker.set_aside;
 }
 
 void ExpireWorkers(State& state, Turn& turn) {
   for (auto& [id, worker] : state.workers) {
+    if (!worker.set_aside.empty() && worker.set_aside_until <= turn.now) TryAgain(state, worker);
     if (!worker.gone && DeadlineOf(state, worker) <= turn.now) GiveUp(state, turn, worker);
   }
   if (state.lease_ends && *state.lease_ends <= turn.now) EndLease(state, turn);
@@ -304,7 +343,8 @@ std::optional<TimePoint> NextWorkerDeadline(const State& state) {
   std::optional<TimePoint> next = state.lease_ends;
   for (const auto& [id, worker] : state.workers) {
     if (worker.gone) continue;
-    const TimePoint deadline = DeadlineOf(state, worker);
+    TimePoint deadline = DeadlineOf(state, worker);
+    if (!worker.set_aside.empty()) deadline = std::min(deadline, worker.set_aside_until);
     if (!next || deadline < *next) next = deadline;
   }
   return next;

@@ -11,6 +11,11 @@ namespace tutti::core {
 void OnJoined(State& state, Turn& turn, const WorkerJoined& event);
 void OnDisconnected(State& state, Turn& turn, const WorkerDisconnected& event);
 void OnSaid(State& state, Turn& turn, const WorkerSaid& event);
+// An attempt of the job that it led failed. A worker on which attempts of several jobs fail in a row is set aside for a
+// while, when there is another that takes work.
+void Blame(State& state, Turn& turn, const WorkerId& id, const JobId& job, const std::string& error);
+// What it ran got somewhere.
+void Trust(State& state, Worker& worker);
 void OnDrained(State& state, const WorkerDrained& event);
 // Why it gets nothing new: "is being drained". Empty: it does.
 std::string WhyClosed(const Worker& worker);

@@ -77,6 +77,35 @@ TEST(Placer, GivesAnElasticGangWhatIsFreeBetweenItsBounds) {
   EXPECT_FALSE(Placer(cluster).Place(Gang("a", 4, 8)));
 }
 
+TEST(Placer, SpreadsAGangOverWorkersWithDifferentSlotsTheWidestFirst) {
+  const std::vector<FreeSlots> cluster{WorkerWith("n1", 1, {0}, "d"), WorkerWith("n2", 4, {1, 2, 3}, "d"),
+                                       WorkerWith("n3", 2, {0, 1}, "d")};
+  EXPECT_THAT(Slots(Placer(cluster).Place(Gang("a", 6)).value()),
+              ElementsAre("n2:1", "n2:2", "n2:3", "n3:0", "n3:1", "n1:0"));
+  EXPECT_THAT(Slots(Placer(cluster).Place(Gang("a", 3)).value()), ElementsAre("n2:1", "n2:2", "n2:3"));
+}
+
+TEST(Placer, GivesNothingOnWorkersThatAreClosed) {
+  FreeSlots closed = WorkerWith("n2", 2, {0, 1}, "d");
+  closed.closed = "is being drained";
+  Placer placer({WorkerWith("n1", 1, {0}, "d"), closed});
+  EXPECT_THAT(placer.Place(Gang("wide", 2)).error().reason, HasSubstr("n2 is being drained"));
+  EXPECT_EQ(placer.Place(Gang("wider", 4)).error().reason,
+            "needs 4 slots at once, but no group of workers has more than 3");
+  EXPECT_THAT(Slots(placer.Place(Gang("narrow", 1)).value()), ElementsAre("n1:0"));
+  EXPECT_FALSE(placer.Place(Gang("another", 1)));
+}
+
+TEST(Placer, AvoidsAWorkerOnlyAsLongAsAnotherHasRoom) {
+  Placer placer({WorkerWith("n1", 2, {0, 1}), WorkerWith("n2", 4, {0, 1, 2, 3})});
+  Waiting job = Gang("a", 2);
+  job.avoids = {WorkerId("n1")};
+  EXPECT_THAT(Slots(placer.Place(job).value()), ElementsAre("n2:0", "n2:1")) << "though n1 fits more tightly";
+  job.minimum_slots = job.maximum_slots = 1;
+  job.avoids = {WorkerId("n1"), WorkerId("n2")};
+  EXPECT_TRUE(placer.Place(job));
+}
+
 TEST(Placer, SaysThatNobodyHasJoined) {
   EXPECT_EQ(Placer({}).Place(Gang("a", 1)).error().reason, "no worker has joined");
 }
