@@ -5,12 +5,14 @@
 #include <vector>
 
 #include "coordinator/server/routes/routes.h"
+#include "coordinator/server/without_paths.h"
 
 namespace tutti::server {
 namespace {
 
 using Table = std::span<const Route> (*)();
-constexpr Table kTables[] = {HomeRoutes, EnsembleRoutes, SubmissionRoutes, ControlRoutes, MemberRoutes, WorkerRoutes};
+constexpr Table kTables[] = {HomeRoutes,   EnsembleRoutes, SubmissionRoutes, ControlRoutes,
+                             MemberRoutes, ArtifactRoutes, WorkerRoutes,     MetricsRoutes};
 
 std::vector<Route> RoutesThatFit(const HttpRequest& request) {
   std::vector<Route> fitting;
@@ -36,13 +38,13 @@ std::string_view WordOf(Method method) {
   TUTTI_CHECK(false);
 }
 
-const Error kReadersLookOnly{ErrorCode::kDenied,
-                             "this token is for looking only: the operator's token may change what runs", nullptr};
-
 HttpResponse OtherMethods(const HttpRequest& request, const std::vector<Route>& routes) {
-  std::string title = fmt::format("{} knows ", request.path);
-  for (size_t i = 0; i < routes.size(); ++i) title += fmt::format("{}{}", i > 0 ? ", " : "", WordOf(routes[i].method));
-  return ProblemResponse(Error{ErrorCode::kInvalid, title + " only", nullptr}, 405);
+  std::string methods;
+  for (const Route& route : routes) methods += fmt::format("{}{}", methods.empty() ? "" : ", ", WordOf(route.method));
+  HttpResponse response =
+      ProblemResponse(Error{ErrorCode::kInvalid, fmt::format("{} knows {} only", request.path, methods), nullptr}, 405);
+  response.headers.emplace_back("Allow", methods);
+  return response;
 }
 
 }  // namespace
@@ -51,8 +53,9 @@ void Api::Handle(const HttpRequest& request, const Respond& respond) {
   const std::vector<Route> fitting = RoutesThatFit(request);
   for (const Route& route : fitting) {
     if (route.method != request.method) continue;
-    if (request.role < route.least) return respond(ProblemResponse(kReadersLookOnly));
-    return HandleRoute(route, request, respond);
+    if (request.role < route.least) return respond(ProblemResponse(ReadersLookOnly().value()));
+    return HandleRoute(route, request,
+                       request.role == Role::kReader ? ForReaders(respond, context_.home.string()) : respond);
   }
   if (fitting.empty()) {
     return respond(ProblemResponse(Error{ErrorCode::kNotFound, "there is no " + request.path, nullptr}));

@@ -1,18 +1,36 @@
+#include <set>
+
+#include "coordinator/server/listing.h"
 #include "coordinator/server/routes/routes.h"
 #include "coordinator/server/views.h"
 
 namespace tutti::server {
 namespace {
 
-Result<void> ListEnsembles(const RouteContext& context, const HttpRequest&, const Respond& respond) {
-  // Experiments of thousands of members take their time: they are read elsewhere.
-  const Records& all = context.executor.core().records();
+// What the ensembles' summaries are made of.
+Records RecordsFor(std::vector<EnsembleRecord> ensembles, const Records& all) {
   Records records;
-  records.ensembles = all.ensembles;
-  records.jobs = all.jobs;
-  AnswerFromDisk(context, respond, [records = std::move(records), files = context.files, home = context.home] {
-    return JsonResponse(EnsemblesView(records, ProblemsOf(*files, home, records)));
-  });
+  std::set<EnsembleId> shown;
+  for (const EnsembleRecord& ensemble : ensembles) shown.insert(ensemble.id);
+  for (const JobRecord& job : all.jobs) {
+    if (shown.contains(job.id.ensemble)) records.jobs.push_back(job);
+  }
+  records.ensembles = std::move(ensembles);
+  return records;
+}
+
+Result<void> ListEnsembles(const RouteContext& context, const HttpRequest& request, const Respond& respond) {
+  TUTTI_ASSIGN_OR_RETURN(const ListingQuery query, ParseListing(request));
+  const Records& all = context.executor.core().records();
+  Listing listing = SelectEnsembles(all.ensembles, query);
+  // Experiments of thousands of members take their time: they are read elsewhere.
+  AnswerFromDisk(context, respond,
+                 [records = RecordsFor(std::move(listing.ensembles), all), next = std::move(listing.next),
+                  files = context.files, home = context.home] {
+                   Json view = EnsemblesView(records, ProblemsOf(*files, home, records));
+                   if (next) view["next"] = *next;
+                   return JsonResponse(view);
+                 });
   return {};
 }
 

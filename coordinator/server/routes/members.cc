@@ -1,3 +1,4 @@
+#include "coordinator/server/member_views.h"
 #include "coordinator/server/routes/routes.h"
 #include "storage/checkpoints/checkpoint_store.h"
 
@@ -6,6 +7,34 @@ namespace {
 
 // A log may be long: who wants more asks again from where this ended.
 constexpr uint64_t kLogBytes = 1024 * 1024;
+
+HttpResponse ResponseOf(const Result<Json>& view) { return view ? JsonResponse(*view) : ProblemResponse(view.error()); }
+
+Result<void> ListMembers(const RouteContext& context, const HttpRequest& request, const Respond& respond) {
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleRecord ensemble, FindNamed(context, request));
+  Records records = context.executor.core().RecordsOf(ensemble.id);
+  Live live = context.executor.LiveOf(records);
+  AnswerFromDisk(context, respond, [records = std::move(records), live = std::move(live), ensemble] {
+    return JsonResponse({{"members", MembersView(records, ensemble, live)}});
+  });
+  return {};
+}
+
+Result<void> ShowMember(const RouteContext& context, const HttpRequest& request, const Respond& respond) {
+  TUTTI_ASSIGN_OR_RETURN(const JobRecord job, FindMember(context, request));
+  Records records = context.executor.core().RecordsOf(job.id.ensemble);
+  Live live = context.executor.LiveOf(records);
+  AnswerFromDisk(context, respond, [records = std::move(records), live = std::move(live), id = job.id] {
+    return ResponseOf(MemberView(records, records.ensembles.front(), id, live));
+  });
+  return {};
+}
+
+Result<void> ShowMetrics(const RouteContext& context, const HttpRequest& request, const Respond& respond) {
+  TUTTI_ASSIGN_OR_RETURN(const JobRecord job, FindMember(context, request));
+  respond(ResponseOf(MemberMetricsView(context.executor.core().RecordsOf(job.id.ensemble), job.id)));
+  return {};
+}
 
 Result<void> ShowLog(const RouteContext& context, const HttpRequest& request, const Respond& respond) {
   TUTTI_ASSIGN_OR_RETURN(const JobRecord job, FindMember(context, request));
@@ -33,7 +62,10 @@ Result<void> ShowWhy(const RouteContext& context, const HttpRequest& request, co
 }
 
 constexpr Route kRoutes[] = {
-    {Method::kGet, "/api/v1/ensembles/ID/members/NAME/log", Role::kReader, ShowLog},
+    {Method::kGet, "/api/v1/ensembles/ID/members", Role::kReader, ListMembers},
+    {Method::kGet, "/api/v1/ensembles/ID/members/NAME", Role::kReader, ShowMember},
+    {Method::kGet, "/api/v1/ensembles/ID/members/NAME/metrics", Role::kReader, ShowMetrics},
+    {Method::kGet, "/api/v1/ensembles/ID/members/NAME/log", Role::kOperator, ShowLog},  // its lines name paths
     {Method::kGet, "/api/v1/ensembles/ID/members/NAME/why", Role::kReader, ShowWhy},
 };
 

@@ -58,6 +58,10 @@ Result<int64_t> NumberOf(const HttpRequest& request, const std::string& key, int
   return number;
 }
 
+tl::unexpected<Error> ReadersLookOnly() {
+  return Fail(ErrorCode::kDenied, "this token is for looking only: the operator's token may do this");
+}
+
 Json Outcome(const EnsembleId& id, std::string_view outcome) { return {{"id", id.str()}, {"outcome", outcome}}; }
 
 Result<void> CheckOpen(const RouteContext& context) {
@@ -66,8 +70,9 @@ Result<void> CheckOpen(const RouteContext& context) {
 }
 
 void SubmitAndAnswer(const RouteContext& context, core::Event event, const EnsembleId& id, std::string outcome,
-                     const Respond& respond) {
-  context.executor.Submit(std::move(event), [respond, id, outcome] { respond(JsonResponse(Outcome(id, outcome))); });
+                     const Respond& respond, std::optional<SubmissionKey> key) {
+  const auto answer = [respond, id, outcome = std::move(outcome)] { respond(JsonResponse(Outcome(id, outcome))); };
+  context.executor.Submit(std::move(event), answer, std::move(key));
 }
 
 void AnswerFromDisk(const RouteContext& context, const Respond& respond, std::function<HttpResponse()> make) {

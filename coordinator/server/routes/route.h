@@ -55,14 +55,17 @@ Result<Stored> ReadStoredOf(const RouteContext& context, const EnsembleRecord& e
 // A whole number of the query that is not negative.
 Result<int64_t> NumberOf(const HttpRequest& request, const std::string& key, int64_t otherwise);
 
+// What a reader is told who asks for more. kDenied.
+tl::unexpected<Error> ReadersLookOnly();
+
 // {"id", "outcome"}
 Json Outcome(const EnsembleId& id, std::string_view outcome);
 
 // kUnreachable once the coordinator is ending.
 Result<void> CheckOpen(const RouteContext& context);
-// Submits; then the ensemble and what became of it are the answer.
+// Submits; then the ensemble and what became of it are the answer. `key` is committed with it.
 void SubmitAndAnswer(const RouteContext& context, core::Event event, const EnsembleId& id, std::string outcome,
-                     const Respond& respond);
+                     const Respond& respond, std::optional<SubmissionKey> key = {});
 
 // Makes the answer on a thread that may wait for disks.
 void AnswerFromDisk(const RouteContext& context, const Respond& respond, std::function<HttpResponse()> make);

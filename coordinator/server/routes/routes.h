@@ -12,6 +12,8 @@ std::span<const Route> EnsembleRoutes();
 std::span<const Route> SubmissionRoutes();
 std::span<const Route> ControlRoutes();
 std::span<const Route> MemberRoutes();
+std::span<const Route> ArtifactRoutes();
 std::span<const Route> WorkerRoutes();
+std::span<const Route> MetricsRoutes();
 
 }  // namespace tutti::server
