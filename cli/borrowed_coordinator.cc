@@ -12,9 +12,10 @@ constexpr Duration kPoll{20};
 
 }  // namespace
 
-Result<void> WithCoordinator(const std::filesystem::path& home,
-                             const std::function<Result<void>(const Client&)>& change) {
-  const Client client(home);
+Result<void> WithCoordinator(const network::Peer& peer, const std::function<Result<void>(const Client&)>& change) {
+  const Client client(peer);
+  if (std::holds_alternative<network::Remote>(peer)) return change(client);
+  const auto& home = std::get<std::filesystem::path>(peer);
   const auto served = client.Ensembles();
   if (served || served.error().code != ErrorCode::kUnreachable) return change(client);
   if (!PosixFileSystem().Exists(home / "catalog")) {

@@ -8,10 +8,9 @@
 
 namespace tutti::cli {
 
-// Calls `change` with a client of a coordinator that answers. Where none serves the home, one is started without
+// Calls `change` with a client of a coordinator that answers. Where none serves a home, one is started without
 // workers, and ended after the call. kNotFound, having made nothing, where the home holds no ensembles.
-Result<void> WithCoordinator(const std::filesystem::path& home,
-                             const std::function<Result<void>(const Client&)>& change);
+Result<void> WithCoordinator(const network::Peer& peer, const std::function<Result<void>(const Client&)>& change);
 
 // Asks again and again until `done` says true. kTimeout with `what` after `deadline`; the error of `done` at once.
 Result<void> WaitUntil(const std::function<Result<bool>()>& done, Duration deadline, std::string_view what);

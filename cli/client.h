@@ -9,25 +9,17 @@
 #include "common/clock.h"
 #include "common/ids.h"
 #include "common/json.h"
-#include "common/network/address.h"
+#include "common/network/peer.h"
 #include "common/result.h"
 
 namespace tutti::cli {
-
-// A coordinator over TCP, and the token that it lets in.
-struct Remote {
-  network::Address address;
-  std::string token;
-};
 
 // One request a connection; every call returns within its deadline. Errors: kUnreachable when no coordinator is there,
 // kTimeout, kIo; those that the coordinator answers, with its sentence; kInvalid for an answer that is none.
 class Client {
  public:
-  explicit Client(Remote remote, Duration deadline = std::chrono::seconds(30))
-      : remote_(std::move(remote)), deadline_(deadline) {}
-  explicit Client(std::filesystem::path home, Duration deadline = std::chrono::seconds(30))
-      : home_(std::move(home)), deadline_(deadline) {}
+  explicit Client(network::Peer peer, Duration deadline = std::chrono::seconds(30))
+      : peer_(std::move(peer)), deadline_(deadline) {}
 
   // The coordinator's home as it sees it, with the mark that lies in it.
   struct Home {
@@ -54,16 +46,13 @@ class Client {
   Result<void> Resume(const std::string& id) const;  // no error for a finished one: nothing is left to do
   Result<void> Remove(const std::string& id) const;
 
-  const std::filesystem::path& home() const { return home_; }  // empty for one at an address
+  const network::Peer& peer() const { return peer_; }
 
  private:
   Result<std::string> Ask(const std::string& method, const std::string& target, std::string body) const;
-  Result<std::string> AskHome(const std::string& method, const std::string& target, std::string body) const;
-  Result<std::string> AskRemote(const std::string& method, const std::string& target, std::string body) const;
   Result<Json> AskJson(const std::string& method, const std::string& target, const Json& body) const;
 
-  std::filesystem::path home_;
-  std::optional<Remote> remote_;
+  network::Peer peer_;
   Duration deadline_;
 };
 

@@ -17,8 +17,24 @@ namespace {
 
 // In the order in which the help lists them.
 constexpr AddCommand kCommands[]{
-    AddRun,    AddResume, AddSubmit,    AddValidate,        AddList,        AddShow,   AddWatch,   AddLogs, AddWhy,
-    AddCancel, AddRemove, AddDiskUsage, AddFileSystemCheck, AddCoordinator, AddWorker, AddWorkers, AddRank,
+    AddRun,
+    AddResume,
+    AddSubmit,
+    AddValidate,
+    AddList,
+    AddShow,
+    AddWatch,
+    AddLogs,
+    AddWhy,
+    AddCancel,
+    AddRemove,
+    AddDiskUsage,
+    AddFileSystemCheck,
+    AddCoordinator,
+    AddWorker,
+    AddWorkers,
+    AddCompletion,
+    AddRank,
 };
 
 constexpr const char* kFooter =

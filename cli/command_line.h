@@ -36,6 +36,7 @@ void AddSubmit(CLI::App& program, Action& chosen);
 void AddCoordinator(CLI::App& program, Action& chosen);
 void AddWorker(CLI::App& program, Action& chosen);
 void AddWorkers(CLI::App& program, Action& chosen);
+void AddCompletion(CLI::App& program, Action& chosen);
 void AddRank(CLI::App& program, Action& chosen);
 
 // Reads the arguments and does what they say. Returns the exit code: 2 for wrong usage.

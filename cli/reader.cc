@@ -15,8 +15,6 @@
 namespace tutti::cli {
 namespace {
 
-bool NobodyAnswers(const Error& error) { return error.code == ErrorCode::kUnreachable; }
-
 Result<const EnsembleRecord*> FindRecord(const Records& records, const std::string& name) {
   TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, server::FindEnsemble(records, name));
   return &*std::find_if(records.ensembles.begin(), records.ensembles.end(),
@@ -41,24 +39,30 @@ Result<JobId> ParseMemberName(const std::string& text) {
   return JobId{EnsembleId(text.substr(0, slash)), text.substr(slash + 1)};
 }
 
+bool Reader::MayLookAside(const Error& error) const {
+  return error.code == ErrorCode::kUnreachable && std::holds_alternative<std::filesystem::path>(client_.peer());
+}
+
+const std::filesystem::path& Reader::home() const { return std::get<std::filesystem::path>(client_.peer()); }
+
 bool Reader::IsServed() const {
   const auto answer = client_.Ensembles();
-  return answer || !NobodyAnswers(answer.error());
+  return answer || answer.error().code != ErrorCode::kUnreachable;
 }
 
 Result<Records> Reader::ReadCatalog() const {
   // A coordinator that starts or ends does not answer either. Looked at first: once nobody has the home, nothing in it
   // changes.
-  const bool held = storage::HomeLock::IsHeld(client_.home());
+  const bool held = storage::HomeLock::IsHeld(home());
   std::vector<std::string> warnings;
-  auto records = storage::Catalog::ReadNewest(PosixFileSystem(), client_.home(), &warnings);
+  auto records = storage::Catalog::ReadNewest(PosixFileSystem(), home(), &warnings);
   if (!warned_) {
     for (const std::string& warning : warnings) PrintToError(fmt::format("tutti: {}\n", warning));
     warned_ = !warnings.empty();
   }
   if (!records && records.error().code == ErrorCode::kNotFound) {
     return Fail(ErrorCode::kNotFound, "there is no ensemble in {}; --home or TUTTI_HOME names another home",
-                client_.home().string());
+                home().string());
   }
   if (records && !held) return server::WithoutProcess(std::move(*records));
   return records;
@@ -66,20 +70,21 @@ Result<Records> Reader::ReadCatalog() const {
 
 Result<Json> Reader::Ensembles() const {
   auto answer = client_.Ensembles();
-  if (answer || !NobodyAnswers(answer.error())) return answer;
+  if (answer || !MayLookAside(answer.error())) return answer;
   auto records = ReadCatalog();
   if (!records && records.error().code == ErrorCode::kNotFound) return server::EnsemblesView({});
   if (!records) return tl::unexpected<Error>(std::move(records.error()));
-  return server::EnsemblesView(*records, server::ProblemsOf(PosixFileSystem(), client_.home(), *records));
+  return server::EnsemblesView(*records, server::ProblemsOf(PosixFileSystem(), home(), *records));
 }
 
 Result<std::vector<EnsembleId>> Reader::Forgotten() const {
+  if (!std::holds_alternative<std::filesystem::path>(client_.peer())) return std::vector<EnsembleId>();
   TUTTI_ASSIGN_OR_RETURN(const Json known, Ensembles());
   Records records;
   for (const Json& ensemble : known.value("ensembles", Json::array())) {
     records.ensembles.emplace_back().id = EnsembleId(ensemble.value("id", ""));
   }
-  return server::FindForgotten(PosixFileSystem(), client_.home(), records);
+  return server::FindForgotten(PosixFileSystem(), home(), records);
 }
 
 Result<Json> Reader::Ensemble(const std::string& name) const {
@@ -94,10 +99,10 @@ Result<Json> Reader::Ensemble(const std::string& name) const {
 
 Result<Json> Reader::FindEnsemble(const std::string& name) const {
   auto answer = client_.Ensemble(name);
-  if (answer || !NobodyAnswers(answer.error())) return answer;
+  if (answer || !MayLookAside(answer.error())) return answer;
   TUTTI_ASSIGN_OR_RETURN(const Records records, ReadCatalog());
   TUTTI_ASSIGN_OR_RETURN(const EnsembleRecord* record, FindRecord(records, name));
-  return server::EnsembleView(records, record->id, {}, server::ReadStored(PosixFileSystem(), client_.home(), *record));
+  return server::EnsembleView(records, record->id, {}, server::ReadStored(PosixFileSystem(), home(), *record));
 }
 
 Result<spec::EnsembleSpec> Reader::Experiment(const std::string& id) const {
@@ -110,7 +115,7 @@ Result<std::optional<std::string>> Reader::FindAnswered(const spec::EnsembleSpec
   TUTTI_ASSIGN_OR_RETURN(const Records records, ReadCatalog());
   const EnsembleRecord* same = server::FindSame(records, server::SpecHash(spec));
   if (same == nullptr || !server::IsAnswered(same->state)) return std::nullopt;
-  if (!server::ReadStored(PosixFileSystem(), client_.home(), *same).problem.empty()) return std::nullopt;
+  if (!server::ReadStored(PosixFileSystem(), home(), *same).problem.empty()) return std::nullopt;
   return same->id.str();
 }
 
@@ -127,7 +132,7 @@ Result<const JobRecord*> Reader::FindJob(const Records& records, const JobId& jo
 
 Result<std::string> Reader::Why(const JobId& job, const NextCommand& next) const {
   auto answer = client_.Why(job.ensemble.str(), job.name);
-  if (answer || !NobodyAnswers(answer.error())) return answer;
+  if (answer || !MayLookAside(answer.error())) return answer;
   TUTTI_ASSIGN_OR_RETURN(const Records records, ReadCatalog());
   TUTTI_ASSIGN_OR_RETURN(const JobRecord* record, FindJob(records, job));
   const std::string why = record->reason.empty() ? std::string(Name(record->state))
@@ -138,7 +143,7 @@ Result<std::string> Reader::Why(const JobId& job, const NextCommand& next) const
 
 Result<std::string> Reader::Log(const JobId& job, std::optional<int> attempt, uint64_t offset) const {
   auto answer = client_.Log(job.ensemble.str(), job.name, attempt, offset);
-  if (answer || !NobodyAnswers(answer.error())) return answer;
+  if (answer || !MayLookAside(answer.error())) return answer;
   TUTTI_ASSIGN_OR_RETURN(const Records records, ReadCatalog());
   TUTTI_ASSIGN_OR_RETURN(const JobRecord* record, FindJob(records, job));
   if (record->attempts == 0) return Fail(ErrorCode::kNotFound, "{} has not been started yet", record->id.str());
@@ -147,7 +152,7 @@ Result<std::string> Reader::Log(const JobId& job, std::optional<int> attempt, ui
     return Fail(ErrorCode::kNotFound, "{} has no attempt {}: its newest is {}", record->id.str(), number,
                 record->attempts);
   }
-  const auto folder = client_.home() / record->id.ensemble.str() / storage::AttemptFolder({record->id, number});
+  const auto folder = home() / record->id.ensemble.str() / storage::AttemptFolder({record->id, number});
   FileSystem& files = PosixFileSystem();
   const auto info = files.Stat(folder / "log.txt");
   if (!info && info.error().code == ErrorCode::kNotFound) return std::string();  // its trainer has said nothing

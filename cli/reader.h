@@ -1,4 +1,5 @@
-// What a home tells, whoever knows it: the coordinator that serves it, or else a copy of its catalog.
+// What a home tells, whoever knows it: the coordinator that serves it, or else a copy of its catalog. Of a coordinator
+// at an address, what that one tells.
 #pragma once
 
 #include <filesystem>
@@ -20,7 +21,7 @@ namespace tutti::cli {
 // error, once. Not thread-safe. Errors: kNotFound for an ensemble or member that is not there, kCorrupt, kIo.
 class Reader {
  public:
-  explicit Reader(std::filesystem::path home) : client_(std::move(home)) {}
+  explicit Reader(network::Peer peer) : client_(std::move(peer)) {}
 
   Result<Json> Ensembles() const;  // an empty list where there is no home
   // Folders of ensembles that the catalog does not know.
@@ -38,6 +39,9 @@ class Reader {
   bool IsServed() const;
 
  private:
+  // Whether an error leaves it to the home's files to answer.
+  bool MayLookAside(const Error& error) const;
+  const std::filesystem::path& home() const;
   // kNotFound where there is no catalog, whatever names are looked for.
   Result<Records> ReadCatalog() const;
   Result<Json> FindEnsemble(const std::string& name) const;

@@ -1,6 +1,7 @@
 // tutti cancel ID
 #include "cli/borrowed_coordinator.h"
 #include "cli/command_line.h"
+#include "cli/coordinator_option.h"
 #include "cli/exit_codes.h"
 #include "cli/render/documents.h"
 
@@ -12,7 +13,7 @@ constexpr Duration kDeadline = std::chrono::seconds(90);
 
 struct Options {
   std::string id;
-  HomeOption home;
+  CoordinatorOption coordinator;
 };
 
 Result<EnsembleDocument> Look(const Client& client, const std::string& name) {
@@ -35,9 +36,10 @@ Result<void> CancelAndWait(const Client& client, const std::string& name, const 
 }
 
 int Cancel(const Options& options) {
-  const auto cancelled = WithCoordinator(options.home.Find(), [&](const Client& client) {
-    return CancelAndWait(client, options.id, NextAfter(options.home));
-  });
+  const auto peer = options.coordinator.Find();
+  if (!peer) return EndWith(peer.error());
+  const auto cancelled = WithCoordinator(
+      *peer, [&](const Client& client) { return CancelAndWait(client, options.id, NextAfter(options.coordinator)); });
   if (!cancelled) return EndWith(cancelled.error());
   return kExitDone;
 }
@@ -48,7 +50,7 @@ void AddCancel(CLI::App& program, Action& chosen) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("cancel", "End an ensemble without an answer");
   AsEnsembleId(command->add_option("id", options->id, "The ensemble"))->required();
-  options->home.AddTo(*command);
+  options->coordinator.AddTo(*command);
   command->callback([options, &chosen] { chosen = [options] { return Cancel(*options); }; });
 }
 

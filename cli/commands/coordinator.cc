@@ -18,14 +18,33 @@ constexpr const char* kAnyPort = "127.0.0.1:0";
 struct Options {
   HomeOption home;
   std::string listen = kAnyPort;
+  std::optional<std::string> certificate;
+  std::optional<std::string> key;
+  core::Settings leases;
 };
 
-void Announce(const std::filesystem::path& home, const network::Address& address) {
+// In seconds, as people write them.
+void AddLease(CLI::App& command, const std::string& name, Duration& lease, const std::string& meaning) {
+  const auto set = [&lease](double seconds) {
+    lease = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+  };
+  command.add_option_function<double>(name, set, meaning)
+      ->check(CLI::PositiveNumber.description(""))
+      ->default_str(fmt::format("{}", std::chrono::duration_cast<std::chrono::seconds>(lease).count()))
+      ->type_name("SECONDS");
+}
+
+void Announce(const Options& options, const std::filesystem::path& home, const network::Address& address) {
+  const std::string quoted = QuoteForShell(home.string());
   Print(
       fmt::format("Serves {} at {}; Ctrl-C ends it, and what workers train goes on.\n"
-                  "  a worker on this machine:  tutti worker --home {}\n"
-                  "  work for it:               tutti submit FILE --home {}\n",
-                  home.string(), address.Text(), QuoteForShell(home.string()), QuoteForShell(home.string())));
+                  "  a worker that sees this home:  tutti worker --home {}\n"
+                  "  work for it:                   tutti submit FILE --home {}\n",
+                  home.string(), address.Text(), quoted, quoted));
+  const auto fingerprint = network::FingerprintOf(server::IdentityIn(home).certificate);
+  if (address.tls && !options.certificate && fingerprint) {
+    Print(fmt::format("  its certificate's fingerprint: {}\n", *fingerprint));
+  }
 }
 
 // Until a signal comes or the coordinator breaks down.
@@ -42,17 +61,22 @@ int Serve(server::Coordinator& coordinator, const StopSignals& signals) {
 
 int RunCoordinator(const Options& options) {
   const std::filesystem::path home = options.home.Find();
-  const auto address = network::Address::Parse(options.listen);
+  auto address = network::Address::Parse(options.listen);
   if (!address) return EndWith(address.error());
   // From here on a signal ends it in order, also while it starts.
   const StopSignals signals([](int, int) {});
   server::CoordinatorOptions coordinator_options;
   coordinator_options.home = home;
+  coordinator_options.core = options.leases;
+  if (options.certificate) {
+    address->tls = true;
+    coordinator_options.identity = network::Identity{*options.certificate, *options.key};
+  }
   coordinator_options.listen = *address;
   const auto coordinator = server::Coordinator::Start(std::move(coordinator_options));
   if (!coordinator) return EndWith(WithWaysToMakeRoom(coordinator.error(), home));
   LogToHome(home);
-  Announce(home, *(*coordinator)->address());
+  Announce(options, home, *(*coordinator)->address());
   return Serve(**coordinator, signals);
 }
 
@@ -66,6 +90,18 @@ void AddCoordinator(CLI::App& program, Action& chosen) {
   command->add_option("--listen", options->listen, "Where, besides the home's own socket; port 0: any that is free")
       ->capture_default_str()
       ->type_name("HOST:PORT");
+  CLI::Option* certificate =
+      command->add_option("--certificate", options->certificate, "The site's certificate, PEM; one is made without it")
+          ->type_name("FILE");
+  CLI::Option* key = command->add_option("--key", options->key, "The key of --certificate, PEM")->type_name("FILE");
+  certificate->needs(key);
+  key->needs(certificate);
+  AddLease(*command, "--disconnect-grace", options->leases.disconnect_grace,
+           "How long a worker whose connection broke has to come back");
+  AddLease(*command, "--silence-limit", options->leases.silence_limit,
+           "How long a worker may say nothing before its members go on elsewhere");
+  AddLease(*command, "--recovery-lease", options->leases.recovery_lease,
+           "How long workers of a former coordinator have to come back to this one");
   command->callback([options, &chosen] { chosen = [options] { return RunCoordinator(*options); }; });
 }
 

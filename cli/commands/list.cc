@@ -1,6 +1,7 @@
 // tutti list
 #include "cli/command_line.h"
 #include "cli/console.h"
+#include "cli/coordinator_option.h"
 #include "cli/exit_codes.h"
 #include "cli/reader.h"
 #include "cli/render/listing.h"
@@ -9,12 +10,14 @@ namespace tutti::cli {
 namespace {
 
 struct Options {
-  HomeOption home;
+  CoordinatorOption coordinator;
   OutputOption output;
 };
 
 int List(const Options& options) {
-  const Reader reader(options.home.Find());
+  const auto peer = options.coordinator.Find();
+  if (!peer) return EndWith(peer.error());
+  const Reader reader(*peer);
   const auto json = reader.Ensembles();
   if (!json) return EndWith(json.error());
   const auto forgotten = reader.Forgotten();
@@ -28,7 +31,7 @@ int List(const Options& options) {
   if (options.output.quiet) {
     for (const EnsembleDocument& ensemble : *ensembles) Print(ensemble.id + "\n");
   } else {
-    Print(RenderListing(*ensembles, options.home.Find(), NextAfter(options.home), OutputPage()));
+    Print(RenderListing(*ensembles, HomeHere(*peer), NextAfter(options.coordinator), OutputPage()));
   }
   return kExitDone;
 }
@@ -38,7 +41,7 @@ int List(const Options& options) {
 void AddList(CLI::App& program, Action& chosen) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("list", "List the ensembles, newest first");
-  options->home.AddTo(*command);
+  options->coordinator.AddTo(*command);
   options->output.AddFormatTo(*command);
   options->output.AddQuietTo(*command);
   command->callback([options, &chosen] { chosen = [options] { return List(*options); }; });

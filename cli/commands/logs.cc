@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "cli/command_line.h"
+#include "cli/coordinator_option.h"
 #include "cli/exit_codes.h"
 #include "cli/reader.h"
 #include "cli/render/documents.h"
@@ -16,7 +17,7 @@ constexpr std::chrono::milliseconds kPoll{250};
 struct Options {
   std::string member;
   bool follow = false;
-  HomeOption home;
+  CoordinatorOption coordinator;
 };
 
 struct Standing {
@@ -81,7 +82,9 @@ Result<void> PrintLog(const Reader& reader, const JobId& job, bool follow) {
 int Logs(const Options& options) {
   const auto job = ParseMemberName(options.member);
   if (!job) return EndWith(job.error());
-  const auto printed = PrintLog(Reader(options.home.Find()), *job, options.follow);
+  const auto peer = options.coordinator.Find();
+  if (!peer) return EndWith(peer.error());
+  const auto printed = PrintLog(Reader(*peer), *job, options.follow);
   return printed ? kExitDone : EndWith(printed.error());
 }
 
@@ -92,7 +95,7 @@ void AddLogs(CLI::App& program, Action& chosen) {
   CLI::App* command = program.add_subcommand("logs", "Print what a member's trainer wrote");
   command->add_option("member", options->member, "The member")->required()->type_name("ID/MEMBER");
   command->add_flag("-f,--follow", options->follow, "Go on printing until the member ends");
-  options->home.AddTo(*command);
+  options->coordinator.AddTo(*command);
   command->callback([options, &chosen] { chosen = [options] { return Logs(*options); }; });
 }
 

@@ -1,6 +1,7 @@
 // tutti resume [ID]
 #include "cli/client.h"
 #include "cli/command_line.h"
+#include "cli/coordinator_option.h"
 #include "cli/exit_codes.h"
 #include "cli/follow.h"
 #include "cli/gangs.h"
@@ -11,7 +12,7 @@ namespace {
 
 struct Options {
   std::string id = "last";
-  HomeOption home;
+  CoordinatorOption coordinator;
   SlotOptions slots;
   OutputOption output;
 };
@@ -28,24 +29,23 @@ int ShowFinished(const Json& json, const EnsembleDocument& document, const std::
   return PrintEnd(json, document, home, output);
 }
 
-int ResumeElsewhere(const Options& options, const std::filesystem::path& home, const EnsembleDocument& document) {
+int ResumeElsewhere(const Options& options, const network::Peer& peer, const EnsembleDocument& document) {
   if (options.slots.given()) {
-    PrintToError(fmt::format(
-        "tutti: a coordinator serves {} already, with slots of its own: leave --slots and --threads-per-slot out\n",
-        home.string()));
+    PrintToError(fmt::format("tutti: {} has slots of its own: leave --slots and --threads-per-slot out\n",
+                             network::NameOf(peer)));
     return kExitUsage;
   }
-  const Client client(home);
+  const Client client(peer);
   const auto resumed = client.Resume(document.id);
   if (!resumed) return EndWith(resumed.error());
   const auto json = client.Ensemble(document.id);
   const auto now = json ? ReadEnsemble(*json) : Result<EnsembleDocument>(tl::unexpected(json.error()));
   if (!now) return EndWith(now.error());
   const Output output = options.output.Choose();
-  if (now->state == "finished") return ShowFinished(*json, *now, home, output);
+  if (now->state == "finished") return ShowFinished(*json, *now, HomeHere(peer), output);
   Announce(document, output,
-           fmt::format("{} goes on in the coordinator that serves {}; `{}` follows it.\n", document.id, home.string(),
-                       NextAfter(options.home).Watch(document.id)));
+           fmt::format("{} goes on in {}; `{}` follows it.\n", document.id, network::NameOf(peer),
+                       NextAfter(options.coordinator).Watch(document.id)));
   if (output == Output::kJson) Print(json->dump(2) + "\n");
   return kExitDone;
 }
@@ -68,7 +68,7 @@ int ResumeHere(const Options& options, const std::filesystem::path& home, const 
   const auto fits = CheckOpenGangsFit(reader, document, *inventory);
   if (!fits) return EndWith(fits.error());
   const Output output = options.output.Choose();
-  const NextCommand next = NextAfter(options.home, options.slots);
+  const NextCommand next = NextAfter(options.coordinator.home, options.slots);
   return TrainHere(home, *inventory, output, next, [&](const Client& client) -> Result<std::string> {
     TUTTI_RETURN_IF_ERROR(client.Resume(document.id));
     Announce(document, output, fmt::format("{} goes on.\n", document.id));
@@ -77,16 +77,18 @@ int ResumeHere(const Options& options, const std::filesystem::path& home, const 
 }
 
 int Resume(const Options& options) {
-  const std::filesystem::path home = options.home.Find();
-  const Reader reader(home);
+  const auto peer = options.coordinator.Find();
+  if (!peer) return EndWith(peer.error());
+  const Reader reader(*peer);
   const auto json = reader.Ensemble(options.id);
   const auto document = json ? ReadEnsemble(*json) : Result<EnsembleDocument>(tl::unexpected(json.error()));
   if (!document) return EndWith(document.error());
   if (document->state == "finished" && document->problem.empty()) {
-    return ShowFinished(*json, *document, home, options.output.Choose());
+    return ShowFinished(*json, *document, HomeHere(*peer), options.output.Choose());
   }
-  if (reader.IsServed()) return ResumeElsewhere(options, home, *document);
-  return ResumeHere(options, home, reader, *document);
+  const auto* home = std::get_if<std::filesystem::path>(&*peer);
+  if (home == nullptr || reader.IsServed()) return ResumeElsewhere(options, *peer, *document);
+  return ResumeHere(options, *home, reader, *document);
 }
 
 }  // namespace
@@ -95,7 +97,7 @@ void AddResume(CLI::App& program, Action& chosen) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("resume", "Go on with an ensemble that stopped, failed or was cancelled");
   AsEnsembleId(command->add_option("id", options->id, "The ensemble, the newest by default"));
-  options->home.AddTo(*command);
+  options->coordinator.AddTo(*command);
   options->slots.AddTo(*command);
   options->output.AddFormatTo(*command);
   options->output.AddQuietTo(*command);

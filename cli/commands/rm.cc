@@ -1,6 +1,7 @@
 // tutti rm ID...
 #include "cli/borrowed_coordinator.h"
 #include "cli/command_line.h"
+#include "cli/coordinator_option.h"
 #include "cli/exit_codes.h"
 #include "cli/render/documents.h"
 
@@ -11,19 +12,21 @@ constexpr Duration kDeadline = std::chrono::minutes(5);  // for the files of one
 
 struct Options {
   std::vector<std::string> ids;
-  HomeOption home;
+  CoordinatorOption coordinator;
 };
 
 Result<void> RemoveOne(const Client& client, const std::string& name) {
   TUTTI_ASSIGN_OR_RETURN(const Json json, client.Ensemble(name));
   TUTTI_ASSIGN_OR_RETURN(const EnsembleDocument document, ReadEnsemble(json));
-  TUTTI_RETURN_IF_ERROR(Client(client.home(), kDeadline).Remove(document.id));
+  TUTTI_RETURN_IF_ERROR(Client(client.peer(), kDeadline).Remove(document.id));
   Print(document.id + " is removed.\n");
   return {};
 }
 
 int Remove(const Options& options) {
-  const auto removed = WithCoordinator(options.home.Find(), [&](const Client& client) -> Result<void> {
+  const auto peer = options.coordinator.Find();
+  if (!peer) return EndWith(peer.error());
+  const auto removed = WithCoordinator(*peer, [&](const Client& client) -> Result<void> {
     for (const std::string& id : options.ids) TUTTI_RETURN_IF_ERROR(RemoveOne(client, id));
     return {};
   });
@@ -37,7 +40,7 @@ void AddRemove(CLI::App& program, Action& chosen) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("rm", "Remove ensembles that have ended, with all their files");
   AsEnsembleId(command->add_option("id", options->ids, "The ensembles"))->required();
-  options->home.AddTo(*command);
+  options->coordinator.AddTo(*command);
   command->callback([options, &chosen] { chosen = [options] { return Remove(*options); }; });
 }
 

@@ -1,5 +1,6 @@
 // tutti show ID
 #include "cli/command_line.h"
+#include "cli/coordinator_option.h"
 #include "cli/exit_codes.h"
 #include "cli/reader.h"
 #include "cli/render/listing.h"
@@ -9,17 +10,19 @@ namespace {
 
 struct Options {
   std::string id = "last";
-  HomeOption home;
+  CoordinatorOption coordinator;
   OutputOption output;
 };
 
 int Show(const Options& options) {
-  const std::filesystem::path home = options.home.Find();
-  const auto json = Reader(home).Ensemble(options.id);
+  const auto peer = options.coordinator.Find();
+  if (!peer) return EndWith(peer.error());
+  const auto json = Reader(*peer).Ensemble(options.id);
   const auto document = json ? ReadEnsemble(*json) : Result<EnsembleDocument>(tl::unexpected(json.error()));
   if (!document) return EndWith(document.error());
-  Print(options.output.Choose() == Output::kJson ? json->dump(2) + "\n"
-                                                 : RenderShow(*document, home, NextAfter(options.home), OutputPage()));
+  Print(options.output.Choose() == Output::kJson
+            ? json->dump(2) + "\n"
+            : RenderShow(*document, HomeHere(*peer), NextAfter(options.coordinator), OutputPage()));
   return kExitDone;
 }
 
@@ -29,7 +32,7 @@ void AddShow(CLI::App& program, Action& chosen) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("show", "Show an ensemble: its members, and what it is worth");
   AsEnsembleId(command->add_option("id", options->id, "The ensemble, the newest by default"));
-  options->home.AddTo(*command);
+  options->coordinator.AddTo(*command);
   options->output.AddFormatTo(*command);
   command->callback([options, &chosen] { chosen = [options] { return Show(*options); }; });
 }

@@ -3,6 +3,7 @@
 
 #include "cli/client.h"
 #include "cli/command_line.h"
+#include "cli/coordinator_option.h"
 #include "cli/exit_codes.h"
 #include "cli/experiment.h"
 #include "cli/follow.h"
@@ -17,7 +18,7 @@ constexpr Duration kStartOfACoordinator = std::chrono::seconds(10);
 
 struct Options {
   std::string file;
-  HomeOption home;
+  CoordinatorOption coordinator;
   std::vector<std::string> overrides;
   bool start_another = false;
   bool wait = false;
@@ -34,7 +35,7 @@ void Announce(const Client::Submitted& submitted, const Options& options) {
   } else {
     Print(fmt::format("{} is {}; `{}` follows it.\n", submitted.id,
                       submitted.outcome == "created" ? "submitted" : "there already and goes on",
-                      NextAfter(options.home).Watch(submitted.id)));
+                      NextAfter(options.coordinator).Watch(submitted.id)));
   }
 }
 
@@ -53,8 +54,9 @@ Result<Json> WaitForEnd(const Client& client, const std::string& id, ProgressDis
 int Submit(const Options& options) {
   const auto experiment = ReadExperiment(options.file, options.overrides);
   if (!experiment) return kExitUsage;
-  const std::filesystem::path home = options.home.Find();
-  const Client client(home);
+  const auto peer = options.coordinator.Find();
+  if (!peer) return EndWith(peer.error());
+  const Client client(*peer);
   const auto again = options.start_another ? Client::Again::kStartAnother : Client::Again::kContinue;
   const auto submitted = AskWithin(
       kStartOfACoordinator, [&] { return client.Submit(spec::ToJson(experiment->spec), experiment->source, again); });
@@ -68,7 +70,7 @@ int Submit(const Options& options) {
   if (display) display->Close();
   const auto document = json ? ReadEnsemble(*json) : Result<EnsembleDocument>(tl::unexpected(json.error()));
   if (!document) return EndWith(document.error());
-  return PrintEnd(*json, *document, home, output);
+  return PrintEnd(*json, *document, HomeHere(*peer), output);
 }
 
 }  // namespace
@@ -83,7 +85,7 @@ void AddSubmit(CLI::App& program, Action& chosen) {
   command->add_flag("--new", options->start_another, "Start another ensemble even if this experiment was trained");
   command->add_flag("--wait", options->wait, "Return when the ensemble has ended, as `tutti run` would");
   command->add_flag("--follow", options->follow, "The same, and show its progress");
-  options->home.AddTo(*command);
+  options->coordinator.AddTo(*command);
   options->output.AddFormatTo(*command);
   options->output.AddQuietTo(*command);
   command->callback([options, &chosen] { chosen = [options] { return Submit(*options); }; });

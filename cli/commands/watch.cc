@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "cli/command_line.h"
+#include "cli/coordinator_option.h"
 #include "cli/exit_codes.h"
 #include "cli/reader.h"
 #include "cli/render/listing.h"
@@ -13,7 +14,7 @@ constexpr std::chrono::milliseconds kPoll{250};
 
 struct Options {
   std::string id = "last";
-  HomeOption home;
+  CoordinatorOption coordinator;
 };
 
 // The document with which watching ended: the ensemble has, or nobody serves the home any more.
@@ -30,10 +31,11 @@ Result<EnsembleDocument> WatchUntilEnd(const Reader& reader, const std::string& 
 }
 
 int Watch(const Options& options) {
-  const std::filesystem::path home = options.home.Find();
-  const auto document = WatchUntilEnd(Reader(home), options.id);
+  const auto peer = options.coordinator.Find();
+  if (!peer) return EndWith(peer.error());
+  const auto document = WatchUntilEnd(Reader(*peer), options.id);
   if (!document) return EndWith(document.error());
-  Print(RenderShow(*document, home, NextAfter(options.home), OutputPage()));
+  Print(RenderShow(*document, HomeHere(*peer), NextAfter(options.coordinator), OutputPage()));
   return document->ended() ? kExitDone : kExitUnreachable;
 }
 
@@ -43,7 +45,7 @@ void AddWatch(CLI::App& program, Action& chosen) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("watch", "Watch an ensemble that another terminal trains");
   AsEnsembleId(command->add_option("id", options->id, "The ensemble, the newest by default"));
-  options->home.AddTo(*command);
+  options->coordinator.AddTo(*command);
   command->callback([options, &chosen] { chosen = [options] { return Watch(*options); }; });
 }
 

@@ -1,5 +1,6 @@
 // tutti why ID/MEMBER
 #include "cli/command_line.h"
+#include "cli/coordinator_option.h"
 #include "cli/exit_codes.h"
 #include "cli/reader.h"
 
@@ -8,12 +9,13 @@ namespace {
 
 struct Options {
   std::string member;
-  HomeOption home;
+  CoordinatorOption coordinator;
 };
 
 Result<std::string> FindReason(const Options& options) {
   TUTTI_ASSIGN_OR_RETURN(const JobId job, ParseMemberName(options.member));
-  return Reader(options.home.Find()).Why(job, NextAfter(options.home));
+  TUTTI_ASSIGN_OR_RETURN(network::Peer peer, options.coordinator.Find());
+  return Reader(std::move(peer)).Why(job, NextAfter(options.coordinator));
 }
 
 int Why(const Options& options) {
@@ -29,7 +31,7 @@ void AddWhy(CLI::App& program, Action& chosen) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("why", "Say why a member does not run, or how it ended");
   command->add_option("member", options->member, "The member")->required()->type_name("ID/MEMBER");
-  options->home.AddTo(*command);
+  options->coordinator.AddTo(*command);
   command->callback([options, &chosen] { chosen = [options] { return Why(*options); }; });
 }
 

@@ -1,15 +1,13 @@
 // tutti worker
-#include <cstdlib>
-
 #include "cli/client.h"
 #include "cli/command_line.h"
 #include "cli/console.h"
+#include "cli/coordinator_option.h"
 #include "cli/exit_codes.h"
 #include "cli/gangs.h"
 #include "cli/signals.h"
 #include "cli/waiting.h"
 #include "common/host_name.h"
-#include "common/network/secret.h"
 #include "coordinator/server/access.h"
 #include "worker/agent/agent.h"
 #include "worker/agent/runtime_folder.h"
@@ -22,9 +20,7 @@ constexpr Duration kPoll = std::chrono::milliseconds(200);
 constexpr Duration kStopDeadline = std::chrono::minutes(2);  // longer than trainers get for a checkpoint
 
 struct Options {
-  HomeOption home;
-  std::optional<std::string> server;
-  std::optional<std::string> token_file;
+  CoordinatorOption coordinator;
   std::optional<std::string> name;
   int wait_s = 60;
   SlotOptions slots;
@@ -32,26 +28,16 @@ struct Options {
 
 // Where it is, what it asks for, and the home that it shares with this machine.
 struct Coordinator {
-  Remote remote;
+  network::Peer peer;
   std::filesystem::path home;
 };
 
-Result<network::Address> FindAddress(const Options& options, const std::filesystem::path& home) {
-  if (options.server) return network::Address::Parse(*options.server);
-  auto address = server::ReadAddress(PosixFileSystem(), home);
-  if (address || address.error().code != ErrorCode::kNotFound) return address;
-  return Fail(ErrorCode::kUnreachable,
-              "no coordinator serves {}; `tutti coordinator --home {}` does, and --server names one elsewhere",
-              home.string(), QuoteForShell(home.string()));
-}
-
-Result<std::string> FindToken(const Options& options, const std::filesystem::path& home) {
-  if (options.token_file) return network::ReadSecret(*options.token_file);
-  const char* given = std::getenv("TUTTI_TOKEN");
-  if (given != nullptr && *given != '\0') return std::string(given);
-  auto token = network::ReadSecret(server::OperatorTokenFile(home));
-  if (token || token.error().code != ErrorCode::kNotFound) return token;
-  return FailBecause(token.error(), "there is no token to enter with; --token-file or TUTTI_TOKEN names it");
+Result<network::Peer> FindPeer(const CoordinatorOption& option) {
+  TUTTI_ASSIGN_OR_RETURN(network::Peer peer, option.Find());
+  // On the coordinator's own machine its socket leads to it, whatever port it has got.
+  const auto* home = std::get_if<std::filesystem::path>(&peer);
+  if (home == nullptr || Client(*home).FindHome()) return peer;
+  return server::ReadRemote(PosixFileSystem(), *home);
 }
 
 // Checkpoints go where the coordinator looks for them: what it calls its home must be the same folder here.
@@ -66,11 +52,10 @@ Result<std::filesystem::path> FindSharedHome(const Client& client) {
       home.path.string());
 }
 
-Result<Coordinator> FindCoordinator(const Options& options, const std::filesystem::path& home) {
+Result<Coordinator> FindCoordinator(const CoordinatorOption& option) {
   Coordinator coordinator;
-  TUTTI_ASSIGN_OR_RETURN(coordinator.remote.address, FindAddress(options, home));
-  TUTTI_ASSIGN_OR_RETURN(coordinator.remote.token, FindToken(options, home));
-  TUTTI_ASSIGN_OR_RETURN(coordinator.home, FindSharedHome(Client(coordinator.remote)));
+  TUTTI_ASSIGN_OR_RETURN(coordinator.peer, FindPeer(option));
+  TUTTI_ASSIGN_OR_RETURN(coordinator.home, FindSharedHome(Client(coordinator.peer)));
   return coordinator;
 }
 
@@ -90,7 +75,7 @@ int RunWorker(const Options& options) {
   if (!inventory) return EndWith(inventory.error());
   // The nodes of a cluster start in any order.
   const auto coordinator =
-      AskWithin(std::chrono::seconds(options.wait_s), [&] { return FindCoordinator(options, options.home.Find()); });
+      AskWithin(std::chrono::seconds(options.wait_s), [&] { return FindCoordinator(options.coordinator); });
   if (!coordinator) return EndWith(coordinator.error());
   const auto name = worker::WorkerName::Hold(worker::DefaultRuntimeFolder(), options.name, HostName());
   if (!name) return EndWith(name.error());
@@ -103,10 +88,10 @@ int RunWorker(const Options& options) {
   const auto agent = worker::Agent::Start(std::move(agent_options));
   if (!agent) return EndWith(agent.error());
   const StopSignals signals([&](int, int count) { count == 1 ? (*agent)->RequestStop() : (*agent)->KillAll(); });
-  (*agent)->KeepConnected({.coordinator = coordinator->remote.address, .token = coordinator->remote.token});
-  Print(fmt::format("{} lends {} to the coordinator at {}; Ctrl-C lets its members checkpoint and ends it.\n",
-                    name->id().str(), inventory->slots == 1 ? "1 slot" : fmt::format("{} slots", inventory->slots),
-                    coordinator->remote.address.Text()));
+  (*agent)->KeepConnected({.coordinator = coordinator->peer});
+  Print(fmt::format("{} lends {} to {}; Ctrl-C lets its members checkpoint and ends it.\n", name->id().str(),
+                    inventory->slots == 1 ? "1 slot" : fmt::format("{} slots", inventory->slots),
+                    network::NameOf(coordinator->peer)));
   return Work(**agent, signals);
 }
 
@@ -115,13 +100,7 @@ int RunWorker(const Options& options) {
 void AddWorker(CLI::App& program, Action& chosen) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("worker", "Lend this machine's slots to a coordinator");
-  options->home.AddTo(*command);
-  command->add_option("--server", options->server, "The coordinator; the one that serves the home by default")
-      ->type_name("HOST:PORT");
-  command
-      ->add_option("--token-file", options->token_file,
-                   "The file of the operator's token; else TUTTI_TOKEN, else the home's")
-      ->type_name("FILE");
+  options->coordinator.AddTo(*command);
   command->add_option("--wait", options->wait_s, "How long to wait for a coordinator that is not there yet")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str()

@@ -2,6 +2,7 @@
 #include "cli/client.h"
 #include "cli/command_line.h"
 #include "cli/console.h"
+#include "cli/coordinator_option.h"
 #include "cli/exit_codes.h"
 #include "cli/render/listing.h"
 
@@ -9,12 +10,14 @@ namespace tutti::cli {
 namespace {
 
 struct Options {
-  HomeOption home;
+  CoordinatorOption coordinator;
   OutputOption output;
 };
 
 int ListWorkers(const Options& options) {
-  const auto json = Client(options.home.Find()).Workers();
+  const auto peer = options.coordinator.Find();
+  if (!peer) return EndWith(peer.error());
+  const auto json = Client(*peer).Workers();
   if (!json) return EndWith(json.error());
   if (options.output.Choose() == Output::kJson) {
     Print(json->dump(2) + "\n");
@@ -31,7 +34,7 @@ int ListWorkers(const Options& options) {
 void AddWorkers(CLI::App& program, Action& chosen) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("workers", "List the workers of the coordinator that serves the home");
-  options->home.AddTo(*command);
+  options->coordinator.AddTo(*command);
   options->output.AddFormatTo(*command);
   command->callback([options, &chosen] { chosen = [options] { return ListWorkers(*options); }; });
 }

@@ -52,7 +52,8 @@ Result<std::vector<EnsembleDocument>> ReadEnsembles(const Json& json) {
 
 std::string RenderListing(const std::vector<EnsembleDocument>& ensembles, const std::filesystem::path& home,
                           const NextCommand& next, const Page& page) {
-  if (ensembles.empty()) return fmt::format("There is no ensemble in {} yet.\n", home.string());
+  if (ensembles.empty())
+    return fmt::format("There is no ensemble in {} yet.\n", home.empty() ? "the coordinator's home" : home.string());
   using enum Table::Align;
   Table table({kLeft, kLeft, kRight, kLeft, kRight, kLeft});
   table.Add({"ensemble", "state", "members", "submitted (UTC)", "ended after", "remark"}, Ink::kBold);
@@ -84,7 +85,7 @@ std::string RenderShow(const EnsembleDocument& document, const std::filesystem::
   const std::string members = RenderMembers(document, page) + "\n" + problem;
   if (document.ended() && document.state != "stopped") return members + RenderEnd(document, home, page);
   return Headline(document) + members + HowToGoOn(document, next) +
-         fmt::format("Files: {}\n", (home / document.id).string());
+         (home.empty() ? "" : fmt::format("Files: {}\n", (home / document.id).string()));
 }
 
 }  // namespace tutti::cli

@@ -25,6 +25,7 @@ std::string QuoteForShell(const std::string& word) {
 }
 
 std::string NextCommand::WithHome(std::string command) const {
+  if (server) return fmt::format("{} --server {}", command, QuoteForShell(*server));
   return home ? fmt::format("{} --home {}", command, QuoteForShell(home->string())) : command;
 }
 

@@ -11,6 +11,7 @@ namespace tutti::cli {
 // slots.
 struct NextCommand {
   std::optional<std::filesystem::path> home;
+  std::optional<std::string> server;
   std::optional<int> slots;
   std::optional<int> threads_per_slot;
 

@@ -152,7 +152,7 @@ std::string RenderReport(const EnsembleReport& report, const Page& page) {
 std::string RenderEnd(const EnsembleDocument& document, const std::filesystem::path& home, const Page& page) {
   std::string text = Headline(document, page.colour) + Failures(document, page.colour);
   if (document.results) text += "\n" + RenderReport(*document.results, page) + "\n";
-  return text + fmt::format("Files: {}\n", (home / document.id).string());
+  return home.empty() ? text : text + fmt::format("Files: {}\n", (home / document.id).string());
 }
 
 }  // namespace tutti::cli

@@ -14,7 +14,7 @@ namespace tutti::cli {
 std::string RenderReport(const ensemble::EnsembleReport& report, const Page& page);
 
 // How an ensemble ended: its state, "9 of 10 members" where it is incomplete, how long after its submission, how long
-// its members trained, what failed and why, the figures, and where its files are.
+// its members trained, what failed and why, the figures, and, unless `home` is empty, where its files are.
 std::string RenderEnd(const EnsembleDocument& document, const std::filesystem::path& home, const Page& page);
 
 }  // namespace tutti::cli

@@ -12,10 +12,13 @@ namespace tutti::network {
 struct Address {
   std::string host;  // a name, or an IP address without brackets
   uint16_t port = 0;
+  bool tls = true;
 
-  // "host:port", "1.2.3.4:7350", "[::1]:7350". kInvalid says what is allowed.
+  // "https://login1:7350", "http://127.0.0.1:7350", "[::1]:7350"; without a scheme TLS is meant. kInvalid says
+  // what is allowed.
   static Result<Address> Parse(std::string_view text);
-  std::string Text() const;  // Parse(Text()) is the same address
+  std::string Text() const;       // with the scheme: Parse(Text()) is the same address
+  std::string Authority() const;  // without it
   // Whether what listens there is heard on this machine alone.
   bool IsLoopback() const;
 

@@ -32,11 +32,12 @@ bool MayStandInHeader(std::string_view secret) {
 Result<void> CheckOwner(int descriptor, const std::filesystem::path& file) {
   struct stat status {};
   if (::fstat(descriptor, &status) != 0) return FailErrno(errno, fmt::format("cannot read {}", file.string()));
-  if (!S_ISREG(status.st_mode)) return Fail(ErrorCode::kInvalid, "{} is no file with a token", file.string());
+  if (!S_ISREG(status.st_mode)) return Fail(ErrorCode::kInvalid, "{} is no file", file.string());
   if (status.st_uid != ::geteuid()) return Fail(ErrorCode::kDenied, "{} belongs to another user", file.string());
   if ((status.st_mode & 077) != 0) {
     return Fail(ErrorCode::kDenied,
-                "others may open {0}, so that its token is no secret: chmod 600 {0}, and replace it", file.string());
+                "others may open {0}, so that its token is no secret: chmod 600 {0}, and replace the token",
+                file.string());
   }
   return {};
 }
@@ -61,16 +62,24 @@ bool SameSecret(std::string_view one, std::string_view other) {
   return difference == 0;
 }
 
-Result<std::string> ReadSecret(const std::filesystem::path& file) {
+Result<std::string> ReadPrivateFile(const std::filesystem::path& file) {
   const OwnedDescriptor opened(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (opened.get() < 0) return FailErrno(errno, fmt::format("cannot read the token in {}", file.string()));
+  if (opened.get() < 0) return FailErrno(errno, fmt::format("cannot read {}", file.string()));
   TUTTI_RETURN_IF_ERROR(CheckOwner(opened.get(), file));
-  std::string text(kLongestFile, '\0');
+  std::string text(kLongestFile + 1, '\0');
   const ssize_t count = ::read(opened.get(), text.data(), text.size());
-  if (count < 0) return FailErrno(errno, fmt::format("cannot read the token in {}", file.string()));
+  if (count < 0) return FailErrno(errno, fmt::format("cannot read {}", file.string()));
+  if (static_cast<size_t>(count) > kLongestFile) {
+    return Fail(ErrorCode::kInvalid, "{} is longer than {} bytes", file.string(), kLongestFile);
+  }
   text.resize(static_cast<size_t>(count));
+  return text;
+}
+
+Result<std::string> ReadSecret(const std::filesystem::path& file) {
+  TUTTI_ASSIGN_OR_RETURN(const std::string text, ReadPrivateFile(file));
   const std::string_view secret = Trimmed(text);
-  if (secret.size() < kShortestSecret || text.size() == kLongestFile || !MayStandInHeader(secret)) {
+  if (secret.size() < kShortestSecret || !MayStandInHeader(secret)) {
     return Fail(ErrorCode::kInvalid, "{} holds no token: {} or more printable characters without spaces are one",
                 file.string(), kShortestSecret);
   }

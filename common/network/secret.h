@@ -17,8 +17,12 @@ std::string MakeSecret();
 // Takes as long wherever the two differ.
 bool SameSecret(std::string_view one, std::string_view other);
 
-// The secret in `file`, without the white space around it. kDenied when others than its user may open the file, or it
-// is another's; kInvalid when it holds none; kNotFound, kIo.
+// What a small file holds. kDenied when others than its user may open it, or it is another's; kInvalid for what is no
+// file or longer than 4 KiB; kNotFound, kIo.
+Result<std::string> ReadPrivateFile(const std::filesystem::path& file);
+
+// The secret in `file`, without the white space around it. Errors: those of ReadPrivateFile; kInvalid when it
+// holds none.
 Result<std::string> ReadSecret(const std::filesystem::path& file);
 
 // That of `file`; where there is none, a new one, written so that only its user may read it. Errors: those of

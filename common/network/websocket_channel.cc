@@ -86,13 +86,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   void Break() {
-    beast::get_lowest_layer(socket_).close();
+    socket_.next_layer().Close();
     Over();
   }
 
   void Over() {
     if (std::exchange(over_, true)) return;
-    beast::get_lowest_layer(socket_).close();
+    socket_.next_layer().Close();
     inbox_->End();
     if (closed_) std::exchange(closed_, nullptr)();
   }
@@ -133,7 +133,7 @@ class WebSocketEnd : public protocol::Channel {
 
 void SetLimits(WebSocket& socket) {
   // The stream under it has deadlines of its own, which would count against these.
-  beast::get_lowest_layer(socket).expires_never();
+  socket.next_layer().ExpiresNever();
   beast::websocket::stream_base::timeout timeout{};
   timeout.handshake_timeout = kHandshakeDeadline;
   timeout.idle_timeout = kIdleDeadline;

@@ -1,20 +1,17 @@
 // A protocol::Channel over a WebSocket whose handshake is done: one text message a frame.
 #pragma once
 
-#include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/websocket/stream.hpp>
 #include <cstddef>
 #include <functional>
 #include <memory>
 
+#include "common/network/stream.h"
 #include "common/protocol/channel.h"
 
 namespace tutti::network {
 
-// Unix and TCP sockets alike.
-using SocketStream = boost::beast::basic_stream<boost::asio::generic::stream_protocol>;
-using WebSocket = boost::beast::websocket::stream<SocketStream>;
+using WebSocket = boost::beast::websocket::stream<Stream>;
 
 // A task that names a million samples fits.
 inline constexpr size_t kLargestMessage = size_t{64} << 20;

@@ -81,6 +81,8 @@ inline constexpr auto kFields<AttemptExited> = std::tuple(Field{"attempt", &Atte
 template <>
 inline constexpr auto kFields<SlotsFree> = std::tuple(Field{"attempt", &SlotsFree::attempt},
                                                       Field{"slots", &SlotsFree::slots});
+template <>
+inline constexpr auto kFields<Leaving> = std::tuple();
 
 template <>
 inline constexpr auto kFields<Welcome> = std::tuple();
@@ -117,6 +119,8 @@ template <>
 inline constexpr const char* kWord<AttemptExited> = "attempt_exited";
 template <>
 inline constexpr const char* kWord<SlotsFree> = "slots_free";
+template <>
+inline constexpr const char* kWord<Leaving> = "leaving";
 template <>
 inline constexpr const char* kWord<Welcome> = "welcome";
 template <>

@@ -61,8 +61,10 @@ struct SlotsFree {  // by every worker of the gang, for its own slots
   AttemptId attempt;
   std::vector<int> slots;
 };
-using FromWorker =
-    std::variant<Hello, Heartbeat, AttemptStarted, AttemptFailedToStart, AttemptEvent, AttemptExited, SlotsFree>;
+// It was asked to stop: nothing new is for it, what it runs checkpoints and ends. Said again after each Welcome.
+struct Leaving {};
+using FromWorker = std::variant<Hello, Heartbeat, AttemptStarted, AttemptFailedToStart, AttemptEvent, AttemptExited,
+                                SlotsFree, Leaving>;
 
 // ---- coordinator -> worker ----
 

@@ -50,7 +50,7 @@ void StandDown(State& state, Turn& turn, Job& job, const std::string& error) {
       return SetJobState(state, turn, job, JobState::kStopped,
                          fmt::format("{}{}{}", EnsembleOf(state, job.record.id).record.note,
                                      error.empty() ? "" : "; it left no checkpoint: ", error));
-    default:  // resumed while it was stopping
+    default:  // resumed while it was stopping, or its worker leaves
       return Wait(state, turn, job, "");
   }
 }
@@ -122,9 +122,10 @@ void Conclude(State& state, Turn& turn, Job& job, Ending ending, const std::stri
 
 // ---- what is listened to ----
 
+// kOfDeath: nothing is left there that an answer could reach.
 enum class Sign { kOfLife, kOfDeath };
 
-// The live attempt that this worker leads; else null, and what is still at work is told that it is stale.
+// The live attempt that this worker leads; else null, and what the worker still knows of it is told to be stale.
 Attempt* Heard(State& state, Turn& turn, const Worker& worker, const AttemptId& id, Sign sign) {
   Attempt* attempt = FindAttempt(state, id);
   if (attempt != nullptr && IsLive(*attempt) && IsLedBy(*attempt, worker)) return attempt;
@@ -297,7 +298,8 @@ void OnEvent(State& state, Turn& turn, const Worker& worker, const protocol::Att
 }
 
 void OnExited(State& state, Turn& turn, const Worker& worker, const protocol::AttemptExited& message) {
-  Attempt* attempt = Heard(state, turn, worker, message.attempt, Sign::kOfDeath);
+  // One that is stale is not acknowledged: the answer that it is stale lets its worker forget it.
+  Attempt* attempt = Heard(state, turn, worker, message.attempt, Sign::kOfLife);
   if (attempt == nullptr) return;
   Job& job = JobOf(state, message.attempt);
   Ensemble& ensemble = EnsembleOf(state, message.attempt.job);
@@ -391,10 +393,16 @@ Revival Revive(State& state, Turn& turn, Attempt& attempt, const Worker& worker)
   return Revival::kGoesOn;
 }
 
+void Preempt(State& state, Turn& turn, Attempt& attempt) {
+  // An unknown one stays unknown: its leader is asked when it joins, by what the worker that leaves says again then.
+  if (attempt.record.state == AttemptState::kUnknown) return;
+  if (std::exchange(attempt.record.state, AttemptState::kStopping) != AttemptState::kStopping) turn.Touch(attempt);
+  TellWorker(state, turn, LeaderOf(attempt),
+             protocol::StopAttempt{attempt.record.id, protocol::StopReason::kPreempted});
+}
+
 void Confirm(State& state, Turn& turn, Attempt& attempt) {
   MarkRunning(turn, attempt);
-  // What was seen but lives in memory alone will be said again, and is welcome again.
-  attempt.seen = attempt.record.acknowledged;
   TellWorker(state, turn, LeaderOf(attempt), protocol::Acknowledge{attempt.record.id, attempt.record.acknowledged});
   if (WantedStop(EnsembleOf(state, attempt.record.id.job))) Stop(state, turn, attempt);
 }

@@ -28,6 +28,7 @@ struct Handler {
   void operator()(const WorkerJoined& event) const { OnJoined(state, turn, event); }
   void operator()(const WorkerDisconnected& event) const { OnDisconnected(state, turn, event); }
   void operator()(const WorkerSaid& event) const { OnSaid(state, turn, event); }
+  void operator()(const WorkerDrained& event) const { OnDrained(state, event); }
   void operator()(const InspectionChecked& event) const { OnInspectionChecked(state, turn, event); }
   void operator()(const SplitDrawn& event) const { OnSplitDrawn(state, turn, event); }
   void operator()(const CombinationDone& event) const { OnCombinationDone(state, turn, event); }
@@ -130,8 +131,9 @@ std::vector<Core::WorkerView> Core::workers() const {
   std::vector<WorkerView> views;
   for (const auto& [id, worker] : state_->workers) {
     if (worker.gone) continue;
-    views.push_back(
-        {id, worker.incarnation, worker.connected, static_cast<int>(worker.holders.size()), worker.holders});
+    const std::string closed = WhyClosed(worker);
+    views.push_back({id, worker.incarnation, worker.connected, static_cast<int>(worker.holders.size()), worker.holders,
+                     !closed.empty(), closed});
   }
   return views;
 }

@@ -79,6 +79,8 @@ class Core {
     bool connected = false;
     int slots = 0;
     std::vector<std::optional<AttemptId>> holders;  // by slot
+    bool draining = false;                          // gets nothing new
+    std::string closed = {};                        // why: "is being drained"
   };
   std::vector<WorkerView> workers() const;  // those that are not given up
   std::string Why(const JobId& job) const;

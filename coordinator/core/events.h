@@ -50,6 +50,12 @@ struct WorkerSaid {
   Incarnation incarnation;
   protocol::FromWorker message;  // any but Hello
 };
+// Somebody wants a node to themselves: a worker that is drained gets nothing new, what it runs goes on to its end.
+// Holds for every process of that name, until it is taken back or the coordinator starts anew.
+struct WorkerDrained {
+  WorkerId worker;
+  bool drain = true;
+};
 
 // ---- effects that ended ----
 struct InspectionChecked {
@@ -92,7 +98,7 @@ struct EnsembleFolderRemoved {
 struct Tick {};  // time passed
 
 using Event = std::variant<EnsembleSubmitted, EnsembleCancelled, EnsembleResumed, EnsembleRemoved, StopRequested,
-                           WorkerJoined, WorkerDisconnected, WorkerSaid, InspectionChecked, SplitDrawn, CombinationDone,
-                           FoldersInspected, CheckpointRemoved, EnsembleFolderRemoved, Tick>;
+                           WorkerJoined, WorkerDisconnected, WorkerSaid, WorkerDrained, InspectionChecked, SplitDrawn,
+                           CombinationDone, FoldersInspected, CheckpointRemoved, EnsembleFolderRemoved, Tick>;
 
 }  // namespace tutti::core

@@ -1,6 +1,7 @@
 #include "coordinator/core/scheduler.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -21,6 +22,11 @@ std::string AreFree(int slots) {
 Placer::Placer(const std::vector<FreeSlots>& cluster) {
   for (const FreeSlots& slots : cluster) {
     Domain& domain = DomainOf(slots);
+    if (!slots.closed.empty()) {
+      domain.closed_total += slots.total;
+      closed_.push_back({slots.worker, slots.closed});
+      continue;
+    }
     domain.total += slots.total;
     domain.free += static_cast<int>(slots.free.size());
     domain.hosts.push_back({slots.worker, {slots.free.rbegin(), slots.free.rend()}});
@@ -32,7 +38,7 @@ Placer::Domain& Placer::DomainOf(const FreeSlots& slots) {
   const std::string name = slots.launch_domain.empty() ? "\n" + slots.worker.str() : slots.launch_domain;
   const auto found = std::ranges::find(domains_, name, &Domain::name);
   if (found != domains_.end()) return *found;
-  return domains_.emplace_back(Domain{name, 0, 0, {}, {}});
+  return domains_.emplace_back(Domain{name, 0, 0, 0, {}, {}});
 }
 
 bool Placer::exhausted() const {
@@ -43,12 +49,8 @@ tl::expected<std::vector<SlotId>, Refusal> Placer::Place(const Waiting& job) {
   const auto refuse = [](Refusal::Kind kind, std::string reason) {
     return tl::unexpected<Refusal>(Refusal{kind, std::move(reason)});
   };
-  if (domains_.empty()) return refuse(Refusal::Kind::kUnfit, "no worker has joined");
-  const int most = std::ranges::max(domains_, {}, &Domain::total).total;
-  if (job.minimum_slots > most) {
-    return refuse(Refusal::Kind::kUnfit, fmt::format("needs {}, but no group of workers has more than {}",
-                                                     SlotsAtOnce(job.minimum_slots), most));
-  }
+  const auto could_hold = [&](const Domain& domain) { return domain.total >= job.minimum_slots; };
+  if (std::ranges::none_of(domains_, could_hold)) return refuse(Refusal::Kind::kUnfit, WhyUnfit(job));
   Domain* widest = WidestFor(job.minimum_slots);
   if (widest == nullptr) return refuse(Refusal::Kind::kInLine, WhyKept(job));
   if (widest->free < job.minimum_slots) {
@@ -57,6 +59,21 @@ tl::expected<std::vector<SlotId>, Refusal> Placer::Place(const Waiting& job) {
                   fmt::format("needs {}, {}", SlotsAtOnce(job.minimum_slots), AreFree(widest->free)));
   }
   return Take(std::min(job.maximum_slots, widest->free));
+}
+
+std::string Placer::WhyUnfit(const Waiting& job) const {
+  if (domains_.empty()) return "no worker has joined";
+  const auto would_hold = [&](const Domain& domain) { return domain.total + domain.closed_total >= job.minimum_slots; };
+  if (std::ranges::none_of(domains_, would_hold)) {
+    const auto most =
+        std::ranges::max(domains_, {}, [](const Domain& domain) { return domain.total + domain.closed_total; });
+    return fmt::format("needs {}, but no group of workers has more than {}", SlotsAtOnce(job.minimum_slots),
+                       most.total + most.closed_total);
+  }
+  std::vector<std::string> closed;
+  for (const Closed& one : closed_) closed.push_back(fmt::format("{} {}", one.worker, one.why));
+  return fmt::format("needs {}, and there are too few without the workers that get nothing new: {}",
+                     SlotsAtOnce(job.minimum_slots), fmt::join(closed, ", "));
 }
 
 Placer::Domain* Placer::WidestFor(int slots) {

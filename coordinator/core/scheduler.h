@@ -13,7 +13,8 @@ struct FreeSlots {
   WorkerId worker;
   std::string launch_domain;  // a gang stays within one; a worker that names none is one by itself
   int total = 0;
-  std::vector<int> free;  // indexes, rising
+  std::vector<int> free;    // indexes, rising
+  std::string closed = {};  // why none of them is for anything new: "is being drained"
 };
 
 struct Waiting {
@@ -52,6 +53,7 @@ class Placer {
   struct Domain {
     std::string name;
     int total = 0;
+    int closed_total = 0;  // of workers that get nothing new
     int free = 0;
     JobId kept_for;  // a gang that waits for this domain; no ensemble: open to all
     std::vector<Host> hosts;
@@ -61,13 +63,20 @@ class Placer {
   };
 
   Domain& DomainOf(const FreeSlots& slots);
+  std::string WhyUnfit(const Waiting& job) const;
   // The open domain with the most free slots among those that could hold `slots`; none: all are kept for others.
   Domain* WidestFor(int slots);
   std::vector<SlotId> Take(int slots);
   static void TakeFrom(Domain& domain, Host& host, int slots, std::vector<SlotId>& gang);
   std::string WhyKept(const Waiting& job) const;
 
+  struct Closed {
+    WorkerId worker;
+    std::string why;
+  };
+
   std::vector<Domain> domains_;
+  std::vector<Closed> closed_;
 };
 
 }  // namespace tutti::core

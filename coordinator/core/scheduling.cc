@@ -9,6 +9,7 @@
 
 #include "coordinator/core/attempts.h"
 #include "coordinator/core/jobs.h"
+#include "coordinator/core/workers.h"
 
 namespace tutti::core {
 namespace {
@@ -146,7 +147,7 @@ std::vector<FreeSlots> FreeCluster(const State& state) {
   std::vector<FreeSlots> cluster;
   for (const auto& [id, worker] : state.workers) {
     if (!worker.usable()) continue;
-    FreeSlots slots{id, worker.launch_domain, static_cast<int>(worker.holders.size()), {}};
+    FreeSlots slots{id, worker.launch_domain, static_cast<int>(worker.holders.size()), {}, WhyClosed(worker)};
     for (int index = 0; index < slots.total; ++index) {
       if (!worker.holders[static_cast<size_t>(index)]) slots.free.push_back(index);
     }

@@ -66,6 +66,8 @@ struct Worker {
   bool joined = false;  // this coordinator; else it is only awaited, for what it held under the former one
   bool connected = false;
   bool gone = false;  // given up; what it held is remembered for its return
+  bool drained = false;
+  bool leaving = false;
   TimePoint last_heard;
   TimePoint disconnected_at;
   std::vector<std::optional<AttemptId>> holders;  // by slot

@@ -127,9 +127,21 @@ void Reconcile(State& state, Turn& turn, Worker& worker, const std::set<AttemptI
     if (attempt == nullptr || !IsLive(*attempt) || kept.contains(id)) continue;
     // A start that was on its way over the former connection may still arrive.
     TellWorker(state, turn, worker.id, protocol::StopAttempt{id, protocol::StopReason::kStale});
+    if (LeaderOf(*attempt) != worker.id) {  // it need not wait for a rank that never comes
+      TellWorker(state, turn, LeaderOf(*attempt), protocol::StopAttempt{id, protocol::StopReason::kStale});
+    }
     Lose(state, turn, *attempt, fmt::format("worker {} joined again without it", worker.id));
   }
   state.schedule_needed = true;
+}
+
+// What was seen but lives in memory alone is said again after a Welcome, and is welcome again.
+void ListenAgain(State& state, const Worker& worker) {
+  for (const AttemptId& id : HeldBy(worker)) {
+    Attempt* attempt = FindAttempt(state, id);
+    if (attempt != nullptr && IsLive(*attempt) && IsLedBy(*attempt, worker))
+      attempt->seen = attempt->record.acknowledged;
+  }
 }
 
 // A worker that was given up for its silence speaks: its connection never broke, so that what it held, less what it
@@ -167,6 +179,16 @@ void OnSlotsFree(State& state, Turn& turn, Worker& worker, const protocol::Slots
   }
 }
 
+// What runs there checkpoints now, so that it can go on elsewhere at once.
+void OnLeaving(State& state, Turn& turn, Worker& worker) {
+  worker.leaving = true;
+  state.schedule_needed = true;  // what was kept there for a wide gang may be for others now
+  for (const AttemptId& id : HeldBy(worker)) {
+    Attempt* attempt = FindAttempt(state, id);
+    if (attempt != nullptr && IsLive(*attempt)) Preempt(state, turn, *attempt);
+  }
+}
+
 struct Hears {
   State& state;
   Turn& turn;
@@ -181,6 +203,7 @@ struct Hears {
   void operator()(const protocol::AttemptEvent& message) const { OnEvent(state, turn, worker, message); }
   void operator()(const protocol::AttemptExited& message) const { OnExited(state, turn, worker, message); }
   void operator()(const protocol::SlotsFree& message) const { OnSlotsFree(state, turn, worker, message); }
+  void operator()(const protocol::Leaving&) const { OnLeaving(state, turn, worker); }
 };
 
 // ---- going ----
@@ -226,6 +249,7 @@ void OnJoined(State& state, Turn& turn, const WorkerJoined& event) {
   Worker& worker = state.workers[hello.worker];
   const std::set<AttemptId> before = HeldBy(worker);
   worker.id = hello.worker;
+  if (worker.incarnation != hello.incarnation) worker.leaving = false;
   worker.incarnation = hello.incarnation;
   worker.launch_domain = hello.launch_domain;
   worker.joined = true;
@@ -235,6 +259,7 @@ void OnJoined(State& state, Turn& turn, const WorkerJoined& event) {
   worker.holders.resize(static_cast<size_t>(hello.slots));
   TellWorker(state, turn, worker.id, protocol::Welcome{});
   Reconcile(state, turn, worker, before, hello.running);
+  ListenAgain(state, worker);
 }
 
 void OnDisconnected(State& state, Turn& turn, const WorkerDisconnected& event) {
@@ -254,6 +279,18 @@ void OnSaid(State& state, Turn& turn, const WorkerSaid& event) {
   worker.last_heard = turn.now;
   if (worker.gone) ComeBack(state, turn, worker);
   std::visit(Hears{state, turn, worker}, event.message);
+}
+
+void OnDrained(State& state, const WorkerDrained& event) {
+  const auto found = state.workers.find(event.worker);
+  if (found == state.workers.end()) return;
+  found->second.drained = event.drain;
+  state.schedule_needed = true;
+}
+
+std::string WhyClosed(const Worker& worker) {
+  if (worker.leaving) return "is leaving";
+  return worker.drained ? "is being drained" : "";
 }
 
 void ExpireWorkers(State& state, Turn& turn) {

@@ -38,6 +38,27 @@ Result<network::Address> ReadAddress(const FileSystem& files, const fs::path& ho
   return network::Address::Parse(text);
 }
 
+network::Identity IdentityIn(const fs::path& home) {
+  return {FolderOf(home) / "certificate.pem", FolderOf(home) / "key.pem"};
+}
+
+Result<network::Remote> ReadRemote(const FileSystem& files, const fs::path& home) {
+  auto address = ReadAddress(files, home);
+  if (!address && address.error().code == ErrorCode::kNotFound) {
+    return Fail(ErrorCode::kUnreachable,
+                "no coordinator serves {}; `tutti coordinator` does, and --server names one elsewhere", home.string());
+  }
+  if (!address) return tl::unexpected<Error>(std::move(address.error()));
+  network::Remote remote{std::move(*address), "", std::nullopt};
+  TUTTI_ASSIGN_OR_RETURN(remote.token, network::ReadSecret(OperatorTokenFile(home)));
+  // One that shows the site's own certificate has none here.
+  const fs::path certificate = IdentityIn(home).certificate;
+  if (remote.address.tls && files.Exists(certificate)) {
+    TUTTI_ASSIGN_OR_RETURN(remote.fingerprint, network::FingerprintOf(certificate));
+  }
+  return remote;
+}
+
 Result<std::string> ReadMark(const FileSystem& files, const fs::path& home) { return files.Read(MarkFile(home)); }
 
 Result<std::string> ReadOrMakeMark(FileSystem& files, const fs::path& home) {

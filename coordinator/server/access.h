@@ -2,6 +2,7 @@
 //
 //   HOME/access/operator.token, reader.token    0600: what TCP asks for
 //   HOME/access/address                         where the coordinator listens, as long as it does
+//   HOME/access/certificate.pem, key.pem        who it is to those whom it serves under TLS
 //   HOME/access/mark                            random: a worker that sees the same one sees the same home
 #pragma once
 
@@ -10,6 +11,8 @@
 
 #include "common/file_system.h"
 #include "common/network/address.h"
+#include "common/network/peer.h"
+#include "common/network/tls.h"
 #include "common/result.h"
 #include "coordinator/server/gate.h"
 
@@ -24,6 +27,12 @@ Result<void> WriteAddress(FileSystem& files, const std::filesystem::path& home, 
 void RemoveAddress(FileSystem& files, const std::filesystem::path& home);
 // kNotFound: no coordinator of this home listens on TCP.
 Result<network::Address> ReadAddress(const FileSystem& files, const std::filesystem::path& home);
+
+network::Identity IdentityIn(const std::filesystem::path& home);
+
+// The way in to the coordinator of a home that this machine sees, as an operator. kUnreachable: none listens on TCP;
+// kDenied, kInvalid, kIo.
+Result<network::Remote> ReadRemote(const FileSystem& files, const std::filesystem::path& home);
 
 Result<std::string> ReadOrMakeMark(FileSystem& files, const std::filesystem::path& home);
 // kNotFound: there is no such home here.

@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "common/host_name.h"
 #include "coordinator/server/access.h"
 #include "coordinator/server/api.h"
 #include "coordinator/server/executor.h"
@@ -31,6 +32,8 @@ constexpr size_t kReadingThreads = 1;
 constexpr auto kClosingTime = std::chrono::seconds(1);
 // A deadline that has passed already is looked at again after this, so that a mistake costs no core.
 constexpr auto kShortestSleep = std::chrono::milliseconds(1);
+
+bool IsWildcard(const network::Address& address) { return address.host == "0.0.0.0" || address.host == "::"; }
 
 protocol::Post PostTo(const std::shared_ptr<asio::io_context>& events) {
   return [weak = std::weak_ptr(events)](std::function<void()> work) {
@@ -62,6 +65,7 @@ class Coordinator::Impl {
 
  private:
   Result<void> ListenOnTcp();
+  Result<network::TlsContext> OwnTls() const;
   void Run();
   void WakeAt(TimePoint time);
   void End();
@@ -133,16 +137,29 @@ Result<void> Coordinator::Impl::Begin() {
 }
 
 Result<void> Coordinator::Impl::ListenOnTcp() {
-  if (!options_.listen->IsLoopback()) {
+  if (!options_.listen->tls && !options_.listen->IsLoopback()) {
     return tutti::Fail(
         ErrorCode::kInvalid,
-        "cannot serve on {}: without TLS, which is not there yet, a token would cross the network for all to "
-        "read; listen on 127.0.0.1 and reach it through ssh -L",
+        "cannot serve on {}: without TLS tokens would cross the network for all to read; leave http:// out",
         options_.listen->Text());
   }
   TUTTI_ASSIGN_OR_RETURN(Tokens tokens, ReadOrMakeTokens(*options_.files, options_.home));
-  TUTTI_ASSIGN_OR_RETURN(address_, http_->ListenOn(*options_.listen, std::move(tokens)));
+  TUTTI_ASSIGN_OR_RETURN(network::TlsContext tls, OwnTls());
+  TUTTI_ASSIGN_OR_RETURN(address_, http_->ListenOn(*options_.listen, std::move(tokens), std::move(tls)));
+  // What listens everywhere is reached by its name.
+  if (IsWildcard(*address_)) address_->host = HostName();
   return WriteAddress(*options_.files, options_.home, *address_);
+}
+
+// Null without TLS.
+Result<network::TlsContext> Coordinator::Impl::OwnTls() const {
+  if (!options_.listen->tls) return nullptr;
+  if (options_.identity) return network::ServerContext(*options_.identity);
+  const network::Identity own = IdentityIn(options_.home);
+  std::vector<std::string> names{HostName(), "localhost"};
+  if (!IsWildcard(*options_.listen)) names.push_back(options_.listen->host);
+  TUTTI_RETURN_IF_ERROR(network::MakeIdentity(own, names));
+  return network::ServerContext(own);
 }
 
 void Coordinator::Impl::Run() {

@@ -12,6 +12,7 @@
 #include "common/file_system.h"
 #include "common/ids.h"
 #include "common/network/address.h"
+#include "common/network/tls.h"
 #include "common/protocol/channel.h"
 #include "common/result.h"
 #include "coordinator/core/core.h"
@@ -29,9 +30,10 @@ struct ApiLimits {
 struct CoordinatorOptions {
   std::filesystem::path home;  // made when it is not there
   core::Settings core = {};
-  // Also serves on TCP there, for those who have one of the home's tokens (access.h). Loopback alone, as long as there
-  // is no TLS.
+  // Also serves on TCP there, for those who have one of the home's tokens (access.h). Without TLS on loopback alone.
   std::optional<network::Address> listen = {};
+  // Who it is under TLS; without it a certificate that is made at the first start and lies in the home.
+  std::optional<network::Identity> identity = {};
   ApiLimits api = {};
   FileSystem* files = &PosixFileSystem();  // outlives the coordinator
 };
@@ -42,7 +44,7 @@ class Coordinator {
  public:
   // Takes the home's lock, starts a generation of its catalog, goes on with the ensembles that run, and serves the API.
   // Errors: kConflict when another holds the home, naming its process, or has the port; kInvalid for an address that
-  // cannot be listened on; kCorrupt, kIo, kNoSpace, kDenied.
+  // cannot be listened on, or a certificate that is none; kCorrupt, kIo, kNoSpace, kDenied.
   static Result<std::unique_ptr<Coordinator>> Start(CoordinatorOptions options);
   // Ends at once; waits for work on the disk that has begun, never for a peer.
   ~Coordinator();

@@ -26,9 +26,9 @@
 #include <system_error>
 #include <utility>
 
+#include "common/network/home_socket.h"
+#include "common/network/peer.h"
 #include "common/network/websocket_channel.h"
-#include "common/network/worker_route.h"
-#include "coordinator/server/home_socket.h"
 
 namespace tutti::server {
 namespace {
@@ -40,7 +40,7 @@ using asio::ip::tcp;
 using boost::system::error_code;
 using LocalAcceptor = asio::local::stream_protocol::acceptor;
 using Socket = asio::generic::stream_protocol::socket;
-using Stream = network::SocketStream;
+using network::Stream;
 using Parser = http::request_parser<http::string_body>;
 
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
@@ -86,6 +86,7 @@ Gate::Papers PapersOf(const http::request<http::string_body>& message) {
 HttpRequest RequestOf(http::request<http::string_body>& message, Role role) {
   HttpRequest request = ParseTarget(MethodOf(message.method()), View(message.target()));
   request.role = role;
+  request.range = std::string(View(message[http::field::range]));
   request.body = std::move(message.body());
   return request;
 }
@@ -93,6 +94,7 @@ HttpRequest RequestOf(http::request<http::string_body>& message, Role role) {
 http::response<http::string_body> MessageOf(HttpResponse answer, unsigned version, bool keep_alive) {
   http::response<http::string_body> message(static_cast<http::status>(answer.status), version);
   message.set(http::field::content_type, answer.content_type);
+  for (const auto& [name, value] : answer.headers) message.set(name, value);
   if (answer.status == 401) message.set(http::field::www_authenticate, "Bearer");
   message.keep_alive(keep_alive);
   message.body() = std::move(answer.body);
@@ -120,15 +122,14 @@ std::optional<HttpResponse> AnswerToBroken(error_code error, const ApiLimits& li
 asio::awaitable<void> WriteAnswer(Stream& stream, HttpResponse answer, unsigned version, bool keep_alive,
                                   Duration deadline) {
   http::response<http::string_body> message = MessageOf(std::move(answer), version, keep_alive);
-  stream.expires_after(deadline);
+  stream.ExpiresAfter(deadline);
   co_await http::async_write(stream, message, kTuple);
 }
 
 // A close with bytes unread would throw away the answer on its way: the peer's bytes are read until it has ended.
 asio::awaitable<void> Linger(Stream& stream) {
-  error_code ignored;
-  stream.socket().shutdown(Socket::shutdown_send, ignored);
-  stream.expires_after(kLinger);
+  stream.EndSending();
+  stream.ExpiresAfter(kLinger);
   std::array<char, 4096> thrown_away;
   while (true) {
     const auto [error, count] = co_await stream.async_read_some(asio::buffer(thrown_away), kTuple);
@@ -148,13 +149,15 @@ struct HttpServer::State : std::enable_shared_from_this<State> {
   struct Entrance {
     tcp::acceptor acceptor;
     Gate gate;
+    network::TlsContext tls;
   };
 
   Result<void> Open();
   template <typename Acceptor>
-  asio::awaitable<void> Accept(Acceptor& acceptor, const Gate* gate);
-  asio::awaitable<void> Serve(Socket socket, const Gate* gate);
-  asio::awaitable<void> TurnAway(Socket socket);
+  asio::awaitable<void> Accept(Acceptor& acceptor, const Entrance* entrance);
+  asio::awaitable<void> Serve(Socket socket, const Entrance* entrance);
+  asio::awaitable<void> TurnAway(Socket socket, const Entrance* entrance);
+  asio::awaitable<bool> ShakeHands(Session& session);
   asio::awaitable<HttpResponse> Ask(HttpRequest request);
   asio::awaitable<bool> AnswerOne(Session& session, beast::flat_buffer& buffer);
   asio::awaitable<bool> Answer(Session& session, HttpResponse answer, unsigned version, bool keep_alive);
@@ -181,9 +184,12 @@ class HttpServer::State::Session {
  public:
   enum class Phase { kReading, kAnswering };
 
-  // `whose` says who may speak: null on the home's own socket.
-  Session(State& server, Socket socket, Phase first, const Gate* whose)
-      : stream(std::move(socket)), phase(first), gate(whose), server_(server) {
+  // `entrance` is what it came through: null for the home's own socket.
+  Session(State& server, Socket socket, Phase first, const Entrance* entrance)
+      : stream(std::move(socket), entrance != nullptr ? entrance->tls : nullptr),
+        phase(first),
+        gate(entrance != nullptr ? &entrance->gate : nullptr),
+        server_(server) {
     server_.sessions.insert(this);
   }
   Session(const Session&) = delete;
@@ -201,18 +207,18 @@ class HttpServer::State::Session {
 
   Stream stream;
   Phase phase;
-  const Gate* const gate;
+  const Gate* const gate;  // says who may speak; null: whoever came in
 
  private:
   State& server_;
 };
 
 Result<void> HttpServer::State::Open() {
-  const std::filesystem::path path = home / kSocketName;
+  const std::filesystem::path path = home / network::kSocketName;
   std::error_code removal;
   std::filesystem::remove(path, removal);
   if (removal) return FailErrno(removal.value(), fmt::format("cannot replace the stale socket {}", path.string()));
-  TUTTI_ASSIGN_OR_RETURN(const HomeSocketAddress address, HomeSocketAddress::In(home));
+  TUTTI_ASSIGN_OR_RETURN(const auto address, network::HomeSocketAddress::In(home));
   error_code error;
   home_acceptor.open(asio::local::stream_protocol(), error);
   // A socket's own mode is that of its file from the moment when it is bound: there is none when others may connect.
@@ -226,7 +232,7 @@ Result<void> HttpServer::State::Open() {
 }
 
 template <typename Acceptor>
-asio::awaitable<void> HttpServer::State::Accept(Acceptor& acceptor, const Gate* gate) {
+asio::awaitable<void> HttpServer::State::Accept(Acceptor& acceptor, const Entrance* entrance) {
   const auto self = shared_from_this();
   asio::steady_timer pause(events);
   while (!stopping) {
@@ -236,16 +242,17 @@ asio::awaitable<void> HttpServer::State::Accept(Acceptor& acceptor, const Gate* 
       pause.expires_after(kAcceptPause);
       co_await pause.async_wait(kTuple);
     } else if (sessions.size() < limits.connections) {
-      asio::co_spawn(events, Serve(std::move(socket), gate), asio::detached);
+      asio::co_spawn(events, Serve(std::move(socket), entrance), asio::detached);
     } else if (sessions.size() < 2 * limits.connections) {
-      asio::co_spawn(events, TurnAway(std::move(socket)), asio::detached);
+      asio::co_spawn(events, TurnAway(std::move(socket), entrance), asio::detached);
     }
   }
 }
 
-asio::awaitable<void> HttpServer::State::TurnAway(Socket socket) {
+asio::awaitable<void> HttpServer::State::TurnAway(Socket socket, const Entrance* entrance) {
   const auto self = shared_from_this();
-  Session session(*this, std::move(socket), Session::Phase::kAnswering, nullptr);
+  Session session(*this, std::move(socket), Session::Phase::kAnswering, entrance);
+  if (session.stream.secure()) co_return;  // a handshake costs more than being told is worth
   const Error busy{ErrorCode::kUnreachable,
                    fmt::format("{} connections are open already: close some or try again", limits.connections),
                    nullptr};
@@ -253,12 +260,19 @@ asio::awaitable<void> HttpServer::State::TurnAway(Socket socket) {
   co_await Linger(session.stream);
 }
 
-asio::awaitable<void> HttpServer::State::Serve(Socket socket, const Gate* gate) {
+asio::awaitable<void> HttpServer::State::Serve(Socket socket, const Entrance* entrance) {
   const auto self = shared_from_this();
-  Session session(*this, std::move(socket), Session::Phase::kReading, gate);
+  Session session(*this, std::move(socket), Session::Phase::kReading, entrance);
   beast::flat_buffer buffer;
-  bool more = true;
+  bool more = co_await ShakeHands(session);
   while (more) more = co_await AnswerOne(session, buffer);
+}
+
+asio::awaitable<bool> HttpServer::State::ShakeHands(Session& session) {
+  if (!session.stream.secure()) co_return true;
+  session.stream.ExpiresAfter(limits.deadline);
+  const auto [error] = co_await session.stream.AsyncHandshake(asio::ssl::stream_base::server, kTuple);
+  co_return !error;
 }
 
 // Reads one request and answers it. False when the connection is to be closed.
@@ -267,7 +281,7 @@ asio::awaitable<bool> HttpServer::State::AnswerOne(Session& session, beast::flat
   parser.header_limit(limits.header_bytes);
   parser.body_limit(limits.body_bytes);
   session.phase = Session::Phase::kReading;
-  session.stream.expires_after(limits.deadline);
+  session.stream.ExpiresAfter(limits.deadline);
   const auto [error, count] = co_await http::async_read(session.stream, buffer, parser, kTuple);
   session.phase = Session::Phase::kAnswering;
   if (error) {
@@ -287,7 +301,7 @@ asio::awaitable<bool> HttpServer::State::AnswerOne(Session& session, beast::flat
     co_await TakeWorker(session, message);
     co_return false;
   }
-  session.stream.expires_never();
+  session.stream.ExpiresNever();
   HttpResponse answer = co_await Ask(RequestOf(message, *role));
   co_return co_await Answer(session, std::move(answer), version, keep_alive);
 }
@@ -334,7 +348,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Listen(asio::io_context& events,
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
 }
 
-Result<network::Address> HttpServer::ListenOn(const network::Address& address, Tokens tokens) {
+Result<network::Address> HttpServer::ListenOn(const network::Address& address, Tokens tokens, network::TlsContext tls) {
   error_code error;
   tcp::resolver resolver(state_->events);
   const auto found = resolver.resolve(address.host, std::to_string(address.port), tcp::resolver::passive, error);
@@ -351,9 +365,11 @@ Result<network::Address> HttpServer::ListenOn(const network::Address& address, T
     return Fail(ErrorCode::kConflict, "another program listens on {}; port 0 takes one that is free", address.Text());
   }
   if (error) return FailErrno(error.value(), fmt::format("cannot listen on {}", address.Text()));
-  const network::Address listening{address.host, acceptor.local_endpoint().port()};
-  auto& entrance = state_->entrances.emplace_back(std::move(acceptor), Gate(std::move(tokens), listening));
-  asio::co_spawn(state_->events, state_->Accept(entrance.acceptor, &entrance.gate), asio::detached);
+  network::Address listening = address;
+  listening.port = acceptor.local_endpoint().port();
+  auto& entrance = state_->entrances.emplace_back(
+      State::Entrance{std::move(acceptor), Gate(std::move(tokens), listening), std::move(tls)});
+  asio::co_spawn(state_->events, state_->Accept(entrance.acceptor, &entrance), asio::detached);
   return listening;
 }
 
@@ -365,7 +381,7 @@ void HttpServer::TakeWorkers(protocol::Post post, WorkerHandler handler) {
 HttpServer::~HttpServer() {
   Stop({});
   state_->drained = nullptr;  // whoever waited for it may be gone when the last connection is unwound
-  for (State::Session* session : state_->sessions) session->stream.close();
+  for (State::Session* session : state_->sessions) session->stream.Close();
 }
 
 void HttpServer::Stop(std::function<void()> drained) {
@@ -374,11 +390,11 @@ void HttpServer::Stop(std::function<void()> drained) {
   state_->home_acceptor.close(ignored);
   for (State::Entrance& entrance : state_->entrances) entrance.acceptor.close(ignored);
   // One that has taken over the home listens under the same name.
-  const std::filesystem::path path = state_->home / kSocketName;
+  const std::filesystem::path path = state_->home / network::kSocketName;
   std::error_code removal;
   if (state_->socket_file && SocketFile::At(path) == state_->socket_file) std::filesystem::remove(path, removal);
   for (State::Session* session : state_->sessions) {
-    if (session->phase == State::Session::Phase::kReading) session->stream.cancel();
+    if (session->phase == State::Session::Phase::kReading) session->stream.Cancel();
   }
   state_->drained = std::move(drained);
   state_->TellWhenDrained();

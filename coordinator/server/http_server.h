@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "common/network/address.h"
+#include "common/network/stream.h"
 #include "common/protocol/channel.h"
 #include "common/result.h"
 #include "coordinator/server/coordinator.h"
@@ -25,10 +26,10 @@ class HttpServer {
   // the home's lock. Errors: kIo, kDenied, kNoSpace.
   static Result<std::unique_ptr<HttpServer>> Listen(boost::asio::io_context& events, const std::filesystem::path& home,
                                                     const ApiLimits& limits, HttpHandler handler);
-  // Listens on TCP as well, for those whom a gate with these tokens lets in. Port 0 takes one that is free; where it
-  // listens is returned. Errors: kInvalid for a host that this machine does not have, kConflict when the port is taken,
-  // kDenied, kIo.
-  Result<network::Address> ListenOn(const network::Address& address, Tokens tokens);
+  // Listens on TCP as well, under TLS where there is a context, for those whom a gate with these tokens lets in. Port 0
+  // takes one that is free; where it listens is returned. Errors: kInvalid for a host that this machine does not have,
+  // kConflict when the port is taken, kDenied, kIo.
+  Result<network::Address> ListenOn(const network::Address& address, Tokens tokens, network::TlsContext tls);
   // Takes the workers that come: operators who ask for network::kWorkerRoute with a WebSocket's handshake. Their
   // handlers run through `post`. Without it they are told that there is no such thing.
   using WorkerHandler = std::function<void(std::shared_ptr<protocol::Channel>)>;

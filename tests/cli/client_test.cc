@@ -9,9 +9,9 @@
 #include <cstring>
 #include <thread>
 
+#include "common/network/home_socket.h"
 #include "common/spec/parse.h"
 #include "coordinator/server/coordinator.h"
-#include "coordinator/server/home_socket.h"
 #include "tests/cli/testing.h"
 
 namespace tutti::cli {
@@ -100,7 +100,7 @@ class ScriptedPeer {
   ScriptedPeer(const std::filesystem::path& home, std::string answer) : answer_(std::move(answer)) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path, (home / server::kSocketName).c_str(), sizeof(address.sun_path) - 1);
+    std::strncpy(address.sun_path, (home / network::kSocketName).c_str(), sizeof(address.sun_path) - 1);
     listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const bool listens =
         bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 && listen(listener_, 1) == 0;

@@ -211,7 +211,7 @@ TEST_F(CommandsTest, WhatHasFinishedIsShownWithoutACoordinatorOfItsOwn) {
 
 TEST_F(CommandsTest, ResumeInAServedHomeHonoursHowToAnswerAndRefusesSlots) {
   Submit();
-  EXPECT_THAT(Run("resume small-1").output, HasSubstr("small-1 goes on in the coordinator that serves"));
+  EXPECT_THAT(Run("resume small-1").output, HasSubstr("small-1 goes on in the coordinator of"));
   EXPECT_EQ(Run("resume small-1 -q").output, "small-1\n");
   const auto json = ParseJson(Run("resume small-1 -o json").output);
   ASSERT_TRUE(json);

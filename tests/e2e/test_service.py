@@ -4,8 +4,10 @@ import json
 import os
 import re
 import signal
+import socket
 import stat
 import subprocess
+import threading
 import time
 
 import pytest
@@ -21,11 +23,18 @@ class Service:
         self.tutti = tutti
         self.coordinator = None
 
-    def start(self):
-        self.coordinator = self.tutti.start("coordinator")
-        output = wait_for(self.coordinator.output, "the coordinator said nothing")
-        self.address = re.search(r" at (127\.0\.0\.1:\d+)", output)[1]
+    def start(self, *options):
+        self.coordinator = self.tutti.start("coordinator", *options)
+        output = wait_for(lambda: self.ready(), "the coordinator said nothing")
+        self.address = re.search(r" at (https?://\S+:\d+)", output)[1]
+        shown = re.search(r"fingerprint: ([0-9a-f]{64})", output)
+        self.remote = ["--server", self.address] + (["--fingerprint", shown[1]] if shown else [])
         return self.coordinator
+
+    def ready(self):
+        assert self.coordinator.poll() is None, self.coordinator.output()
+        output = self.coordinator.output()
+        return output if "tutti submit" in output else ""
 
     def worker(self, *options):
         process = self.tutti.start("worker", "--slots", 2, *options)
@@ -133,6 +142,8 @@ def test_a_worker_that_is_asked_to_leave_lets_its_members_checkpoint(service, tu
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(timeout=DEADLINE_S) == 143
     assert not service.trainers()
+    failures = {member["failures"] for member in tutti.show("small-1")["members"]}
+    assert failures == {0}, "nobody's failure"
     service.worker()
     wait_for(lambda: tutti.show("small-1")["state"] == "finished", "the work was not done")
 
@@ -156,12 +167,13 @@ def test_only_who_has_the_token_comes_in(service, tutti, tmp_path):
     wrong = tmp_path / "wrong"
     wrong.write_text("0123456789abcdef0123456789abcdef\n")
     wrong.chmod(0o600)
-    refused = tutti("worker", "--server", service.address, "--token-file", wrong, status=4)
+    refused = tutti("worker", *service.remote, "--token-file", wrong, status=4)
     assert "token" in refused.stderr and "0123456789abcdef" not in refused.stderr
     wrong.chmod(0o644)
-    assert "chmod 600" in tutti("worker", "--server", service.address, "--token-file", wrong, status=4).stderr
+    assert "chmod 600" in tutti("worker", *service.remote, "--token-file", wrong, status=4).stderr
     reader = tutti.home / "access/reader.token"
-    assert "looking only" in tutti("worker", "--server", service.address, "--token-file", reader, status=4).stderr
+    assert "looking only" in tutti("worker", *service.remote, "--token-file", reader, status=4).stderr
+    assert "small" not in tutti("list", *service.remote, "--token-file", reader).stdout
     secret = token.read_text().strip()
     for file in tutti.home.rglob("*.log"):
         assert secret not in file.read_text()
@@ -173,7 +185,7 @@ def test_a_worker_without_a_coordinator_says_what_to_do(tutti):
     assert "tutti coordinator" in tutti("worker", "--wait", 0, status=3).stderr
     tutti.environment["TUTTI_TOKEN"] = "0123456789abcdef0123456789abcdef"
     refused = tutti("worker", "--wait", 0, "--server", "127.0.0.1:1", status=3)
-    assert "no coordinator answers at 127.0.0.1:1" in refused.stderr
+    assert "no coordinator answers at https://127.0.0.1:1" in refused.stderr
 
 
 def test_a_worker_may_start_before_its_coordinator(tutti, experiment):
@@ -192,3 +204,183 @@ def test_a_second_signal_ends_a_worker_at_once(service, tutti, long_experiment):
     worker.send_signal(signal.SIGINT)
     assert worker.wait(timeout=30) == 130
     wait_for(lambda: not service.trainers(), "trainers outlived their worker", 30)
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:0", "0.0.0.0:0"])
+def test_tls_is_trusted_by_its_fingerprint(tutti, experiment, listen):
+    service = Service(tutti)
+    service.start("--listen", listen)
+    assert service.address.startswith("https://")
+    service.worker()  # by the home's socket
+    service.worker(*service.remote)
+    tutti("submit", experiment(), "--wait")
+    assert len(service.workers()) == 2
+    refused = tutti("worker", "--server", service.address, "--fingerprint", "0" * 64, status=4)
+    assert "fingerprint" in refused.stderr
+    assert "--fingerprint" in tutti("worker", "--server", service.address, status=4).stderr
+    key = tutti.home / "access/key.pem"
+    assert stat.S_IMODE(os.stat(key).st_mode) == 0o600
+
+
+def test_without_tls_the_network_is_not_served(tutti):
+    assert "TLS" in tutti("coordinator", "--listen", "http://0.0.0.0:0", status=2).stderr
+
+
+def test_the_sites_own_certificate_is_trusted_by_its_authority(tutti, tmp_path):
+    certificate, key = tmp_path / "site.pem", tmp_path / "site-key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate,
+                    "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+                   check=True, capture_output=True)
+    key.chmod(0o600)
+    service = Service(tutti)
+    service.start("--listen", "localhost:0", "--certificate", certificate, "--key", key)
+    assert service.address.startswith("https://localhost:")
+    assert "trusts" in tutti("worker", "--server", service.address, status=4).stderr
+    tutti.environment["SSL_CERT_FILE"] = str(certificate)
+    service.worker("--server", service.address)
+    wait_for(lambda: service.workers(), "the worker did not join")
+    elsewhere = service.address.replace("localhost", "127.0.0.1")  # a name that the certificate does not have
+    assert "trusts" in tutti("worker", "--server", elsewhere, status=4).stderr
+
+
+def test_commands_ask_a_coordinator_at_an_address(service, tutti, experiment, tmp_path):
+    service.worker()
+    tutti.environment["TUTTI_HOME"] = str(tmp_path / "elsewhere")
+    token = tutti.home / "access/operator.token"
+    remote = [*service.remote, "--token-file", token]
+    done = tutti("submit", experiment(), "--wait", *remote)
+    assert "ensemble: mean" in done.stdout and "Files:" not in done.stdout
+    assert "small-1" in tutti("list", *remote).stdout
+    assert "ensemble: mean" in tutti("show", *remote).stdout
+    assert "finished" in tutti("why", "small-1/lenet5-s0", *remote).stdout
+    tutti("logs", "small-1/lenet5-s0", *remote)
+    assert len(json.loads(tutti("workers", "-o", "json", *remote).stdout)["workers"]) == 1
+    assert "is removed" in tutti("rm", "small-1", *remote).stdout
+    assert not (tmp_path / "elsewhere").exists(), "nothing is written where nothing is asked for"
+    tutti.environment["TUTTI_HOME"] = str(tutti.home)
+
+
+def test_a_profile_names_the_coordinator(service, tutti, tmp_path):
+    profile = tmp_path / "config/tutti/coordinator.json"
+    profile.parent.mkdir(parents=True)
+    secret = (tutti.home / "access/operator.token").read_text().strip()
+    profile.write_text(json.dumps({"server": service.address, "token": secret, "fingerprint": service.remote[-1]}))
+    home = tutti.environment.pop("TUTTI_HOME")
+    tutti.environment["XDG_CONFIG_HOME"] = str(tmp_path / "config")
+    profile.chmod(0o644)
+    refused = tutti("workers", status=4)
+    assert "chmod 600" in refused.stderr and secret not in refused.stderr
+    profile.chmod(0o600)
+    assert "No worker" in tutti("workers").stdout
+    profile.write_text("{}")
+    assert "server" in tutti("workers", status=2).stderr
+    tutti.environment["TUTTI_HOME"] = home
+
+
+def attempts_of(tutti):
+    return {member["name"]: member["attempts"] for member in tutti.show("small-1")["members"]}
+
+
+def test_a_worker_that_is_frozen_loses_its_members_and_does_no_harm_when_it_wakes(tutti, long_experiment):
+    expected = undisturbed(tutti, long_experiment)
+    service = Service(tutti)
+    service.start("--silence-limit", 3)
+    frozen = service.worker("--name", "frozen")
+    tutti("submit", long_experiment)
+    service.wait_for_steps()
+    frozen.send_signal(signal.SIGSTOP)
+    service.worker("--name", "other")
+    wait_for(lambda: max(attempts_of(tutti).values()) > 1, "its members did not go on elsewhere")
+    frozen.send_signal(signal.SIGCONT)
+    wait_for(lambda: tutti.show("small-1")["state"] == "finished", "the work was not done")
+    assert_same_weights(expected, tutti.member_weights("small-1"))
+    assert frozen.poll() is None, "it goes on lending its slots"
+    service.coordinator.send_signal(signal.SIGTERM)
+    assert service.coordinator.wait(timeout=30) == 0
+    tutti("fsck")
+
+
+class Proxy:
+    """Between workers and a coordinator: passes bytes on, until it is told to cut or to hold them."""
+
+    def __init__(self, port):
+        self.port, self.links, self.holding = port, [], False
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def address(self):
+        return f"127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def accept(self):
+        while True:
+            try:
+                inner, _ = self.listener.accept()
+                outer = socket.create_connection(("127.0.0.1", self.port))
+            except OSError:
+                continue
+            self.links.append((inner, outer))
+            for source, target in ((inner, outer), (outer, inner)):
+                threading.Thread(target=self.copy, args=(source, target), daemon=True).start()
+
+    def copy(self, source, target):
+        try:
+            while data := source.recv(65536):
+                while self.holding:
+                    time.sleep(0.05)
+                target.sendall(data)
+        except OSError:
+            pass
+        for end in (source, target):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        for link in self.links:
+            for end in link:
+                try:
+                    end.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+        self.links.clear()
+
+    def half_close(self):
+        """The worker hears nothing any more; what it says still arrives."""
+        for inner, _ in self.links:
+            inner.shutdown(socket.SHUT_WR)
+
+
+def test_a_connection_that_breaks_again_and_again_costs_nothing(service, tutti, long_experiment):
+    expected = undisturbed(tutti, long_experiment)
+    proxy = Proxy(int(service.address.rsplit(":", 1)[1]))
+    token = tutti.home / "access/operator.token"
+    service.worker("--server", proxy.address(), *service.remote[2:], "--token-file", token)
+    tutti("submit", long_experiment)
+    service.wait_for_steps()
+    for number in range(6):
+        if tutti.show("small-1")["state"] != "running":
+            break
+        proxy.half_close() if number % 3 == 2 else proxy.cut()
+        wait_for(lambda: any(w["connected"] for w in service.workers()), "the worker did not come back")
+        time.sleep(0.5)
+    wait_for(lambda: tutti.show("small-1")["state"] == "finished", "the work was not done")
+    assert_same_weights(expected, tutti.member_weights("small-1"))
+    assert set(attempts_of(tutti).values()) == {1}, "trainers went on while nobody was connected"
+
+
+def test_a_partition_longer_than_the_lease_moves_members_and_the_old_ones_are_stopped(tutti, long_experiment):
+    expected = undisturbed(tutti, long_experiment)
+    service = Service(tutti)
+    service.start("--silence-limit", 3, "--disconnect-grace", 1)
+    proxy = Proxy(int(service.address.rsplit(":", 1)[1]))
+    token = tutti.home / "access/operator.token"
+    service.worker("--name", "cut-off", "--server", proxy.address(), *service.remote[2:], "--token-file", token)
+    tutti("submit", long_experiment)
+    service.wait_for_steps()
+    proxy.holding = True
+    service.worker("--name", "other")
+    wait_for(lambda: max(attempts_of(tutti).values()) > 1, "its members did not go on elsewhere")
+    proxy.holding = False
+    wait_for(lambda: tutti.show("small-1")["state"] == "finished", "the work was not done")
+    assert_same_weights(expected, tutti.member_weights("small-1"))

@@ -1,5 +1,8 @@
 """What a user sees on a terminal: progress that is drawn over, and then the table alone."""
 
+import os
+import subprocess
+
 import pytest
 from conftest import DEADLINE_S
 from terminal import Screen, Terminal
@@ -99,3 +102,27 @@ def test_ctrl_c_twice_ends_at_once(terminal, experiment):
     assert shown.finish(30) == 130
     assert "Go on with: tutti resume small-1 --slots 2" in shown.screen.text()
     assert shown.screen.cursor_shown
+
+
+def complete(tutti, *words):
+    script = (f"source <({tutti.program} completion bash); COMP_WORDS=({' '.join(map(repr, words))}); "
+              f"COMP_CWORD={len(words) - 1}; _tutti; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=DEADLINE_S,
+                          env=dict(tutti.environment, PATH=f"{tutti.program.parent}:{os.environ['PATH']}"))
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    return done.stdout.split()
+
+
+def test_bash_completes_commands_options_and_ids(tutti, experiment):
+    assert complete(tutti, "tutti", "su") == ["submit"]
+    assert complete(tutti, "tutti", "run", "--slo") == ["--slots"]
+    tutti("run", experiment(members="[{model: {name: mlp, hidden: [8]}}]", epochs=1), "--quiet")
+    assert "small-1" in complete(tutti, "tutti", "show", "sm")
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_are_told_every_command(tutti, shell):
+    script = tutti("completion", shell).stdout
+    for command in ("run", "submit", "coordinator", "worker", "completion"):
+        assert command in script
+    assert "threads-per-slot" in script and "rank" not in script.split()

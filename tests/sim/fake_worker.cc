@@ -23,16 +23,31 @@ std::vector<int> SlotsOn(const WorkerId& worker, const std::vector<SlotId>& gang
 FakeWorker::FakeWorker(Surroundings& surroundings, WorkerId id, int slots, std::string domain)
     : surroundings_(surroundings), id_(std::move(id)), slots_(slots), domain_(std::move(domain)) {}
 
+std::vector<AttemptId> FakeWorker::SharedWith(const WorkerId& other) const {
+  std::vector<AttemptId> shared;
+  for (const auto& [id, attempt] : attempts_) {
+    if (attempt.leader && !attempt.ended && !SlotsOn(other, attempt.gang).empty()) shared.push_back(id);
+  }
+  return shared;
+}
+
 void FakeWorker::Die() {
   alive_ = false;
   joined_ = false;
   for (auto& [id, attempt] : std::exchange(attempts_, {})) {
-    if (!attempt.ended) surroundings_.gang_ended(id, attempt.gang);
+    if (!attempt.ended) surroundings_.gang_ended(id_, id, attempt.gang);
   }
+}
+
+void FakeWorker::Leave() {
+  leaving_ = true;
+  for (auto& [id, attempt] : attempts_) attempt.stop_asked = true;
+  if (joined_) surroundings_.send(id_, protocol::Leaving{});
 }
 
 void FakeWorker::Rise() {
   alive_ = true;
+  leaving_ = false;
   ++incarnation_.value;
 }
 
@@ -51,6 +66,7 @@ protocol::Hello FakeWorker::MakeHello() const {
 
 void FakeWorker::HandleWelcome() {
   joined_ = true;
+  if (leaving_) surroundings_.send(id_, protocol::Leaving{});
   for (auto& [id, attempt] : attempts_) {
     attempt.told_start = attempt.told_exit = attempt.told_free = false;
     const auto fresh = [&](const Line& line) { return line.sequence > attempt.acknowledged; };
@@ -77,6 +93,7 @@ void FakeWorker::HandleGrant(const protocol::GrantSlots& grant) {
 }
 
 void FakeWorker::HandleStart(const core::StartAttempt& start) {
+  if (leaving_) return Renounce(start);
   Attempt& attempt = attempts_[start.attempt];
   if (attempt.started || attempt.ended) return;
   attempt.leader = true;
@@ -102,14 +119,23 @@ void FakeWorker::HandleStart(const core::StartAttempt& start) {
   DrawFate(attempt);
   Later(start.attempt, surroundings_.agenda.Within(milliseconds(10), milliseconds(500)),
         [this, id = start.attempt](Attempt& begun) {
-          const bool whole =
-              std::ranges::all_of(begun.gang, [&](const SlotId& slot) { return surroundings_.lends(slot.worker, id); });
+          const bool whole = std::ranges::all_of(
+              begun.gang, [&](const SlotId& slot) { return surroundings_.lends(id_, slot.worker, id); });
           if (!whole) return End(id, begun, protocol::kExitInternal);
           Write(id, begun,
                 protocol::Started{begun.step, kTotalSteps, kStepsPerEpoch, static_cast<int>(begun.gang.size()), {}});
           Work(id, begun);
         });
   Report(start.attempt, attempt);
+}
+
+void FakeWorker::Renounce(const core::StartAttempt& start) {
+  const auto found = attempts_.find(start.attempt);
+  if (found == attempts_.end() || found->second.started || found->second.ended) return;
+  attempts_.erase(found);
+  surroundings_.gang_ended(id_, start.attempt, start.gang);
+  surroundings_.send(id_, protocol::AttemptFailedToStart{start.attempt, "the worker is leaving"});
+  surroundings_.send(id_, protocol::SlotsFree{start.attempt, SlotsOn(id_, start.gang)});
 }
 
 void FakeWorker::DrawFate(Attempt& attempt) {
@@ -188,7 +214,7 @@ void FakeWorker::Write(const AttemptId& id, Attempt& attempt, protocol::TrainerE
 void FakeWorker::End(const AttemptId& id, Attempt& attempt, int exit_code) {
   attempt.ended = true;
   attempt.exit_code = exit_code;
-  surroundings_.gang_ended(id, attempt.gang);
+  surroundings_.gang_ended(id_, id, attempt.gang);
   Report(id, attempt);
 }
 
@@ -199,7 +225,7 @@ void FakeWorker::HandleStop(const protocol::StopAttempt& stop) {
     return;
   }
   Attempt& attempt = found->second;
-  if (stop.reason == protocol::StopReason::kRequested) {
+  if (stop.reason == protocol::StopReason::kRequested || stop.reason == protocol::StopReason::kPreempted) {
     attempt.stop_asked = true;
     return;
   }

@@ -34,10 +34,10 @@ struct Surroundings {
   const Chaos& chaos;
   // Hands a message of a worker to its connection; dropped when there is none.
   std::function<void(const WorkerId&, protocol::FromWorker)> send;
-  // A trainer of the leading worker ended, or its worker died: the ranks elsewhere end.
-  std::function<void(const AttemptId&, const std::vector<SlotId>&)> gang_ended;
-  // Whether a worker lends these slots to the attempt.
-  std::function<bool(const WorkerId&, const AttemptId&)> lends;
+  // A rank on this worker ended, or the worker died: the ranks elsewhere end.
+  std::function<void(const WorkerId&, const AttemptId&, const std::vector<SlotId>&)> gang_ended;
+  // Whether the first of them, which leads the attempt, can run a rank of it on the other.
+  std::function<bool(const WorkerId&, const WorkerId&, const AttemptId&)> lends;
   // Whether the coordinator believes that the attempt lives.
   std::function<bool(const AttemptId&)> is_live;
 };
@@ -51,9 +51,12 @@ class FakeWorker {
   bool alive() const { return alive_; }
   bool idle() const { return attempts_.empty(); }
   bool lends(const AttemptId& attempt) const { return attempts_.contains(attempt); }
+  // Attempts that this worker leads with ranks on the other.
+  std::vector<AttemptId> SharedWith(const WorkerId& other) const;
 
   void Die();
-  void Rise();  // as a new incarnation
+  void Rise();   // as a new incarnation
+  void Leave();  // it was asked to stop by a signal
 
   protocol::Hello MakeHello() const;
   void HandleWelcome();  // tells again what was not acknowledged
@@ -95,6 +98,7 @@ class FakeWorker {
   // Calls `action` later, when this process and the attempt are still there and the attempt has not ended.
   void Later(const AttemptId& id, Duration delay, std::function<void(Attempt&)> action);
   void CheckSlotsAreFree(const AttemptId& attempt, const std::vector<int>& slots) const;
+  void Renounce(const core::StartAttempt& start);
   void DrawFate(Attempt& attempt);
   void Work(const AttemptId& id, Attempt& attempt);
   void Inspect(const AttemptId& id, Attempt& attempt);
@@ -113,6 +117,7 @@ class FakeWorker {
   Incarnation incarnation_{1};
   bool alive_ = true;
   bool joined_ = false;
+  bool leaving_ = false;
   std::map<AttemptId, Attempt> attempts_;
 };
 

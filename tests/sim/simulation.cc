@@ -29,22 +29,18 @@ struct Overloaded : Handlers... {
 
 Simulation::Simulation(uint64_t seed, Mistake mistake)
     : mistake_(mistake),
+      edge_(mistake),
       agenda_(seed),
       surroundings_{agenda_,
                     disk_,
                     chaos_,
                     [this](const WorkerId& id, protocol::FromWorker message) { FromWorkerTo(id, std::move(message)); },
-                    [this](const AttemptId& attempt, const std::vector<SlotId>& gang) {
-                      std::set<WorkerId> members;
-                      for (const SlotId& slot : gang) members.insert(slot.worker);
-                      for (const WorkerId& id : members) {
-                        agenda_.After(agenda_.Within(milliseconds(1), seconds(2)), [this, id, attempt] {
-                          workers_.at(id).HandleGangEnded(attempt);
-                          workers_.at(id).HandleRankGone(attempt);
-                        });
-                      }
+                    [this](const WorkerId& ended, const AttemptId& attempt, const std::vector<SlotId>& gang) {
+                      EndRanks(ended, attempt, gang);
                     },
-                    [this](const WorkerId& id, const AttemptId& attempt) { return workers_.at(id).lends(attempt); },
+                    [this](const WorkerId& leader, const WorkerId& id, const AttemptId& attempt) {
+                      return !AreParted(leader, id) && workers_.at(id).lends(attempt);
+                    },
                     [this](const AttemptId& attempt) {
                       if (!core_) return false;
                       const auto records = core_->RecordsOf(attempt.job.ensemble).attempts;
@@ -69,12 +65,13 @@ void Simulation::Build() {
   one_process_ = agenda_.OneIn(4);
   if (one_process_ && agenda_.OneIn(2)) settings_.interrupted = core::Interrupted::kStop;
   const int64_t workers = one_process_ ? 1 : agenda_.Between(1, 4);
-  int64_t widest = 1;
+  const bool spread = workers > 1 && agenda_.OneIn(3);  // then every gang lies on several workers
+  int64_t widest = spread ? std::min<int64_t>(workers, 3) : 1;
   for (int64_t i = 1; i <= workers; ++i) {
     const WorkerId id(fmt::format("n{}", i));
-    const std::string domain = agenda_.OneIn(2) ? "d" : "";
-    const int64_t slots = agenda_.Between(1, 4);
-    widest = std::max(widest, slots);
+    const std::string domain = spread || agenda_.OneIn(2) ? "d" : "";
+    const int64_t slots = spread ? 1 : agenda_.Between(1, 4);
+    if (!spread) widest = std::max(widest, std::min<int64_t>(slots, 2));
     workers_.try_emplace(id, surroundings_, id, static_cast<int>(slots), domain);
     connections_[id];
   }
@@ -88,7 +85,7 @@ void Simulation::Build() {
     ensembles_.emplace_back(fmt::format("e-{}", i));
     std::vector<core::MemberSketch> members;
     for (int64_t member = agenda_.Between(1, 5); member > 0; --member) {
-      const int wide = agenda_.OneIn(4) ? static_cast<int>(std::min<int64_t>(widest, 2)) : 1;
+      const int wide = agenda_.OneIn(spread ? 2 : 4) ? static_cast<int>(widest) : 1;
       members.push_back({fmt::format("m{}", member), wide, wide + static_cast<int>(agenda_.Between(0, 1)),
                          static_cast<int>(agenda_.Between(1, 2))});
     }
@@ -131,7 +128,9 @@ bool Simulation::AllEnded() const {
   if (!core_) return false;
   const auto& records = core_->records().ensembles;
   if (records.size() != ensembles_.size() - removed_.size()) return false;
-  const auto ended = [](const EnsembleRecord& one) { return one.ended_at && one.state != EnsembleState::kStopped; };
+  const auto ended = [](const EnsembleRecord& one) {
+    return one.ended_at && one.state != EnsembleState::kStopped && one.state != EnsembleState::kRemoving;
+  };
   if (!std::ranges::all_of(records, ended)) return false;
   return std::ranges::all_of(workers_, [](const auto& one) { return one.second.idle(); }) &&
          std::ranges::all_of(core_->workers(), [](const auto& worker) {
@@ -199,10 +198,11 @@ void Simulation::CheckEpochs(const JobId& job) const {
 void Simulation::StartCoordinator() {
   ++outcome_.restarts;
   std::vector<core::Effect> outstanding;
-  core_ = std::make_unique<core::Core>(
-      core::Core::Restore(settings_, Generation{++generation_}, ledger_.All(), agenda_.now(), outstanding));
+  core_ = std::make_unique<core::Core>(core::Core::Restore(
+      settings_, Generation{++generation_}, edge_.Remember(ledger_.All(), before_.All()), agenda_.now(), outstanding));
   planned_tick_.reset();
-  ledger_.Commit(outstanding);
+  outstanding = edge_.Speak(std::move(outstanding));
+  Commit(outstanding);
   core_->CheckInvariants();
   for (const core::Effect& effect : outstanding) {
     if (core_) Perform(effect);
@@ -222,13 +222,18 @@ void Simulation::KillCoordinator() {
 
 void Simulation::Handle(const core::Event& event) {
   if (!core_) return;
+  for (const core::Event& one : edge_.Hear(event, *core_)) HandleOne(one);
+}
+
+void Simulation::HandleOne(const core::Event& event) {
+  if (!core_) return;
   ++outcome_.events;
   const bool dies = chaos_ == Chaos::kOn && agenda_.OneIn(mistake_ == Mistake::kAcknowledgesBeforeItCommits ? 50 : 300);
-  std::vector<core::Effect> effects = core_->Handle(event, agenda_.now());
+  std::vector<core::Effect> effects = edge_.Speak(core_->Handle(event, agenda_.now()));
   core_->CheckInvariants();
   if (mistake_ == Mistake::kAcknowledgesBeforeItCommits) PerformAcknowledgements(effects);
   if (dies && agenda_.OneIn(3)) return KillCoordinator();  // before its commit
-  ledger_.Commit(effects);
+  Commit(effects);
   if (outcome_.events % kWholeComparisonEvery == 0 && core_->records() != ledger_.All()) {
     throw Violation("what was committed is not what is known");
   }
@@ -238,6 +243,11 @@ void Simulation::Handle(const core::Event& event) {
   if (dies) return one_process_ ? KillEverything() : KillCoordinator();
   if (core_->stopped()) return one_process_ ? KillEverything() : KillCoordinator();
   PlanTick();
+}
+
+void Simulation::Commit(const std::vector<core::Effect>& effects) {
+  if (mistake_ == Mistake::kRestoresTooOld) before_ = ledger_;
+  ledger_.Commit(effects);
 }
 
 void Simulation::PlanTick() {
@@ -331,17 +341,28 @@ void Simulation::Tell(const core::Tell& effect) {
   });
 }
 
-void Simulation::Start(core::StartAttempt effect) {
-  if (mistake_ == Mistake::kForgetsTheCheckpoint) effect.resume_from.reset();
+void Simulation::Start(const core::StartAttempt& effect) {
   CheckProgress(effect);
+  for (const SlotId& slot : effect.gang) CheckIsOpen(slot.worker);
   std::map<WorkerId, protocol::GrantSlots> grants;
   for (const SlotId& slot : effect.gang) {
     protocol::GrantSlots& grant = grants[slot.worker];
     grant.attempt = effect.attempt;
     grant.slots.push_back(slot.index);
   }
-  for (const auto& [id, grant] : grants) ToWorker(id, [grant = grant](FakeWorker& to) { to.HandleGrant(grant); });
-  ToWorker(effect.gang.front().worker, [effect](FakeWorker& to) { to.HandleStart(effect); });
+  const auto is_meant = [&](const WorkerId& id) { return workers_.at(id).incarnation() == effect.incarnations.at(id); };
+  for (const auto& [id, grant] : grants) {
+    if (is_meant(id)) ToWorker(id, [grant = grant](FakeWorker& to) { to.HandleGrant(grant); });
+  }
+  const WorkerId& leader = effect.gang.front().worker;
+  if (is_meant(leader)) ToWorker(leader, [effect](FakeWorker& to) { to.HandleStart(effect); });
+}
+
+void Simulation::CheckIsOpen(const WorkerId& id) const {
+  for (const auto& worker : core_->workers()) {
+    if (worker.id == id && worker.draining)
+      throw Violation(fmt::format("{} {} and was granted more", id, worker.closed));
+  }
 }
 
 void Simulation::CheckProgress(const core::StartAttempt& effect) const {
@@ -439,6 +460,7 @@ void Simulation::Connect(FakeWorker& worker) {
     return;
   }
   connection.up = true;
+  connection.silent = false;
   ++connection.number;
   connection.to_coordinator = connection.to_worker = agenda_.now();
   FromWorkerTo(worker.id(), worker.MakeHello());
@@ -463,7 +485,7 @@ void Simulation::Break(const WorkerId& id) {
 
 void Simulation::FromWorkerTo(const WorkerId& id, protocol::FromWorker message) {
   Connection& connection = connections_.at(id);
-  if (!connection.up) return;
+  if (!connection.up || connection.silent) return;
   if (mistake_ == Mistake::kLosesFreedSlots && std::holds_alternative<protocol::SlotsFree>(message)) return;
   const Incarnation incarnation = workers_.at(id).incarnation();
   connection.to_coordinator = std::max(connection.to_coordinator, agenda_.now() + Delay());
@@ -497,7 +519,7 @@ void Simulation::MaybeRepeat(const WorkerId& id, Incarnation incarnation, const 
 
 void Simulation::ToWorker(const WorkerId& id, std::function<void(FakeWorker&)> message) {
   Connection& connection = connections_.at(id);
-  if (!connection.up || connection.known != connection.number) return;
+  if (!connection.up || connection.silent || connection.known != connection.number) return;
   connection.to_worker = std::max(connection.to_worker, agenda_.now() + Delay());
   agenda_.At(connection.to_worker, [this, id, number = connection.number, message = std::move(message)] {
     if (connections_.at(id).number == number && connections_.at(id).up) message(workers_.at(id));
@@ -513,18 +535,32 @@ void Simulation::Heartbeat(const WorkerId& id) {
 
 void Simulation::Disturb() {
   if (chaos_ == Chaos::kOff) return;
-  auto victim = workers_.begin();
-  std::advance(victim, agenda_.Between(0, std::ssize(workers_) - 1));
-  switch (agenda_.Between(1, 6)) {
+  const WorkerId victim = AnyWorker();
+  switch (agenda_.Between(1, 11)) {
     case 1:
-      one_process_ ? KillEverything() : KillWorker(victim->second);
+      one_process_ ? KillEverything() : KillWorker(workers_.at(victim));
       break;
     case 2:
     case 3:
-      if (!one_process_) Break(victim->first);
+      if (!one_process_) Break(victim);
       break;
     case 4:
-      if (!one_process_) Freeze(victim->first);
+      if (!one_process_) Freeze(victim);
+      break;
+    case 5:
+      if (!one_process_) Silence(victim);
+      break;
+    case 6:
+      Part(victim, AnyWorker());
+      break;
+    case 7:
+      if (!one_process_) AskToLeave(victim);
+      break;
+    case 8:
+      Drain(victim);
+      break;
+    case 9:
+      for (int64_t lies = agenda_.Between(1, 5); lies > 0; --lies) Lie(workers_.at(victim));
       break;
     default:
       break;
@@ -543,11 +579,120 @@ void Simulation::KillWorker(FakeWorker& worker) {
   });
 }
 
+WorkerId Simulation::AnyWorker() {
+  auto any = workers_.begin();
+  std::advance(any, agenda_.Between(0, std::ssize(workers_) - 1));
+  return any->first;
+}
+
+// It stalls, or the network towards it or from it. Never is anything sooner than what is on its way already: a channel
+// keeps the order.
 void Simulation::Freeze(const WorkerId& id) {
   Connection& connection = connections_.at(id);
-  // Never sooner than what is on its way already: a channel keeps the order.
-  connection.to_coordinator =
-      std::max(connection.to_coordinator, agenda_.now() + agenda_.Within(seconds(10), seconds(60)));
+  const TimePoint until = agenda_.now() + agenda_.Within(seconds(10), seconds(60));
+  const int64_t which = agenda_.Between(1, 3);
+  if (which != 1) connection.to_coordinator = std::max(connection.to_coordinator, until);
+  if (which != 2) connection.to_worker = std::max(connection.to_worker, until);
+}
+
+// What both say from now on is lost, until somebody notices that the connection is dead.
+void Simulation::Silence(const WorkerId& id) {
+  Connection& connection = connections_.at(id);
+  if (!connection.up) return;
+  connection.silent = true;
+  agenda_.After(agenda_.Within(seconds(1), seconds(60)), [this, id, number = connection.number] {
+    if (connections_.at(id).number == number) Break(id);
+  });
+}
+
+// Their ranks lose each other after a while, also where the network is whole again by then.
+void Simulation::Part(const WorkerId& one, const WorkerId& other) {
+  if (one == other) return;
+  TimePoint& until = parted_[{one, other}];
+  until = std::max(until, agenda_.now() + agenda_.Within(seconds(1), seconds(60)));
+  for (const WorkerId& leader : {one, other}) {
+    for (const AttemptId& attempt : workers_.at(leader).SharedWith(leader == one ? other : one)) {
+      ++outcome_.parted;
+      agenda_.After(agenda_.Within(seconds(1), seconds(20)),
+                    [this, leader, attempt] { workers_.at(leader).HandleRankGone(attempt); });
+    }
+  }
+}
+
+bool Simulation::AreParted(const WorkerId& one, const WorkerId& other) const {
+  const auto found = parted_.find({one, other});
+  return found != parted_.end() && found->second > agenda_.now();
+}
+
+// Word of it comes late where the network is broken.
+void Simulation::EndRanks(const WorkerId& ended, const AttemptId& attempt, const std::vector<SlotId>& gang) {
+  std::set<WorkerId> members;
+  for (const SlotId& slot : gang) members.insert(slot.worker);
+  for (const WorkerId& id : members) {
+    const TimePoint from = AreParted(ended, id) ? parted_.at({ended, id}) : agenda_.now();
+    agenda_.At(from + agenda_.Within(milliseconds(1), seconds(2)), [this, id, attempt] {
+      workers_.at(id).HandleGangEnded(attempt);
+      workers_.at(id).HandleRankGone(attempt);
+    });
+  }
+}
+
+void Simulation::AskToLeave(const WorkerId& id) {
+  FakeWorker& worker = workers_.at(id);
+  if (!worker.alive()) return;
+  ++outcome_.left;
+  worker.Leave();
+  agenda_.After(agenda_.Within(seconds(1), seconds(30)), [this, &worker, process = worker.incarnation()] {
+    if (worker.incarnation() == process) KillWorker(worker);
+  });
+}
+
+void Simulation::Drain(const WorkerId& id) {
+  Handle(core::WorkerDrained{id, true});
+  agenda_.After(agenda_.Within(seconds(1), seconds(60)), [this, id] { Handle(core::WorkerDrained{id, false}); });
+}
+
+// It tells of attempts that it does not lead, or as a process that it is not.
+void Simulation::Lie(const FakeWorker& worker) {
+  if (!core_ || core_->records().attempts.empty()) return;
+  ++outcome_.lies;
+  if (agenda_.OneIn(10)) {
+    protocol::Hello hello = worker.MakeHello();
+    --hello.incarnation.value;
+    return Handle(core::WorkerJoined{hello});
+  }
+  const auto& attempts = core_->records().attempts;
+  AttemptId about = attempts[static_cast<size_t>(agenda_.Between(0, std::ssize(attempts) - 1))].id;
+  if (agenda_.OneIn(5)) about.number += static_cast<int>(agenda_.Between(-1, 2));
+  const auto record = std::ranges::find(attempts, about, &AttemptRecord::id);
+  const bool concerns_it =
+      record != attempts.end() && std::ranges::count(record->gang, worker.id(), &SlotId::worker) > 0;
+  Incarnation as = worker.incarnation();
+  if (concerns_it || agenda_.OneIn(3)) ++as.value;  // the one before it may still be the one that is known
+  Handle(core::WorkerSaid{worker.id(), as, ALie(about)});
+}
+
+protocol::FromWorker Simulation::ALie(const AttemptId& id) {
+  const int64_t sequence = agenda_.Between(0, 2000);
+  switch (agenda_.Between(1, 7)) {
+    case 1:
+      return protocol::AttemptStarted{id};
+    case 2:
+      return protocol::AttemptFailedToStart{id, "a lie"};
+    case 3:
+      return protocol::AttemptExited{id, static_cast<int>(agenda_.Between(0, 80)), ""};
+    case 4:
+      return protocol::AttemptEvent{id, sequence, protocol::Finished{kTotalSteps, 1}};
+    case 5: {
+      protocol::CheckpointWritten written;
+      written.step = kTotalSteps;
+      return protocol::AttemptEvent{id, sequence, written};
+    }
+    case 6:
+      return protocol::AttemptEvent{id, sequence, protocol::Inspected{}};
+    default:
+      return protocol::SlotsFree{id, {-1, 0, 1, 2, 3, 99}};
+  }
 }
 
 void Simulation::KillEverything() {

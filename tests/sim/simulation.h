@@ -1,6 +1,7 @@
 // A whole cluster in one thread: the real core, fake workers, a network that delays, drops, repeats and reorders, a
-// disk that stays. A coordinator dies before its commit, between commit and effects, between two effects. One seed
-// makes one course of events.
+// disk that stays. Any two are parted, a coordinator from a worker or worker from worker; workers die, stall, come back
+// before they were missed, and lie. A coordinator dies before its commit, between commit and effects, between two
+// effects. One seed makes one course of events.
 //
 // For a while chaos reigns; then nothing fails any more, and every ensemble must come to its end.
 #pragma once
@@ -18,19 +19,9 @@
 #include "tests/coordinator/core/ledger.h"
 #include "tests/sim/agenda.h"
 #include "tests/sim/fake_worker.h"
+#include "tests/sim/mistakes.h"
 
 namespace tutti::sim {
-
-// What the simulation does wrong on purpose, to show that it would notice.
-enum class Mistake {
-  kNone,
-  kAcknowledgesBeforeItCommits,  // a coordinator that dies has called safe what it never committed
-  kLosesFreedSlots,              // SlotsFree is dropped without a break of the connection
-  kForgetsTheCheckpoint,         // replacements begin from nothing
-  kFreesSlotsTooEarly,           // a slot is said to be free while its trainer runs
-  kNeverTicks,                   // nobody tells the core that time passes
-  kListensToWorkersAlone,        // what an attempt said when nobody listened is not read
-};
 
 struct Outcome {
   std::optional<std::string> violation;
@@ -40,6 +31,9 @@ struct Outcome {
   int finished = 0;  // members
   int removed = 0;   // ensembles
   int damaged = 0;   // checkpoints
+  int lies = 0;
+  int left = 0;    // workers that were asked to stop
+  int parted = 0;  // gangs that lost a rank behind a broken network
 };
 
 class Simulation {
@@ -53,6 +47,7 @@ class Simulation {
     bool up = false;
     int known = 0;                        // the connection that the coordinator has a Hello of
     TimePoint to_coordinator, to_worker;  // when the last message of each direction arrives
+    bool silent = false;                  // nothing passes, and neither end has noticed
   };
 
   void Build();
@@ -67,13 +62,15 @@ class Simulation {
   void StartCoordinator();
   void KillCoordinator();
   void Handle(const core::Event& event);
+  void HandleOne(const core::Event& event);
+  void Commit(const std::vector<core::Effect>& effects);
   void Perform(const core::Effect& effect);
   void PerformAcknowledgements(const std::vector<core::Effect>& effects);
   void PlanTick();
   // Calls the core with an event that an effect leads to, if this coordinator still lives then.
   void Answer(std::function<core::Event()> event);
   void Tell(const core::Tell& effect);
-  void Start(core::StartAttempt effect);
+  void Start(const core::StartAttempt& effect);
   void CheckProgress(const core::StartAttempt& effect) const;
   void CheckCombination(const core::Combine& effect) const;
   core::FoldersInspected Look(const JobId& job);
@@ -96,6 +93,16 @@ class Simulation {
   void Disturb();
   void KillWorker(FakeWorker& worker);
   void Freeze(const WorkerId& id);
+  void Silence(const WorkerId& id);
+  void Part(const WorkerId& one, const WorkerId& other);
+  bool AreParted(const WorkerId& one, const WorkerId& other) const;
+  void EndRanks(const WorkerId& ended, const AttemptId& attempt, const std::vector<SlotId>& gang);
+  void AskToLeave(const WorkerId& id);
+  void Drain(const WorkerId& id);
+  void CheckIsOpen(const WorkerId& id) const;
+  void Lie(const FakeWorker& worker);
+  protocol::FromWorker ALie(const AttemptId& id);
+  WorkerId AnyWorker();
   void KillEverything();
   void ActAsUser();
   void Submit(const core::EnsembleSubmitted& submitted);
@@ -103,14 +110,17 @@ class Simulation {
   void Resume();
 
   Mistake mistake_;
+  BrokenCore edge_;
   core::Settings settings_;
   Agenda agenda_;
   Chaos chaos_ = Chaos::kOn;
   Disk disk_;
   core::Ledger ledger_;
+  core::Ledger before_;  // the last commit; followed only where a mistake needs it
   Surroundings surroundings_;
   std::map<WorkerId, FakeWorker> workers_;
   std::map<WorkerId, Connection> connections_;
+  std::map<std::set<WorkerId>, TimePoint> parted_;  // pairs of workers that cannot reach each other until then
   std::vector<EnsembleId> ensembles_;
   std::set<EnsembleId> removed_;  // whose removal was committed
   bool one_process_ = false;      // coordinator and worker die together

@@ -217,6 +217,7 @@ struct Agent::Impl {
 
   void Handle(const protocol::Welcome&) {
     joined = true;
+    if (phase == Phase::kStopping) Tell(protocol::Leaving{});
     for (const auto& [id, attempt] : attempts) attempt->Rejoin();
   }
 
@@ -363,16 +364,21 @@ struct Agent::Impl {
   // ---- the end ----
 
   void RequestStop() {
-    phase = Phase::kStopping;
+    BeginToLeave();
     for (const auto& [id, attempt] : attempts) attempt->RequestCheckpoint(Now());
     CheckStopped();
   }
 
   void KillAll() {
-    phase = Phase::kStopping;
+    BeginToLeave();
     for (const auto& [id, attempt] : attempts) attempt->Kill(Now());
     TickSoon();
     CheckStopped();
+  }
+
+  // What is granted from now on would only come back.
+  void BeginToLeave() {
+    if (std::exchange(phase, Phase::kStopping) == Phase::kServing && joined) Tell(protocol::Leaving{});
   }
 
   void CheckStopped() {

@@ -8,7 +8,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http/field.hpp>
@@ -17,7 +16,6 @@
 #include <utility>
 
 #include "common/network/websocket_channel.h"
-#include "common/network/worker_route.h"
 
 namespace tutti::worker {
 namespace {
@@ -25,8 +23,6 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
-using asio::ip::tcp;
-using boost::system::error_code;
 using network::WebSocket;
 
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
@@ -34,21 +30,19 @@ constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 // Those that trying again does not cure.
 bool IsFinal(const Error& error) { return error.code == ErrorCode::kDenied || error.code == ErrorCode::kInvalid; }
 
-Error WhyDeclined(const network::Address& coordinator, http::status status) {
+Error WhyDeclined(const network::Peer& coordinator, http::status status) {
   const int number = static_cast<int>(status);
   if (status == http::status::unauthorized || status == http::status::forbidden) {
     return {ErrorCode::kDenied,
-            fmt::format("the coordinator at {} does not let this worker in ({}): it wants the operator's token",
-                        coordinator.Text(), number),
+            fmt::format("{} does not let this worker in ({}): it wants the operator's token",
+                        network::NameOf(coordinator), number),
             nullptr};
   }
   if (number >= 500) {
-    return {ErrorCode::kUnreachable, fmt::format("the coordinator at {} is busy ({})", coordinator.Text(), number),
-            nullptr};
+    return {ErrorCode::kUnreachable, fmt::format("{} is busy ({})", network::NameOf(coordinator), number), nullptr};
   }
   return {ErrorCode::kInvalid,
-          fmt::format("what listens at {} takes no workers ({}): is it a coordinator of this release?",
-                      coordinator.Text(), number),
+          fmt::format("{} takes no workers ({}): is it of this release?", network::NameOf(coordinator), number),
           nullptr};
 }
 
@@ -64,12 +58,11 @@ class CoordinatorLink::Impl {
     while (true) {
       auto socket = co_await Connect();
       if (socket) {
-        spdlog::info("connected to the coordinator at {}", options_.coordinator.Text());
+        spdlog::info("connected to {}", name_);
         backoff = options_.first_backoff;
         said_ = false;
         co_await Serve(std::move(*socket));
-        spdlog::warn("the connection to the coordinator at {} is lost; trainers go on, and it is tried again",
-                     options_.coordinator.Text());
+        spdlog::warn("the connection to {} is lost; trainers go on, and it is tried again", name_);
       } else if (IsFinal(socket.error())) {
         handlers_.give_up(std::move(socket.error()));
         co_return;
@@ -82,42 +75,26 @@ class CoordinatorLink::Impl {
   }
 
  private:
-  tl::unexpected<Error> Unreachable(const error_code& error) const {
-    return Fail(ErrorCode::kUnreachable, "no coordinator answers at {}: {}", options_.coordinator.Text(),
-                error.message());
-  }
-
   asio::awaitable<Result<WebSocket>> Connect() {
-    tcp::resolver resolver(io_);
-    const auto [unknown, found] =
-        co_await resolver.async_resolve(options_.coordinator.host, std::to_string(options_.coordinator.port), kTuple);
-    if (unknown) co_return Unreachable(unknown);
-    WebSocket socket(io_);
-    auto& stream = beast::get_lowest_layer(socket);
-    stream.expires_after(options_.connect_deadline);
-    error_code error = asio::error::not_found;
-    for (const auto& entry : found) {
-      std::tie(error) = co_await stream.async_connect(entry.endpoint(), kTuple);
-      if (!error) break;
-    }
-    if (error) co_return Unreachable(error);
-    error_code ignored;
-    stream.socket().set_option(tcp::no_delay(true), ignored);
-    co_return co_await ShakeHands(std::move(socket));
+    auto stream = co_await network::Connect(io_, options_.coordinator, options_.connect_deadline);
+    if (!stream) co_return tl::unexpected<Error>(std::move(stream.error()));
+    co_return co_await ShakeHands(WebSocket(std::move(*stream)));
   }
 
   asio::awaitable<Result<WebSocket>> ShakeHands(WebSocket socket) {
     network::SetLimits(socket);
     socket.set_option(beast::websocket::stream_base::decorator([this](beast::websocket::request_type& request) {
-      request.set(http::field::authorization, "Bearer " + options_.token);
+      request.set(http::field::authorization, "Bearer " + network::TokenOf(options_.coordinator));
     }));
     beast::websocket::response_type answer;
-    const auto [error] = co_await socket.async_handshake(answer, options_.coordinator.Text(),
+    const auto [error] = co_await socket.async_handshake(answer, network::AuthorityOf(options_.coordinator),
                                                          std::string(network::kWorkerRoute), kTuple);
     if (error == beast::websocket::error::upgrade_declined) {
       co_return tl::unexpected<Error>(WhyDeclined(options_.coordinator, answer.result()));
     }
-    if (error) co_return Unreachable(error);
+    if (error) {
+      co_return Fail(ErrorCode::kUnreachable, "{} does not take this worker: {}", name_, error.message());
+    }
     co_return std::move(socket);
   }
 
@@ -137,6 +114,7 @@ class CoordinatorLink::Impl {
 
   asio::io_context& io_;
   const LinkOptions options_;
+  const std::string name_ = network::NameOf(options_.coordinator);
   const Handlers handlers_;
   std::mt19937 random_{std::random_device{}()};
   bool said_ = false;  // that nobody answers

@@ -4,10 +4,9 @@
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <string>
 
 #include "common/clock.h"
-#include "common/network/address.h"
+#include "common/network/peer.h"
 #include "common/protocol/channel.h"
 #include "common/result.h"
 
@@ -18,8 +17,7 @@ class io_context;
 namespace tutti::worker {
 
 struct LinkOptions {
-  network::Address coordinator;
-  std::string token;                                        // the operator's
+  network::Peer coordinator;                                // with the operator's token
   Duration connect_deadline = std::chrono::seconds(10);     // from the first packet to the end of the handshake
   Duration first_backoff = std::chrono::milliseconds(500);  // doubled with each failure; a random half of it is waited
   Duration longest_backoff = std::chrono::seconds(15);
@@ -31,7 +29,8 @@ class CoordinatorLink {
   struct Handlers {
     protocol::Post post;                                             // to the thread of the channels' handlers
     std::function<void(std::shared_ptr<protocol::Channel>)> attach;  // a new connection; the former one is over
-    // It connects no more. kDenied: the coordinator does not take the token. kInvalid: what answers there is no
+    // It connects no more. kDenied: the coordinator does not take the token,
+    // or is not the one that it should be. kInvalid: what answers there is no
     // coordinator of this release.
     std::function<void(Error)> give_up;
   };

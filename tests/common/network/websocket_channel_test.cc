@@ -63,8 +63,8 @@ class WebSocketChannel : public ::testing::Test {
   WebSocketChannel() {
     int pair[2];
     TUTTI_CHECK(::socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
-    WebSocket server(stream_protocol::socket(io_, stream_protocol(AF_UNIX, 0), pair[0]));
-    WebSocket client(stream_protocol::socket(io_, stream_protocol(AF_UNIX, 0), pair[1]));
+    WebSocket server(stream_protocol::socket(io_, stream_protocol(AF_UNIX, 0), pair[0]), nullptr);
+    WebSocket client(stream_protocol::socket(io_, stream_protocol(AF_UNIX, 0), pair[1]), nullptr);
     client_descriptor_ = pair[1];
     std::promise<void> shaken;
     server.async_accept([&](error_code error) {

@@ -75,7 +75,8 @@ std::vector<FromWorker> EveryWorkerMessage() {
                                       AttemptStarted{kAttempt},
                                       AttemptFailedToStart{kAttempt, "no tutti-trainer beside tutti"},
                                       AttemptExited{kAttempt, 137, "line one\nline two"},
-                                      SlotsFree{kAttempt, {0, 1}}};
+                                      SlotsFree{kAttempt, {0, 1}},
+                                      Leaving{}};
   for (const TrainerEvent& event : EveryEvent()) messages.push_back(AttemptEvent{kAttempt, 4711, event});
   return messages;
 }

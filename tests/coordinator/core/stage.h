@@ -48,6 +48,7 @@ class Stage {
   void Join(const std::string& worker, int slots, std::vector<protocol::RunningAttempt> running = {},
             int incarnation = 1, const std::string& domain = "");
   void Disconnect(const std::string& worker, int incarnation = 1);
+  void Drain(const std::string& worker, bool drain = true);
   void Say(const std::string& worker, protocol::FromWorker message, int incarnation = 1);
 
   // By the worker that leads the attempt; events get rising sequences.

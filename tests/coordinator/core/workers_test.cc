@@ -231,6 +231,16 @@ TEST(Worker, ALostAttemptIsNotTakenUpWhereAnotherRuns) {
   EXPECT_EQ(stage.core.workers().at(0).holders.at(0), AttemptOf("ghost", 1));
 }
 
+TEST(Worker, IsAnsweredTheExitOfAStaleAttemptSoThatItCanForgetIt) {
+  Stage stage = GangOnN1AndN2();
+  stage.Join("n2", 1, {}, 2, "d");
+  stage.Forget();
+  stage.Exit(kFirst, protocol::kExitInternal);
+  ASSERT_THAT(stage.Told<protocol::StopAttempt>("n1"), SizeIs(1));
+  EXPECT_EQ(stage.Told<protocol::StopAttempt>("n1")[0].reason, protocol::StopReason::kStale);
+  EXPECT_THAT(stage.Told<protocol::Acknowledge>("n1"), IsEmpty());
+}
+
 TEST(Worker, WhatItListsThatNobodyKnowsIsStopped) {
   Stage stage;
   stage.Join("n1", 2, {Leads(AttemptOf("ghost", 1), {1})});
@@ -261,6 +271,17 @@ TEST(Worker, ThatWasSilentGoesOnWhenItSpeaksAgainInTime) {
   EXPECT_THAT(stage.core.workers(), SizeIs(1));
   stage.FinishMember(kFirst);
   EXPECT_EQ(stage.job("a").state, JobState::kFinished);
+}
+
+TEST(Worker, ThatWasSilentDoesNotRepeatWhatItSaid) {
+  Stage stage = RunningOnN1();
+  stage.Report(kFirst, protocol::Progress{11, 0, 0, 0});
+  stage.Pass(seconds(30));
+  ASSERT_EQ(stage.attempt(kFirst).state, AttemptState::kEnded);
+  stage.Forget();
+  stage.Exit(kFirst, protocol::kExitInternal);
+  ASSERT_FALSE(stage.Told<protocol::Acknowledge>("n1").empty());
+  EXPECT_EQ(stage.Told<protocol::Acknowledge>("n1").back().sequence, 200) << "all that it said before its exit";
 }
 
 TEST(Worker, ThatWasSilentTooLongIsFencedButUsedAgain) {
@@ -305,8 +326,8 @@ TEST(Gang, IsLostWhenAFollowerJoinsWithoutIt) {
   Stage stage = GangOnN1AndN2();
   stage.Join("n2", 1, {}, 2, "d");
   EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kEnded);
-  stage.Say("n1", protocol::AttemptEvent{kFirst, 500, protocol::Progress{}});
-  EXPECT_FALSE(stage.Told<protocol::StopAttempt>("n1").empty()) << "its leader is told";
+  ASSERT_THAT(stage.Told<protocol::StopAttempt>("n1"), SizeIs(1)) << "its leader need not wait for it";
+  EXPECT_EQ(stage.Told<protocol::StopAttempt>("n1")[0].reason, protocol::StopReason::kStale);
   EXPECT_THAT(stage.StartedAttempts(), IsEmpty()) << "n1 still holds its slot";
   stage.Say("n1", protocol::SlotsFree{kFirst, {0}});
   stage.LookAtFolders();

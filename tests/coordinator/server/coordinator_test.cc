@@ -9,9 +9,9 @@
 #include <new>
 
 #include "common/hash.h"
+#include "common/network/home_socket.h"
 #include "common/tensors/tensor_file.h"
 #include "coordinator/server/ensemble_files.h"
-#include "coordinator/server/home_socket.h"
 #include "experiments.h"
 #include "fake_worker.h"
 #include "raw_client.h"
@@ -415,7 +415,7 @@ TEST_F(CoordinatorTest, StopMakesMembersCheckpointAndResumeGoesOnFromThere) {
   EXPECT_THAT(worker_->heard(), Contains("stop_attempt"));
   EXPECT_TRUE(worker_->WaitFor([this] { return true; }));
   EXPECT_EQ(worker_->heard().back(), "leave");
-  EXPECT_FALSE(fs::exists(home() / kSocketName));
+  EXPECT_FALSE(fs::exists(home() / network::kSocketName));
   Kill();
 
   StartAll(1);

@@ -19,7 +19,7 @@ using ::testing::Not;
 using testing::RawClient;
 
 const Tokens kTokens{"the-operators-token", "the-readers-token"};
-const network::Address kLoopback{"127.0.0.1", 7350};
+const network::Address kLoopback{"127.0.0.1", 7350, false};
 
 int StatusOf(const tl::expected<Role, HttpResponse>& admitted) { return admitted ? 200 : admitted.error().status; }
 
@@ -51,7 +51,7 @@ class Tcp : public ::testing::Test {
   Tcp() {
     CoordinatorOptions options;
     options.home = folder_ / "runs";
-    options.listen = network::Address{"127.0.0.1", 0};
+    options.listen = network::Address{"127.0.0.1", 0, false};
     auto started = Coordinator::Start(options);
     TUTTI_CHECK(started);
     coordinator_ = std::move(*started);
@@ -174,7 +174,7 @@ TEST(TcpAddress, ThatTheNetworkHearsIsRefusedWithoutTls) {
   testing::TemporaryFolder folder;
   CoordinatorOptions options;
   options.home = folder / "runs";
-  options.listen = network::Address{"0.0.0.0", 0};
+  options.listen = network::Address{"0.0.0.0", 0, false};
   const auto started = Coordinator::Start(options);
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().code, ErrorCode::kInvalid);
@@ -185,7 +185,7 @@ TEST(TcpAddress, ThatIsTakenIsNamed) {
   testing::TemporaryFolder folder;
   CoordinatorOptions options;
   options.home = folder / "one";
-  options.listen = network::Address{"127.0.0.1", 0};
+  options.listen = network::Address{"127.0.0.1", 0, false};
   const auto first = Coordinator::Start(options);
   ASSERT_TRUE(first) << first.error().Text();
   options.home = folder / "other";

@@ -14,7 +14,7 @@
 #include <optional>
 #include <thread>
 
-#include "coordinator/server/home_socket.h"
+#include "common/network/home_socket.h"
 #include "raw_client.h"
 #include "tests/support/temporary_folder.h"
 
@@ -265,7 +265,7 @@ TEST_F(Http, StopClosesIdleConnectionsAndLetsAnswersFinish) {
   echo.Stop();
   EXPECT_TRUE(idle.WaitForClose());
   EXPECT_FALSE(RawClient(home()).connected());
-  EXPECT_FALSE(std::filesystem::exists(home() / kSocketName));
+  EXPECT_FALSE(std::filesystem::exists(home() / network::kSocketName));
   echo.AnswerHeld();
   EXPECT_EQ(waiting.Receive().value().body, "at last");
   EXPECT_TRUE(waiting.WaitForClose());
@@ -281,13 +281,13 @@ TEST_F(Http, StopWithoutConnectionsIsDoneAtOnce) {
 TEST_F(Http, SocketIsItsUsersAlone) {
   Echo echo(home());
   struct stat status {};
-  ASSERT_EQ(::stat((home() / kSocketName).c_str(), &status), 0);
+  ASSERT_EQ(::stat((home() / network::kSocketName).c_str(), &status), 0);
   EXPECT_TRUE(S_ISSOCK(status.st_mode));
   EXPECT_EQ(status.st_mode & 0777, 0600u);
 }
 
 TEST_F(Http, ReplacesAStaleSocket) {
-  std::ofstream(home() / kSocketName) << "stale";
+  std::ofstream(home() / network::kSocketName) << "stale";
   Echo echo(home());
   EXPECT_EQ(testing::Request(home(), "GET", "/").status, 200);
 }
@@ -305,7 +305,7 @@ TEST_F(Http, WorksInADeepHome) {
   const auto deep = home() / std::string(100, 'a') / std::string(100, 'b');
   std::filesystem::create_directories(deep);
   Echo echo(deep);
-  EXPECT_TRUE(std::filesystem::exists(deep / kSocketName));
+  EXPECT_TRUE(std::filesystem::exists(deep / network::kSocketName));
   EXPECT_EQ(testing::Request(deep, "GET", "/").status, 200);
 }
 

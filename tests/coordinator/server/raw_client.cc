@@ -12,14 +12,14 @@
 #include <cstring>
 #include <utility>
 
-#include "coordinator/server/home_socket.h"
+#include "common/network/home_socket.h"
 
 namespace tutti::testing {
 
 Json Answer::json() const { return ParseJson(body).value_or(Json(nullptr)); }
 
 RawClient::RawClient(const std::filesystem::path& home) {
-  const auto address = server::HomeSocketAddress::In(home);
+  const auto address = network::HomeSocketAddress::In(home);
   if (!address) return;
   sockaddr_un name{};
   name.sun_family = AF_UNIX;

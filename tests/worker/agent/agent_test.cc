@@ -481,5 +481,15 @@ TEST_F(AgentTest, KillsAStaleAttempt) {
   EXPECT_EQ(coordinator_.Next<AttemptExited>().exit_code, 128 + SIGKILL);
 }
 
+TEST_F(AgentTest, ThatIsAskedToStopSaysThatItLeavesOnceAndAgainToWhoeverWelcomesIt) {
+  StartAndJoin();
+  agent_->RequestStop();
+  coordinator_.Next<protocol::Leaving>();
+  agent_->RequestStop();
+  Join();
+  coordinator_.Next<protocol::Leaving>();
+  EXPECT_EQ(coordinator_.Heard<protocol::Leaving>().size(), 1u);
+}
+
 }  // namespace
 }  // namespace tutti::worker

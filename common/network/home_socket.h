@@ -6,7 +6,7 @@
 
 #include "common/result.h"
 
-namespace tutti::server {
+namespace tutti::network {
 
 inline constexpr const char* kSocketName = "coordinator.sock";
 
@@ -28,4 +28,4 @@ class HomeSocketAddress {
   std::string path_;
 };
 
-}  // namespace tutti::server
+}  // namespace tutti::network

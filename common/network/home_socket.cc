@@ -1,4 +1,4 @@
-#include "coordinator/server/home_socket.h"
+#include "common/network/home_socket.h"
 
 #include <fcntl.h>
 #include <sys/un.h>
@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <utility>
 
-namespace tutti::server {
+namespace tutti::network {
 
 Result<HomeSocketAddress> HomeSocketAddress::In(const std::filesystem::path& home) {
   const int descriptor = ::open(home.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -24,4 +24,4 @@ HomeSocketAddress::~HomeSocketAddress() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-}  // namespace tutti::server
+}  // namespace tutti::network
