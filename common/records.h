@@ -115,7 +115,15 @@ struct CheckpointKey {
 };
 using Erasure = std::variant<EnsembleId /* with all that belongs to it */, CheckpointKey>;
 
-// Everything that the catalog holds, in a stable order (by key).
+// Whoever submits with a key that was given before means the same ensemble. Goes with the ensemble.
+struct SubmissionKey {
+  std::string key;
+  EnsembleId ensemble;
+  bool operator==(const SubmissionKey&) const = default;
+};
+
+// Everything that the catalog holds but what it looks up by itself (numbers, keys of submissions), in a stable order
+// (by key).
 struct Records {
   std::vector<EnsembleRecord> ensembles;
   std::vector<JobRecord> jobs;

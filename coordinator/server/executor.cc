@@ -125,6 +125,7 @@ Executor::Executor(Surroundings surroundings, storage::Catalog& catalog, core::C
       core_(std::move(core)),
       workers_(catalog.generation(), [this](core::Event event) { Submit(std::move(event)); }) {
   for (const EnsembleRecord& ensemble : core_.records().ensembles) ensembles_[ensemble.id] = ensemble;
+  for (const AttemptRecord& attempt : core_.records().attempts) tally_.Know(attempt);
 }
 
 Result<void> Executor::Begin(std::vector<core::Effect> outstanding) {
@@ -138,9 +139,9 @@ Result<void> Executor::Begin(std::vector<core::Effect> outstanding) {
   return {};
 }
 
-void Executor::Submit(core::Event event, std::function<void()> committed) {
+void Executor::Submit(core::Event event, std::function<void()> committed, std::optional<SubmissionKey> key) {
   if (failed_) return;
-  queue_.push_back({std::move(event), std::move(committed)});
+  queue_.push_back({std::move(event), std::move(committed), std::move(key)});
   Schedule();
 }
 
@@ -165,12 +166,14 @@ void Executor::Flush() {
 void Executor::HandleQueued() {
   const std::vector<Queued> batch = std::exchange(queue_, {});
   std::vector<core::Effect> effects;
+  std::vector<storage::Change> keys;
   for (const Queued& queued : batch) {
+    if (queued.key) keys.push_back(*queued.key);
     Notice(queued.event);
     auto wanted = core_.Handle(queued.event, here_.clock->Now());
     std::move(wanted.begin(), wanted.end(), std::back_inserter(effects));
   }
-  auto applied = Apply(std::move(effects));
+  auto applied = Apply(std::move(effects), std::move(keys));
   if (!applied) return Fail(std::move(applied.error()));
   for (const Queued& queued : batch) {
     if (queued.committed) queued.committed();
@@ -191,17 +194,21 @@ void Executor::Notice(const core::Event& event) {
   }
 }
 
-Result<void> Executor::Apply(std::vector<core::Effect> effects) {
-  std::vector<storage::Change> changes;
+// `changes` are committed beside those that the effects are.
+Result<void> Executor::Apply(std::vector<core::Effect> effects, std::vector<storage::Change> changes) {
+  size_t inward = 0;
   for (const core::Effect& effect : effects) {
-    if (auto change = ChangeOf(effect)) changes.push_back(std::move(*change));
+    auto change = ChangeOf(effect);
+    if (!change) continue;
+    changes.push_back(std::move(*change));
+    ++inward;
   }
   if (!changes.empty()) {
     auto committed = catalog_.Commit(changes);
     if (!committed) return FailBecause(std::move(committed.error()), "the catalog cannot be written");
   }
   for (const storage::Change& change : changes) Remember(change);
-  if (changes.size() == effects.size()) return {};
+  if (inward == effects.size()) return {};
   TUTTI_ASSIGN_OR_RETURN(const bool newest, catalog_.IsNewest());
   if (!newest) {
     return tutti::Fail(ErrorCode::kConflict, "another coordinator has taken over {}: this one leaves it alone",
@@ -216,7 +223,10 @@ Result<void> Executor::Apply(std::vector<core::Effect> effects) {
 void Executor::Remember(const storage::Change& change) {
   if (const auto* record = std::get_if<Record>(&change)) {
     if (const auto* ensemble = std::get_if<EnsembleRecord>(record)) ensembles_[ensemble->id] = *ensemble;
-  } else if (const auto* id = std::get_if<EnsembleId>(&std::get<Erasure>(change))) {
+    if (const auto* attempt = std::get_if<AttemptRecord>(record)) tally_.Note(*attempt);
+  } else if (const auto* erasure = std::get_if<Erasure>(&change)) {
+    const auto* id = std::get_if<EnsembleId>(erasure);
+    if (id == nullptr) return;
     ensembles_.erase(*id);
     specs_.erase(*id);
     classes_.erase(*id);

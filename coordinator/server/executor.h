@@ -15,6 +15,7 @@
 #include "common/protocol/channel.h"
 #include "common/result.h"
 #include "coordinator/core/core.h"
+#include "coordinator/server/attempt_tally.h"
 #include "coordinator/server/views.h"
 #include "coordinator/server/worker_sessions.h"
 #include "storage/catalog/catalog.h"
@@ -40,8 +41,8 @@ class Executor {
   Result<void> Begin(std::vector<core::Effect> outstanding);
 
   // Queues an event; all that are queued by then are handled together. `committed` is called once what followed from
-  // it is durable and was told; never when the commit failed.
-  void Submit(core::Event event, std::function<void()> committed = {});
+  // it is durable and was told; never when the commit failed. `key` is committed with it.
+  void Submit(core::Event event, std::function<void()> committed = {}, std::optional<SubmissionKey> key = {});
   // Handles what is queued now.
   void Flush();
   void Wake() { Submit(core::Tick{}); }
@@ -51,6 +52,7 @@ class Executor {
 
   WorkerSessions& workers() { return workers_; }
   const core::Core& core() const { return core_; }
+  const AttemptTally& tally() const { return tally_; }
   bool stopping() const { return stopping_; }
   // What only a living coordinator knows of an ensemble's jobs.
   Live LiveOf(const Records& ensemble) const;
@@ -59,12 +61,13 @@ class Executor {
   struct Queued {
     core::Event event;
     std::function<void()> committed;
+    std::optional<SubmissionKey> key;
   };
 
   void Schedule();
   void HandleQueued();
   void Notice(const core::Event& event);
-  Result<void> Apply(std::vector<core::Effect> effects);
+  Result<void> Apply(std::vector<core::Effect> effects, std::vector<storage::Change> changes = {});
   void Remember(const storage::Change& change);
   void Fail(Error error);
 
@@ -92,6 +95,7 @@ class Executor {
   storage::Catalog& catalog_;
   core::Core core_;
   WorkerSessions workers_;
+  AttemptTally tally_;
   std::vector<Queued> queue_;
   bool scheduled_ = false;
   bool failed_ = false;

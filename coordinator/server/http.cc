@@ -1,5 +1,8 @@
 #include "coordinator/server/http.h"
 
+#include <algorithm>
+#include <charconv>
+
 #include "coordinator/server/views.h"
 
 namespace tutti::server {
@@ -15,6 +18,22 @@ void ForEachPart(std::string_view text, char separator, Use use) {
   }
 }
 
+// "a%20b+c" is "a b c". What is no escape stays as it is.
+std::string Decoded(std::string_view text) {
+  std::string decoded;
+  for (size_t i = 0; i < text.size(); ++i) {
+    unsigned char byte = 0;
+    const char* digits = text.data() + i + 1;
+    if (text[i] == '%' && i + 2 < text.size() && std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2) {
+      decoded += static_cast<char>(byte);
+      i += 2;
+    } else {
+      decoded += text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return decoded;
+}
+
 // Bytes of a disk or a peer need not be UTF-8: those that are not are replaced.
 std::string Dump(const Json& document) { return document.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
@@ -28,7 +47,7 @@ HttpRequest ParseTarget(Method method, std::string_view target) {
   ForEachPart(target.substr(0, mark), '/', [&](std::string_view segment) { request.segments.emplace_back(segment); });
   ForEachPart(target.substr(std::min(mark + 1, target.size())), '&', [&](std::string_view pair) {
     const size_t equals = std::min(pair.find('='), pair.size());
-    request.query[std::string(pair.substr(0, equals))] = std::string(pair.substr(std::min(equals + 1, pair.size())));
+    request.query[Decoded(pair.substr(0, equals))] = Decoded(pair.substr(std::min(equals + 1, pair.size())));
   });
   return request;
 }

@@ -89,6 +89,7 @@ Gate::Papers PapersOf(const http::request<http::string_body>& message) {
 HttpRequest RequestOf(http::request<http::string_body>& message, Role role) {
   HttpRequest request = ParseTarget(MethodOf(message.method()), View(message.target()));
   request.role = role;
+  request.range = std::string(View(message[http::field::range]));
   request.body = std::move(message.body());
   return request;
 }
@@ -96,6 +97,7 @@ HttpRequest RequestOf(http::request<http::string_body>& message, Role role) {
 http::response<http::string_body> MessageOf(HttpResponse answer, unsigned version, bool keep_alive) {
   http::response<http::string_body> message(static_cast<http::status>(answer.status), version);
   message.set(http::field::content_type, answer.content_type);
+  for (const auto& [name, value] : answer.headers) message.set(name, value);
   if (answer.status == 401) message.set(http::field::www_authenticate, "Bearer");
   message.keep_alive(keep_alive);
   message.body() = std::move(answer.body);

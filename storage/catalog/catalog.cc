@@ -274,6 +274,12 @@ tl::unexpected<Error> Abandon(FileSystem& files, const fs::path& catalog, Genera
   return tl::unexpected(std::move(error));
 }
 
+void Apply(SQLite::Database& database, const Change& change) {
+  if (const auto* record = std::get_if<Record>(&change)) return Store(database, *record);
+  if (const auto* key = std::get_if<SubmissionKey>(&change)) return Store(database, *key);
+  Erase(database, std::get<Erasure>(change));
+}
+
 }  // namespace
 
 struct Catalog::State {
@@ -350,13 +356,7 @@ Result<void> Catalog::Commit(std::span<const Change> changes) {
   TUTTI_RETURN_IF_ERROR(state_->RefuseIfSuperseded(*this));
   TUTTI_RETURN_IF_ERROR(Guarded("cannot commit to the catalog", [&]() -> Result<void> {
     SQLite::Transaction transaction(state_->database, SQLite::TransactionBehavior::IMMEDIATE);
-    for (const Change& change : changes) {
-      if (const auto* record = std::get_if<Record>(&change)) {
-        Store(state_->database, *record);
-      } else {
-        Erase(state_->database, std::get<Erasure>(change));
-      }
-    }
+    for (const Change& change : changes) Apply(state_->database, change);
     transaction.commit();
     return {};
   }));
@@ -372,6 +372,11 @@ Result<bool> Catalog::IsNewest() const {
 
 Result<int> Catalog::HighestNumber(std::string_view name) const {
   return Guarded("cannot read the catalog", [&]() -> Result<int> { return LoadHighestNumber(state_->database, name); });
+}
+
+Result<std::optional<EnsembleId>> Catalog::FindSubmission(std::string_view key) const {
+  return Guarded("cannot read the catalog",
+                 [&]() -> Result<std::optional<EnsembleId>> { return LoadSubmission(state_->database, key); });
 }
 
 }  // namespace tutti::storage

@@ -13,6 +13,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,7 +44,7 @@ class HomeLock {
   int descriptor_ = -1;
 };
 
-using Change = std::variant<Record, Erasure>;
+using Change = std::variant<Record, Erasure, SubmissionKey>;
 
 class Catalog {
  public:
@@ -75,6 +76,8 @@ class Catalog {
   Result<bool> IsNewest() const;
   // The highest N of the ensembles NAME-N that were ever committed, erased ones too; 0: none.
   Result<int> HighestNumber(std::string_view name) const;
+  // The ensemble that was submitted with this key; none where it is removed, or the catalog was made from folders.
+  Result<std::optional<EnsembleId>> FindSubmission(std::string_view key) const;
 
  private:
   struct State;

@@ -130,7 +130,7 @@ void Put(SQLite::Database& database, const PredictionRecord& r) {
 }
 
 void Drop(SQLite::Database& database, const EnsembleId& id) {
-  for (const std::string_view table : {"jobs", "attempts", "epochs", "checkpoints", "predictions"}) {
+  for (const std::string_view table : {"jobs", "attempts", "epochs", "checkpoints", "predictions", "submissions"}) {
     Execute(database, fmt::format("DELETE FROM {} WHERE ensemble = ?", table), id.str());
   }
   Execute(database, "DELETE FROM ensembles WHERE id = ?", id.str());
@@ -284,6 +284,10 @@ void Store(SQLite::Database& database, const Record& record) {
   std::visit([&](const auto& typed) { Put(database, typed); }, record);
 }
 
+void Store(SQLite::Database& database, const SubmissionKey& key) {
+  Execute(database, Insert("submissions", 2), key.key, key.ensemble.str());
+}
+
 void Erase(SQLite::Database& database, const Erasure& erasure) {
   std::visit([&](const auto& key) { Drop(database, key); }, erasure);
 }
@@ -303,6 +307,13 @@ int LoadHighestNumber(SQLite::Database& database, std::string_view name) {
   SQLite::Statement statement(database, "SELECT highest FROM numbers WHERE name = ?");
   statement.bind(1, std::string(name));
   return statement.executeStep() ? statement.getColumn(0).getInt() : 0;
+}
+
+std::optional<EnsembleId> LoadSubmission(SQLite::Database& database, std::string_view key) {
+  SQLite::Statement statement(database, "SELECT ensemble FROM submissions WHERE key = ?");
+  statement.bind(1, std::string(key));
+  if (!statement.executeStep()) return std::nullopt;
+  return EnsembleId(statement.getColumn(0).getString());
 }
 
 std::map<std::string, int> LoadHighestNumbers(SQLite::Database& database) {

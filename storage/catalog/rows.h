@@ -4,6 +4,7 @@
 #include <SQLiteCpp/Database.h>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,7 @@ namespace tutti::storage {
 
 // Adds the record or replaces that of the same key.
 void Store(SQLite::Database& database, const Record& record);
+void Store(SQLite::Database& database, const SubmissionKey& key);
 void Erase(SQLite::Database& database, const Erasure& erasure);
 
 // Everything, by key. kCorrupt for a row that no program of ours wrote.
@@ -21,6 +23,9 @@ Result<Records> LoadAll(SQLite::Database& database);
 
 // See Catalog::HighestNumber.
 int LoadHighestNumber(SQLite::Database& database, std::string_view name);
+
+// See Catalog::FindSubmission.
+std::optional<EnsembleId> LoadSubmission(SQLite::Database& database, std::string_view key);
 
 // Of every name. What is raised never goes down.
 std::map<std::string, int> LoadHighestNumbers(SQLite::Database& database);

@@ -50,7 +50,10 @@ INSERT INTO numbers
 
 constexpr std::string_view kPredictionHashes = "ALTER TABLE predictions ADD COLUMN hash TEXT NOT NULL DEFAULT ''";
 
-constexpr auto kMigrations = std::to_array<std::string_view>({kRecords, kNumbers, kPredictionHashes});
+constexpr std::string_view kSubmissions =
+    "CREATE TABLE submissions (key TEXT NOT NULL PRIMARY KEY, ensemble TEXT NOT NULL) WITHOUT ROWID";
+
+constexpr auto kMigrations = std::to_array<std::string_view>({kRecords, kNumbers, kPredictionHashes, kSubmissions});
 
 }  // namespace
 

@@ -301,6 +301,20 @@ TEST_F(CatalogTest, FoldersThatAreNoGenerationsAreLeftAlone) {
   EXPECT_THAT(Folders(), ElementsAre("0001", "12", "backup"));
 }
 
+TEST_F(CatalogTest, KeyOfASubmissionIsFoundUntilItsEnsembleIsErased) {
+  {
+    auto catalog = Open().value();
+    const std::vector<Change> submission = {Record(Ensemble("a-1")), SubmissionKey{"mine", EnsembleId("a-1")}};
+    ASSERT_TRUE(catalog.Commit(submission));
+    EXPECT_EQ(catalog.FindSubmission("other").value(), std::nullopt);
+  }
+  auto catalog = Open().value();
+  EXPECT_EQ(catalog.FindSubmission("mine").value(), EnsembleId("a-1")) << "the next generation knows it";
+  const std::vector<Change> erase = {Removal(EnsembleId("a-1"))};
+  ASSERT_TRUE(catalog.Commit(erase));
+  EXPECT_EQ(catalog.FindSubmission("mine").value(), std::nullopt);
+}
+
 TEST_F(CatalogTest, ReplaceHoldsTheNewRecordsAlone) {
   RunOnce("old-1");
   Damage("0001");

@@ -68,6 +68,7 @@ TEST(Migrate, EveryOlderFormatOpens) {
     ASSERT_EQ(read->predictions.size(), 1U);
     EXPECT_EQ(read->predictions[0].step, 30);
     EXPECT_EQ(read->predictions[0].hash, "") << "it was recorded without one";
+    EXPECT_EQ(catalog->FindSubmission("key").value(), std::nullopt);
     if (version == 1) {
       EXPECT_EQ(catalog->HighestNumber("fashion-mnist").value(), 12);
     }

@@ -263,6 +263,55 @@ TEST_F(CoordinatorTest, NewStartsAnotherAndNumbersAreNeverGivenTwice) {
 }
 
 // A coordinator died between making the folder and committing the row.
+TEST_F(CoordinatorTest, SubmissionThatIsRepeatedWithItsKeyIsTheSameEnsemble) {
+  StartCoordinator();
+  const std::string body = Submission(AnExperiment(), R"(, "new": true, "key": "mine 1")");
+  EXPECT_EQ(Post(kEnsembles, body).json(), Json({{"id", "trial-1"}, {"outcome", "created"}}));
+  EXPECT_EQ(Post(kEnsembles, body).json(), Json({{"id", "trial-1"}, {"outcome", "continued"}}));
+  coordinator_.reset();
+  StartAll();
+  EXPECT_EQ(Post(kEnsembles, body).json()["id"], "trial-1") << "a coordinator's end forgets no key";
+  ASSERT_TRUE(Becomes("finished"));
+  EXPECT_EQ(Post(kEnsembles, body).json(), Json({{"id", "trial-1"}, {"outcome", "finished"}}));
+  EXPECT_EQ(Post(kEnsembles, Submission(AnExperiment(), R"(, "new": true, "key": "mine 2")")).json()["id"], "trial-2");
+}
+
+TEST_F(CoordinatorTest, KeyOfASubmissionThatMadeNothingNewIsKept) {
+  StartCoordinator();
+  Submit(AnExperiment());
+  EXPECT_EQ(Submit(AnExperiment(), R"(, "key": "k")"), "trial-1");
+  EXPECT_EQ(Submit(AnExperiment(), R"(, "key": "k", "new": true)"), "trial-1");
+}
+
+TEST_F(CoordinatorTest, KeyOfAnotherExperimentIsAConflict) {
+  StartCoordinator();
+  Submit(AnExperiment(), R"(, "key": "k")");
+  const Answer answer = Post(kEnsembles, Submission(AnExperiment("  validation: 16\n"), R"(, "key": "k")"));
+  EXPECT_EQ(answer.status, 409);
+  EXPECT_EQ(answer.json()["code"], "conflict");
+  EXPECT_THAT(answer.body, HasSubstr("trial-1"));
+  EXPECT_EQ(Get(kEnsembles).json()["ensembles"].size(), 1u);
+}
+
+TEST_F(CoordinatorTest, SubmissionThatIsRepeatedLateUndoesNoCancellation) {
+  StartCoordinator();
+  const std::string body = Submission(AnExperiment(), R"(, "key": "k")");
+  Post(kEnsembles, body);
+  ASSERT_EQ(Post("/api/v1/ensembles/last/cancel").status, 200);
+  ASSERT_TRUE(Becomes("cancelled"));
+  EXPECT_EQ(Post(kEnsembles, body).json()["outcome"], "cancelled");
+  EXPECT_EQ(StateOf(), "cancelled");
+}
+
+TEST_F(CoordinatorTest, KeyGoesWithItsEnsemble) {
+  StartCoordinator();
+  const std::string body = Submission(AnExperiment(), R"(, "key": "k")");
+  Post(kEnsembles, body);
+  ASSERT_EQ(Post("/api/v1/ensembles/last/cancel").status, 200);
+  ASSERT_EQ(testing::Request(home(), "DELETE", "/api/v1/ensembles/trial-1").status, 200);
+  EXPECT_EQ(Post(kEnsembles, body).json(), Json({{"id", "trial-2"}, {"outcome", "created"}}));
+}
+
 TEST_F(CoordinatorTest, FolderWithoutARowIsLeftAloneAndItsNumberPassedOver) {
   fs::create_directories(home() / "trial-1");
   std::ofstream(home() / "trial-1/precious") << "keep";
@@ -716,6 +765,80 @@ TEST_F(CoordinatorTest, ListsEnsemblesNewestFirst) {
   EXPECT_EQ(list[1]["id"], "trial-1");
 }
 
+TEST_F(CoordinatorTest, ListsPageByPageAndByFilter) {
+  StartCoordinator();
+  for (int i = 0; i < 3; ++i) Submit(AnExperiment(), R"(, "new": true)");
+  const Json first = Get("/api/v1/ensembles?limit=2&name=trial&state=running").json();
+  EXPECT_EQ(first["ensembles"].size(), 2u);
+  const Json rest = Get("/api/v1/ensembles?limit=2&after=" + first["next"].get<std::string>()).json();
+  ASSERT_EQ(rest["ensembles"].size(), 1u);
+  EXPECT_EQ(rest["ensembles"][0]["id"], "trial-1");
+  EXPECT_EQ(rest["ensembles"][0]["members_total"], 3);
+  EXPECT_FALSE(rest.contains("next"));
+  EXPECT_EQ(Get("/api/v1/ensembles?state=finished").json()["ensembles"].size(), 0u);
+  EXPECT_EQ(Get("/api/v1/ensembles?state=glorious").status, 400);
+}
+
+TEST_F(CoordinatorTest, MembersAreShownByThemselvesWithTheirCurves) {
+  StartAll();
+  RunToTheEnd(AnExperiment());
+  const Json whole = Ensemble();
+  EXPECT_EQ(Get("/api/v1/ensembles/last/members").json(), Json({{"members", whole["members"]}}));
+  EXPECT_EQ(Get("/api/v1/ensembles/last/members/mlp-s1").json(), MemberOf(whole, "mlp-s1"));
+  const Json epochs = Get("/api/v1/ensembles/last/members/mlp-s1/metrics").json()["epochs"];
+  ASSERT_FALSE(epochs.empty());
+  EXPECT_EQ(epochs.size(), MemberOf(whole, "mlp-s1")["curve"].size());
+  for (const char* key : {"epoch", "attempt", "step", "train_loss", "validation_loss", "validation_accuracy",
+                          "learning_rate", "images_per_second", "train_seconds"}) {
+    EXPECT_TRUE(epochs[0].contains(key)) << key;
+  }
+  EXPECT_EQ(epochs[0]["epoch"], 1);
+  for (const char* name : {"nobody", ".inspect"}) {
+    EXPECT_EQ(Get(fmt::format("/api/v1/ensembles/last/members/{}", name)).status, 404) << name;
+    EXPECT_EQ(Get(fmt::format("/api/v1/ensembles/last/members/{}/metrics", name)).status, 404) << name;
+  }
+}
+
+TEST_F(CoordinatorTest, ArtifactsAreListedAndDownloadedById) {
+  StartAll();
+  const std::string id = RunToTheEnd(AnExperiment());
+  const Json artifacts = Get("/api/v1/ensembles/last/artifacts").json()["artifacts"];
+  std::map<std::string, int> kinds;
+  for (const Json& artifact : artifacts) {
+    ++kinds[artifact["kind"].get<std::string>()];
+    const Answer file = Get("/api/v1/ensembles/last/artifacts/" + artifact["id"].get<std::string>());
+    ASSERT_EQ(file.status, 200) << artifact;
+    EXPECT_EQ(file.body.size(), artifact["bytes"]) << artifact;
+    EXPECT_TRUE(artifact["hash"] == HashText(file.body) || artifact["hash"].is_null()) << artifact;
+    EXPECT_TRUE(artifact["kind"] == "predictions" || !artifact["hash"].is_null()) << artifact;
+    EXPECT_TRUE(artifact["name"] != "results.json" || Json::parse(file.body) == Ensemble()["results"]);
+  }
+  EXPECT_EQ(kinds["results"], 2);
+  EXPECT_EQ(kinds["checkpoint"], 6) << "a manifest and a model of each member: this worker trains nothing";
+  EXPECT_GE(kinds["predictions"], 6);
+  EXPECT_EQ(kinds["experiment"], 3) << "nobody gave the text of the experiment";
+  for (const char* name : {"..", "results.json", "%2e%2e%2fcatalog", "0123456789abcdef0123456789abcdef"}) {
+    EXPECT_EQ(Get(fmt::format("/api/v1/ensembles/last/artifacts/{}", name)).status, 404) << name;
+  }
+}
+
+TEST_F(CoordinatorTest, MetricsCountWhatIsThere) {
+  StartAll(3);
+  RunToTheEnd(AnExperiment());
+  ASSERT_TRUE(
+      Eventually([&] { return Get("/metrics").body.find("tutti_slots{use=\"busy\"} 0\n") != std::string::npos; }));
+  const Answer metrics = Get("/metrics");
+  EXPECT_THAT(metrics.head, HasSubstr("text/plain; version=0.0.4"));
+  for (const char* line :
+       {"tutti_ensembles{state=\"finished\"} 1\n", "tutti_ensembles{state=\"failed\"} 0\n",
+        "tutti_members{state=\"finished\"} 3\n", "tutti_attempts_started_total 4\n", "tutti_attempts_failed_total 0\n",
+        "tutti_workers_connected 1\n", "tutti_slots{use=\"free\"} 3\n", "tutti_slots{use=\"busy\"} 0\n",
+        "tutti_catalog_generation 1\n", "# TYPE process_resident_memory_bytes gauge\n",
+        "# TYPE process_cpu_seconds_total counter\n"}) {
+    EXPECT_THAT(metrics.body, HasSubstr(line));
+  }
+}
+
 TEST_F(CoordinatorTest, WhyTellsWhatAMemberWaitsFor) {
   StartCoordinator();
   Submit(AnExperiment());
@@ -915,6 +1038,10 @@ TEST_F(CoordinatorTest, BadSubmissionsAreRefusedByKeyAndLeaveNothingBehind) {
   EXPECT_THAT(refusal(Submission(spec, R"(, "new": 1)")), HasSubstr("'new'"));
   EXPECT_THAT(refusal(Submission(spec, R"(, "source": 1)")), HasSubstr("'source'"));
   EXPECT_THAT(refusal(Submission(spec, R"(, "nwe": true)")), HasSubstr("'nwe'"));
+  for (const std::string& key :
+       {std::string("1"), std::string("\"\""), std::string("\"\\n\""), '"' + std::string(129, 'k') + '"'}) {
+    EXPECT_THAT(refusal(Submission(spec, fmt::format(R"(, "key": {})", key))), HasSubstr("'key'"));
+  }
   EXPECT_THAT(refusal(std::string(100, '[')), HasSubstr("JSON"));
   Json named = spec::ToJson(spec);
   named["name"] = "../escape";

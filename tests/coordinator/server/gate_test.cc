@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/hash.h"
 #include "coordinator/server/access.h"
 #include "coordinator/server/coordinator.h"
 #include "experiments.h"
@@ -80,6 +81,7 @@ struct RouteOf {
 };
 constexpr RouteOf kEveryRoute[] = {
     {"GET", "/healthz", true},
+    {"GET", "/metrics", true},
     {"GET", "/api/v1/home", false},
     {"GET", "/api/v1/ensembles", true},
     {"POST", "/api/v1/ensembles", false},
@@ -87,7 +89,12 @@ constexpr RouteOf kEveryRoute[] = {
     {"DELETE", "/api/v1/ensembles/none-1", false},
     {"POST", "/api/v1/ensembles/none-1/cancel", false},
     {"POST", "/api/v1/ensembles/none-1/resume", false},
-    {"GET", "/api/v1/ensembles/none-1/members/m/log", true},
+    {"GET", "/api/v1/ensembles/none-1/artifacts", true},
+    {"GET", "/api/v1/ensembles/none-1/artifacts/0", true},
+    {"GET", "/api/v1/ensembles/none-1/members", true},
+    {"GET", "/api/v1/ensembles/none-1/members/m", true},
+    {"GET", "/api/v1/ensembles/none-1/members/m/metrics", true},
+    {"GET", "/api/v1/ensembles/none-1/members/m/log", false},
     {"GET", "/api/v1/ensembles/none-1/members/m/why", true},
     {"GET", "/api/v1/workers", true},
     {"GET", "/api/v1/workers/channel", false},
@@ -117,6 +124,34 @@ TEST_F(Tcp, AReaderLooksAndAnOperatorActs) {
       EXPECT_EQ(reader, 403) << method << " " << target;
     }
   }
+}
+
+TEST_F(Tcp, AReaderSeesNoPaths) {
+  const auto home = (folder_ / "runs").string();
+  ASSERT_EQ(
+      Status("POST", "/api/v1/ensembles", With(tokens_.for_operator), testing::Submission(testing::AnExperiment())),
+      200);
+  std::filesystem::remove_all(folder_ / "runs/trial-1");
+  for (const char* target : {"/api/v1/ensembles", "/api/v1/ensembles/last"}) {
+    ASSERT_EQ(Status("GET", target, With(tokens_.for_operator)), 200);
+    EXPECT_THAT(last_, HasSubstr(home));
+    ASSERT_EQ(Status("GET", target, With(tokens_.for_reader)), 200);
+    EXPECT_THAT(last_, Not(HasSubstr(home)));
+    EXPECT_THAT(last_, HasSubstr("its folder (path) is gone"));
+  }
+}
+
+TEST_F(Tcp, AReaderDownloadsNoExperiment) {
+  ASSERT_EQ(
+      Status("POST", "/api/v1/ensembles", With(tokens_.for_operator), testing::Submission(testing::AnExperiment())),
+      200);
+  ASSERT_EQ(Status("GET", "/api/v1/ensembles/last/artifacts", With(tokens_.for_operator)), 200);
+  ASSERT_THAT(last_, HasSubstr("resolved.yaml"));
+  const std::string target = "/api/v1/ensembles/last/artifacts/" + HashText("resolved.yaml");
+  EXPECT_EQ(Status("GET", target, With(tokens_.for_operator)), 200);
+  EXPECT_EQ(Status("GET", target, With(tokens_.for_reader)), 403);
+  ASSERT_EQ(Status("GET", "/api/v1/ensembles/last/artifacts", With(tokens_.for_reader)), 200);
+  EXPECT_THAT(last_, Not(HasSubstr("resolved.yaml")));
 }
 
 TEST_F(Tcp, AReaderIsNoWorker) {

@@ -1,0 +1,94 @@
+#include "coordinator/server/routes/route.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "coordinator/server/views.h"
+
+namespace tutti::server {
+namespace {
+
+bool StandsForAny(std::string_view segment) {
+  return std::all_of(segment.begin(), segment.end(), [](char letter) { return letter >= 'A' && letter <= 'Z'; });
+}
+
+}  // namespace
+
+bool Route::Fits(const HttpRequest& request) const {
+  const HttpRequest wanted = ParseTarget(method, pattern);
+  return std::equal(wanted.segments.begin(), wanted.segments.end(), request.segments.begin(), request.segments.end(),
+                    [](const std::string& want, const std::string& got) { return want == got || StandsForAny(want); });
+}
+
+Result<EnsembleRecord> FindNamed(const RouteContext& context, const HttpRequest& request) {
+  context.executor.Flush();  // what was asked before is in effect
+  const Records& records = context.executor.core().records();
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, FindEnsemble(records, request.segments[kEnsembleSegment]));
+  return *std::find_if(records.ensembles.begin(), records.ensembles.end(),
+                       [&](const EnsembleRecord& ensemble) { return ensemble.id == id; });
+}
+
+Result<JobRecord> FindMember(const RouteContext& context, const HttpRequest& request) {
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleRecord ensemble, FindNamed(context, request));
+  const std::string& name = request.segments[kMemberSegment];
+  for (const JobRecord& job : context.executor.core().records().jobs) {
+    if (job.id.ensemble == ensemble.id && job.id.name == name) return job;
+  }
+  if (!IsValidName(name)) return Fail(ErrorCode::kInvalid, "'{}' cannot be the name of a member", name);
+  return Fail(ErrorCode::kNotFound, "{} has no member {}", ensemble.id, name);
+}
+
+Result<Stored> ReadStoredOf(const RouteContext& context, const EnsembleRecord& ensemble) {
+  const std::string gone = ProblemOfFolder(*context.files, context.home, ensemble);
+  if (!gone.empty()) return Fail(ErrorCode::kConflict, "{}: {}", ensemble.id, gone);
+  return ReadStored(*context.files, context.home, ensemble);
+}
+
+Result<int64_t> NumberOf(const HttpRequest& request, const std::string& key, int64_t otherwise) {
+  const auto found = request.query.find(key);
+  if (found == request.query.end()) return otherwise;
+  int64_t number = 0;
+  const char* end = found->second.data() + found->second.size();
+  const auto [last, error] = std::from_chars(found->second.data(), end, number);
+  if (error != std::errc() || last != end || number < 0) {
+    return Fail(ErrorCode::kInvalid, "{}={} is no whole number", key, found->second);
+  }
+  return number;
+}
+
+tl::unexpected<Error> ReadersLookOnly() {
+  return Fail(ErrorCode::kDenied, "this token is for looking only: the operator's token may do this");
+}
+
+Json Outcome(const EnsembleId& id, std::string_view outcome) { return {{"id", id.str()}, {"outcome", outcome}}; }
+
+Result<void> CheckOpen(const RouteContext& context) {
+  if (!context.executor.stopping()) return {};
+  return Fail(ErrorCode::kUnreachable, "the coordinator is ending: start it again and repeat");
+}
+
+void SubmitAndAnswer(const RouteContext& context, core::Event event, const EnsembleId& id, std::string outcome,
+                     const Respond& respond, std::optional<SubmissionKey> key) {
+  const auto answer = [respond, id, outcome = std::move(outcome)] { respond(JsonResponse(Outcome(id, outcome))); };
+  context.executor.Submit(std::move(event), answer, std::move(key));
+}
+
+void AnswerFromDisk(const RouteContext& context, const Respond& respond, std::function<HttpResponse()> make) {
+  context.disk([respond, make = std::move(make)] {
+    try {
+      respond(make());
+    } catch (const std::exception& error) {
+      respond(BrokenDown(error));
+    }
+  });
+}
+
+HttpResponse BrokenDown(const std::exception& error) {
+  spdlog::error("an answer could not be made: {}", error.what());
+  return ProblemResponse(
+      Error{ErrorCode::kInternal, fmt::format("the answer could not be made: {}", error.what()), nullptr});
+}
+
+}  // namespace tutti::server

@@ -1,0 +1,19 @@
+// The tables of routes, one for each file of this folder.
+#pragma once
+
+#include <span>
+
+#include "coordinator/server/routes/route.h"
+
+namespace tutti::server {
+
+std::span<const Route> HomeRoutes();
+std::span<const Route> EnsembleRoutes();
+std::span<const Route> SubmissionRoutes();
+std::span<const Route> ControlRoutes();
+std::span<const Route> MemberRoutes();
+std::span<const Route> ArtifactRoutes();
+std::span<const Route> WorkerRoutes();
+std::span<const Route> MetricsRoutes();
+
+}  // namespace tutti::server

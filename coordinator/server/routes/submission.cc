@@ -1,0 +1,163 @@
+#include <algorithm>
+#include <set>
+
+#include "common/hash.h"
+#include "coordinator/server/ensemble_files.h"
+#include "coordinator/server/routes/routes.h"
+#include "coordinator/server/views.h"
+
+namespace tutti::server {
+namespace {
+
+constexpr size_t kLongestKey = 128;
+
+struct Submission {
+  spec::EnsembleSpec spec;
+  std::optional<std::string> source;
+  std::optional<std::string> key;  // of whoever submits: the same again means the same ensemble
+  enum class Repeat { kContinue, kStartAnother } repeat = Repeat::kContinue;
+};
+
+Result<void> CheckKeys(const Json& body) {
+  static const std::set<std::string, std::less<>> kKnown = {"experiment", "key", "new", "source"};
+  for (const auto& item : body.items()) {
+    if (!kKnown.contains(item.key())) {
+      return Fail(ErrorCode::kInvalid, "unknown key '{}': experiment, key, new and source are known", item.key());
+    }
+  }
+  return {};
+}
+
+Result<std::optional<std::string>> ParseKey(const Json& body) {
+  const auto found = body.find("key");
+  if (found == body.end() || found->is_null()) return std::nullopt;
+  const std::string key = found->is_string() ? found->get<std::string>() : "";
+  const bool printable =
+      std::all_of(key.begin(), key.end(), [](char letter) { return letter >= ' ' && letter <= '~'; });
+  if (key.empty() || key.size() > kLongestKey || !printable) {
+    return Fail(ErrorCode::kInvalid, "'key' must be a string of 1 to {} printable ASCII characters", kLongestKey);
+  }
+  return key;
+}
+
+Result<Submission> ParseSubmission(const std::string& text) {
+  TUTTI_ASSIGN_OR_RETURN(const Json body, ParseJson(text));
+  if (!body.is_object() || !body.contains("experiment")) {
+    return Fail(ErrorCode::kInvalid, "the body must be an object with the key 'experiment'");
+  }
+  TUTTI_RETURN_IF_ERROR(CheckKeys(body));
+  Submission submission;
+  auto spec = spec::EnsembleFromJson(body["experiment"]);
+  if (!spec) return FailBecause(std::move(spec.error()), "the key 'experiment' holds no resolved experiment");
+  submission.spec = std::move(*spec);
+  if (!IsValidName(submission.spec.name)) {
+    return Fail(ErrorCode::kInvalid, "'{}' cannot be the name of an experiment", submission.spec.name);
+  }
+  if (const auto repeat = body.find("new"); repeat != body.end()) {
+    if (!repeat->is_boolean()) return Fail(ErrorCode::kInvalid, "'new' must be true or false");
+    if (repeat->get<bool>()) submission.repeat = Submission::Repeat::kStartAnother;
+  }
+  if (const auto source = body.find("source"); source != body.end() && !source->is_null()) {
+    if (!source->is_string()) return Fail(ErrorCode::kInvalid, "'source' must be a string");
+    submission.source = source->get<std::string>();
+  }
+  TUTTI_ASSIGN_OR_RETURN(submission.key, ParseKey(body));
+  return submission;
+}
+
+// kConflict where a folder that no row knows holds what was trained of this experiment.
+Result<void> CheckNotForgotten(const RouteContext& context, const std::string& spec_hash) {
+  TUTTI_ASSIGN_OR_RETURN(const std::vector<EnsembleId> forgotten,
+                         FindForgotten(*context.files, context.home, context.executor.core().records()));
+  for (const EnsembleId& id : forgotten) {
+    const auto experiment = context.files->Read(context.home / id.str() / kResolvedExperiment);
+    const auto members = context.files->List(context.home / id.str() / "members");
+    const bool same = experiment && HashText(*experiment) == spec_hash;
+    if (!same || !members || members->empty()) continue;  // a coordinator died before it began with it
+    return Fail(ErrorCode::kConflict,
+                "{} holds this experiment, but the catalog does not know it: `tutti fsck --rebuild` takes it in, --new "
+                "trains another",
+                (context.home / id.str()).string());
+  }
+  return {};
+}
+
+Result<EnsembleId> CreateEnsemble(const RouteContext& context, const spec::EnsembleSpec& spec,
+                                  const std::optional<std::string>& source) {
+  TUTTI_ASSIGN_OR_RETURN(int number, context.catalog.HighestNumber(spec.name));
+  // A folder that no row knows was given too: a coordinator died between the two.
+  while (true) {
+    const EnsembleId id(fmt::format("{}-{}", spec.name, ++number));
+    const auto created = CreateEnsembleFolder(*context.files, context.home / id.str(), spec, source);
+    if (created) return id;
+    if (created.error().code == ErrorCode::kExists) continue;
+    (void)context.files->RemoveAll(context.home / id.str());  // half of one is of no use; if it stays, it harms nobody
+    return tl::unexpected(created.error());
+  }
+}
+
+std::optional<SubmissionKey> KeyFor(const Submission& submission, const EnsembleId& id) {
+  return submission.key ? std::optional(SubmissionKey{*submission.key, id}) : std::nullopt;
+}
+
+// Answers with what is there, or goes on with it.
+Result<void> ContinueWith(const RouteContext& context, const EnsembleRecord& ensemble, const Submission& submission,
+                          const Respond& respond) {
+  TUTTI_ASSIGN_OR_RETURN(const Stored stored, ReadStoredOf(context, ensemble));
+  const bool finished = IsAnswered(ensemble.state) && stored.problem.empty();
+  core::Event event = core::EnsembleResumed{ensemble.id, core::Answer::kLost};
+  if (finished || ensemble.state == EnsembleState::kRunning) event = core::Tick{};
+  SubmitAndAnswer(context, std::move(event), ensemble.id, finished ? "finished" : "continued", respond,
+                  KeyFor(submission, ensemble.id));
+  return {};
+}
+
+// Says how the ensemble of an earlier submission stands. One that was cancelled since stays so: the repetition of a
+// request may arrive late.
+Result<void> AnswerAgain(const EnsembleRecord& ensemble, const std::string& spec_hash, const Respond& respond) {
+  if (ensemble.spec_hash != spec_hash) {
+    return Fail(ErrorCode::kConflict, "this key was given to {}, which is of another experiment", ensemble.id);
+  }
+  if (ensemble.state == EnsembleState::kRunning) {
+    respond(JsonResponse(Outcome(ensemble.id, "continued")));
+  } else {
+    respond(JsonResponse(Outcome(ensemble.id, IsAnswered(ensemble.state) ? "finished" : Name(ensemble.state))));
+  }
+  return {};
+}
+
+// The ensemble that was submitted with the same key before.
+Result<std::optional<EnsembleRecord>> FindEarlier(const RouteContext& context, const Submission& submission) {
+  if (!submission.key) return std::nullopt;
+  TUTTI_ASSIGN_OR_RETURN(const auto id, context.catalog.FindSubmission(*submission.key));
+  if (!id) return std::nullopt;
+  const Records records = context.executor.core().RecordsOf(*id);
+  return records.ensembles.empty() ? std::nullopt : std::optional(records.ensembles.front());
+}
+
+Result<void> SubmitEnsemble(const RouteContext& context, const HttpRequest& request, const Respond& respond) {
+  TUTTI_ASSIGN_OR_RETURN(const Submission submission, ParseSubmission(request.body));
+  const std::string spec_hash = SpecHash(submission.spec);
+  context.executor.Flush();  // two submissions of one experiment at the same time make one ensemble
+  TUTTI_RETURN_IF_ERROR(CheckOpen(context));
+  TUTTI_ASSIGN_OR_RETURN(const auto earlier, FindEarlier(context, submission));
+  if (earlier) return AnswerAgain(*earlier, spec_hash, respond);
+  if (submission.repeat == Submission::Repeat::kContinue) {
+    const EnsembleRecord* same = FindSame(context.executor.core().records(), spec_hash);
+    if (same != nullptr) return ContinueWith(context, EnsembleRecord(*same), submission, respond);
+    TUTTI_RETURN_IF_ERROR(CheckNotForgotten(context, spec_hash));
+  }
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, CreateEnsemble(context, submission.spec, submission.source));
+  SubmitAndAnswer(context, core::EnsembleSubmitted{id, submission.spec, spec_hash}, id, "created", respond,
+                  KeyFor(submission, id));
+  context.executor.Flush();
+  return {};
+}
+
+constexpr Route kRoutes[] = {{Method::kPost, "/api/v1/ensembles", Role::kOperator, SubmitEnsemble}};
+
+}  // namespace
+
+std::span<const Route> SubmissionRoutes() { return kRoutes; }
+
+}  // namespace tutti::server

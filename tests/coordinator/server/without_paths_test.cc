@@ -1,0 +1,28 @@
+#include "coordinator/server/without_paths.h"
+
+#include <gtest/gtest.h>
+
+namespace tutti::server {
+namespace {
+
+constexpr const char* kHome = "/my home/runs";
+
+TEST(WithoutPaths, HidesAbsolutePathsAlone) {
+  const auto shown = [](std::string_view text) { return WithoutPaths(text, kHome); };
+  EXPECT_EQ(shown("cannot read /data/x.npy: no such file"), "cannot read (path): no such file");
+  EXPECT_EQ(shown("its folder /my home/runs/a-1 is gone"), "its folder (path) is gone");
+  EXPECT_EQ(shown("{\"note\":\"/a/b\"}"), "{\"note\":\"(path)\"}");
+  EXPECT_EQ(shown("'/a/b' (/c) x=/d, \\\"/e\\\" /f."), "'(path)' ((path)) x=(path), \\\"(path)\\\" (path).");
+  EXPECT_EQ(shown("/a"), "(path)");
+}
+
+TEST(WithoutPaths, LeavesEverythingElse) {
+  for (const char* text : {"{\"gang\":[\"n1/2:0\"],\"images/s\":1.5}", "9 / 10 and 9/10", "\"\\/\"", "/", "", "//",
+                           "members/m/attempt-1/step-00000010"}) {
+    EXPECT_EQ(WithoutPaths(text, kHome), text);
+    EXPECT_EQ(WithoutPaths(text, "/"), text);
+  }
+}
+
+}  // namespace
+}  // namespace tutti::server
