@@ -159,8 +159,10 @@ Result<std::string> Client::Log(const std::string& id, const std::string& member
   return Ask("GET", fmt::format("{}/log?offset={}{}", MemberTarget(id, member), offset, which), "");
 }
 
-Result<Client::Submitted> Client::Submit(const Json& experiment, const std::string& source, Again again) const {
-  const Json body = {{"experiment", experiment}, {"new", again == Again::kStartAnother}, {"source", source}};
+Result<Client::Submitted> Client::Submit(const Json& experiment, const std::string& source, Again again,
+                                         const std::string& key) const {
+  Json body = {{"experiment", experiment}, {"new", again == Again::kStartAnother}, {"source", source}};
+  if (!key.empty()) body["key"] = key;
   TUTTI_ASSIGN_OR_RETURN(const Json answer, AskJson("POST", "/api/v1/ensembles", body));
   Submitted submitted;
   TUTTI_ASSIGN_OR_RETURN(submitted.id, TextAt(answer, "id"));

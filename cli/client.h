@@ -41,8 +41,10 @@ class Client {
     std::string outcome;  // created, continued, finished
   };
   enum class Again { kContinue, kStartAnother };
-  // `experiment` is the resolved one, `source` what its user wrote.
-  Result<Submitted> Submit(const Json& experiment, const std::string& source, Again again) const;
+  // `experiment` is the resolved one, `source` what its user wrote. Repeated with the same key, which is not empty, it
+  // gives the same ensemble, whatever `again` says, and as outcome how that one stands.
+  Result<Submitted> Submit(const Json& experiment, const std::string& source, Again again,
+                           const std::string& key = "") const;
   Result<void> Cancel(const std::string& id) const;
   Result<void> Resume(const std::string& id) const;  // no error for a finished one: nothing is left to do
   Result<void> Remove(const std::string& id) const;

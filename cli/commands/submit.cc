@@ -8,6 +8,7 @@
 #include "cli/experiment.h"
 #include "cli/follow.h"
 #include "cli/waiting.h"
+#include "common/network/secret.h"
 
 namespace tutti::cli {
 namespace {
@@ -21,10 +22,17 @@ struct Options {
   CoordinatorOption coordinator;
   std::vector<std::string> overrides;
   bool start_another = false;
+  std::optional<std::string> key;
   bool wait = false;
   bool follow = false;
   OutputOption output;
 };
+
+std::string WhatBecame(const std::string& outcome) {
+  if (outcome == "created") return "is submitted";
+  if (outcome == "continued" || outcome == "running") return "is there already and goes on";
+  return fmt::format("was submitted under this key before and is {}", outcome);
+}
 
 void Announce(const Client::Submitted& submitted, const Options& options) {
   const Output output = options.output.Choose();
@@ -33,8 +41,7 @@ void Announce(const Client::Submitted& submitted, const Options& options) {
   if (submitted.outcome == "finished") {
     Print(fmt::format("{} has trained this experiment already; --new trains it again.\n", submitted.id));
   } else {
-    Print(fmt::format("{} is {}; `{}` follows it.\n", submitted.id,
-                      submitted.outcome == "created" ? "submitted" : "there already and goes on",
+    Print(fmt::format("{} {}; `{}` follows it.\n", submitted.id, WhatBecame(submitted.outcome),
                       NextAfter(options.coordinator).Watch(submitted.id)));
   }
 }
@@ -58,8 +65,11 @@ int Submit(const Options& options) {
   if (!peer) return EndWith(peer.error());
   const Client client(*peer);
   const auto again = options.start_another ? Client::Again::kStartAnother : Client::Again::kContinue;
-  const auto submitted = AskWithin(
-      kStartOfACoordinator, [&] { return client.Submit(spec::ToJson(experiment->spec), experiment->source, again); });
+  // Asked again after an answer that was lost, it must not train twice.
+  const std::string key = options.key.value_or(network::MakeSecret());
+  const auto submitted = AskWithin(kStartOfACoordinator, [&] {
+    return client.Submit(spec::ToJson(experiment->spec), experiment->source, again, key);
+  });
   if (!submitted) return EndWith(submitted.error());
   Announce(*submitted, options);
   if (!options.wait && !options.follow) return kExitDone;
@@ -83,6 +93,8 @@ void AddSubmit(CLI::App& program, Action& chosen) {
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
   command->add_flag("--new", options->start_another, "Start another ensemble even if this experiment was trained");
+  command->add_option("--key", options->key, "Submitted again with the same key, it is the same ensemble")
+      ->type_name("KEY");
   command->add_flag("--wait", options->wait, "Return when the ensemble has ended, as `tutti run` would");
   command->add_flag("--follow", options->follow, "The same, and show its progress");
   options->coordinator.AddTo(*command);

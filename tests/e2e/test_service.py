@@ -65,7 +65,7 @@ def service(tutti):
 
 @pytest.fixture
 def long_experiment(experiment):
-    return experiment(members="[{model: lenet5, seeds: 2}]", epochs=12, training=CHECKPOINTS)
+    return experiment(members="[{model: lenet5, seeds: 2}]", epochs=24, training=CHECKPOINTS)
 
 
 def undisturbed(tutti, file):
@@ -86,7 +86,9 @@ def test_submitted_work_is_trained_by_a_worker_and_answered(service, tutti, expe
     assert [worker["slots"] for worker in service.workers()] == [2]
     again = tutti("submit", experiment(), "--quiet", "--wait")
     assert again.stdout == "small-1\n", "the same experiment is not trained twice"
-    assert tutti("submit", experiment(), "--new", "--quiet").stdout == "small-2\n"
+    assert tutti("submit", experiment(), "--new", "--quiet", "--key", "monday").stdout == "small-2\n"
+    assert tutti("submit", experiment(), "--new", "--quiet", "--key", "monday").stdout == "small-2\n"
+    assert tutti("submit", experiment(epochs=3), "--key", "monday", status=1).stderr
 
 
 def test_work_waits_for_a_worker_and_says_so(service, tutti, experiment):
@@ -242,7 +244,8 @@ def test_the_sites_own_certificate_is_trusted_by_its_authority(tutti, tmp_path):
     service.worker("--server", service.address)
     wait_for(lambda: service.workers(), "the worker did not join")
     elsewhere = service.address.replace("localhost", "127.0.0.1")  # a name that the certificate does not have
-    assert "trusts" in tutti("worker", "--server", elsewhere, status=4).stderr
+    token = tutti.home / "access/operator.token"
+    assert "trusts" in tutti("worker", "--server", elsewhere, "--token-file", token, status=4).stderr
 
 
 def test_commands_ask_a_coordinator_at_an_address(service, tutti, experiment, tmp_path):
@@ -290,10 +293,15 @@ def test_a_worker_that_is_frozen_loses_its_members_and_does_no_harm_when_it_wake
     frozen = service.worker("--name", "frozen")
     tutti("submit", long_experiment)
     service.wait_for_steps()
-    frozen.send_signal(signal.SIGSTOP)
+    # The machine as a whole: trainers that went on would finish, and be believed.
+    old = service.trainers()
+    for pid in [frozen.pid, *old]:
+        os.kill(pid, signal.SIGSTOP)
     service.worker("--name", "other")
     wait_for(lambda: max(attempts_of(tutti).values()) > 1, "its members did not go on elsewhere")
-    frozen.send_signal(signal.SIGCONT)
+    for pid in [*old, frozen.pid]:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: not old & service.trainers(), "the old trainers were not stopped")
     wait_for(lambda: tutti.show("small-1")["state"] == "finished", "the work was not done")
     assert_same_weights(expected, tutti.member_weights("small-1"))
     assert frozen.poll() is None, "it goes on lending its slots"
@@ -383,10 +391,16 @@ def test_a_partition_longer_than_the_lease_moves_members_and_the_old_ones_are_st
     service.worker("--name", "cut-off", "--server", proxy.address(), *service.remote[2:], "--token-file", token)
     tutti("submit", long_experiment)
     service.wait_for_steps()
+    old = service.trainers()
+    for pid in old:
+        os.kill(pid, signal.SIGSTOP)  # those that finish are believed
     proxy.holding = True
     service.worker("--name", "other")
     wait_for(lambda: max(attempts_of(tutti).values()) > 1, "its members did not go on elsewhere")
     proxy.holding = False
+    for pid in old:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: not old & service.trainers(), "the old trainers were not stopped")
     wait_for(lambda: tutti.show("small-1")["state"] == "finished", "the work was not done")
     assert_same_weights(expected, tutti.member_weights("small-1"))
 
