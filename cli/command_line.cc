@@ -10,6 +10,7 @@
 #include "cli/home.h"
 #include "cli/logging.h"
 #include "common/ids.h"
+#include "common/records.h"
 #include "common/spec/nearest.h"
 
 namespace tutti::cli {
@@ -21,18 +22,22 @@ constexpr AddCommand kCommands[]{
     AddResume,
     AddSubmit,
     AddValidate,
+    AddPlan,
     AddList,
     AddShow,
     AddWatch,
     AddLogs,
     AddWhy,
+    AddPriority,
     AddCancel,
     AddRemove,
     AddDiskUsage,
+    AddCollectGarbage,
     AddFileSystemCheck,
     AddCoordinator,
     AddWorker,
     AddWorkers,
+    AddDrain,
     AddCompletion,
     AddRank,
 };
@@ -108,6 +113,15 @@ int RunCommandLine(int count, const char* const* arguments) {
     return RunChosen([&] { return Explain(program, error); });
   }
   return RunChosen(chosen);
+}
+
+CLI::Option* AsPriority(CLI::Option* option) {
+  const auto check = [](const std::string& text) -> std::string {
+    int priority = 0;
+    if (CLI::detail::lexical_cast(text, priority) && std::abs(priority) <= kMostPriority) return "";
+    return fmt::format("'{}' is no whole number from {} to {}", text, -kMostPriority, kMostPriority);
+  };
+  return option->check(CLI::Validator(check, ""))->type_name("N");
 }
 
 CLI::Option* AsEnsembleId(CLI::Option* option) {

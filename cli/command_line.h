@@ -22,15 +22,19 @@ using AddCommand = void (*)(CLI::App& program, Action& chosen);
 
 void AddRun(CLI::App& program, Action& chosen);
 void AddValidate(CLI::App& program, Action& chosen);
+void AddPlan(CLI::App& program, Action& chosen);
 void AddList(CLI::App& program, Action& chosen);
 void AddShow(CLI::App& program, Action& chosen);
 void AddLogs(CLI::App& program, Action& chosen);
 void AddWhy(CLI::App& program, Action& chosen);
 void AddWatch(CLI::App& program, Action& chosen);
 void AddResume(CLI::App& program, Action& chosen);
+void AddPriority(CLI::App& program, Action& chosen);
 void AddCancel(CLI::App& program, Action& chosen);
 void AddRemove(CLI::App& program, Action& chosen);
+void AddDrain(CLI::App& program, Action& chosen);
 void AddDiskUsage(CLI::App& program, Action& chosen);
+void AddCollectGarbage(CLI::App& program, Action& chosen);
 void AddFileSystemCheck(CLI::App& program, Action& chosen);
 void AddSubmit(CLI::App& program, Action& chosen);
 void AddCoordinator(CLI::App& program, Action& chosen);
@@ -46,6 +50,9 @@ int RunCommandLine(int count, const char* const* arguments);
 
 // The argument that names ensembles: an id or `last`.
 CLI::Option* AsEnsembleId(CLI::Option* option);
+
+// A priority among ensembles.
+CLI::Option* AsPriority(CLI::Option* option);
 
 struct HomeOption {
   std::optional<std::string> home;

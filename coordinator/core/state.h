@@ -24,7 +24,6 @@ enum class Folders { kKnown, kUnlooked, kLooking };
 struct Ensemble {
   EnsembleRecord record;
   int minimum = 1;             // members that make an answer complete
-  int priority = 0;            // higher ones are served first
   int64_t last_grant = 0;      // number of the last grant to it, of all that were made
   std::array<int, 6> train{};  // training jobs by JobState
   int live = 0;                // attempts
@@ -70,7 +69,6 @@ struct Worker {
   bool joined = false;  // this coordinator; else it is only awaited, for what it held under the former one
   bool connected = false;
   bool gone = false;  // given up; what it held is remembered for its return
-  bool drained = false;
   bool leaving = false;
   int failures = 0;             // of attempts that it led, in a row
   std::set<JobId> failed_jobs;  // theirs
@@ -109,6 +107,7 @@ struct State {
   std::map<CheckpointKey, CheckpointRecord> checkpoints;
   std::map<PredictionKey, PredictionRecord> predictions;
   std::map<WorkerId, Worker> workers;
+  std::map<WorkerId, DrainRecord> drains;
 
   std::set<AttemptId> live;                        // attempts that have not ended
   std::set<QueueKey> ready;                        // jobs that lack nothing but slots
@@ -143,6 +142,7 @@ class Turn {
   void Touch(const EpochKey& key) { epochs_.insert(key); }
   void Touch(const CheckpointKey& key) { checkpoints_.insert(key); }
   void Touch(const PredictionKey& key) { predictions_.insert(key); }
+  void Touch(const DrainRecord& drain) { drains_.insert(drain.worker); }
   void Erased(Erasure key) { erased_.push_back(std::move(key)); }
 
   // Persists first, parents before children, then erasures, then the rest in the order in which it was asked for.
@@ -155,6 +155,7 @@ class Turn {
   std::set<EpochKey> epochs_;
   std::set<CheckpointKey> checkpoints_;
   std::set<PredictionKey> predictions_;
+  std::set<WorkerId> drains_;
   std::vector<Erasure> erased_;
   std::vector<Effect> effects_;
 };

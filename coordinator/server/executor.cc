@@ -123,7 +123,8 @@ Executor::Executor(Surroundings surroundings, storage::Catalog& catalog, core::C
     : here_(std::move(surroundings)),
       catalog_(catalog),
       core_(std::move(core)),
-      workers_(catalog.generation(), [this](core::Event event) { Submit(std::move(event)); }) {
+      workers_(catalog.generation(), [this](core::Event event) { Submit(std::move(event)); }),
+      feed_(catalog.generation()) {
   for (const EnsembleRecord& ensemble : core_.records().ensembles) ensembles_[ensemble.id] = ensemble;
   for (const AttemptRecord& attempt : core_.records().attempts) tally_.Know(attempt);
 }
@@ -178,6 +179,7 @@ void Executor::HandleQueued() {
   for (const Queued& queued : batch) {
     if (queued.committed) queued.committed();
   }
+  feed_.Tell();
   if (const auto deadline = core_.NextDeadline()) here_.wake_at(*deadline);
   if (core_.stopped() && !std::exchange(told_stopped_, true)) here_.stopped();
 }
@@ -255,7 +257,7 @@ Live Executor::LiveOf(const Records& ensemble) const {
   return live;
 }
 
-void Executor::OnDisk(std::function<core::Event()> work) {
+void Executor::SubmitFromDisk(std::function<core::Event()> work) {
   here_.disk([this, work = std::move(work)] { here_.events([this, event = work()] { Submit(event); }); });
 }
 
@@ -317,14 +319,14 @@ void Executor::RefuseStart(const core::StartAttempt& effect, const Error& error)
 }
 
 void Executor::Perform(const core::CheckInspection& effect) {
-  OnDisk([files = here_.files, folder = FolderOf(effect.id), effect] {
+  SubmitFromDisk([files = here_.files, folder = FolderOf(effect.id), effect] {
     return core::InspectionChecked{effect.id, TextOf(LookForInspection(*files, folder))};
   });
 }
 
 void Executor::Perform(const core::DrawSplit& effect) {
   const std::string spec = ensembles_.at(effect.id).spec;
-  OnDisk([files = here_.files, folder = FolderOf(effect.id), spec, effect,
+  SubmitFromDisk([files = here_.files, folder = FolderOf(effect.id), spec, effect,
           provenance = Provenance(core_.RecordsOf(effect.id), effect.id)] {
     const auto drawn = DrawAndWriteSplit(*files, folder, spec, effect.inspection);
     if (drawn) WriteProvenance(*files, folder, provenance);
@@ -335,7 +337,7 @@ void Executor::Perform(const core::DrawSplit& effect) {
 void Executor::Perform(const core::Combine& effect) {
   const std::string spec = ensembles_.at(effect.id).spec;
   CombineRequest request{effect.id, FolderOf(effect.id), {}, effect.predictions};
-  OnDisk([files = here_.files, request = std::move(request), spec,
+  SubmitFromDisk([files = here_.files, request = std::move(request), spec,
           provenance = Provenance(core_.RecordsOf(effect.id), effect.id)] {
     const auto combined = CombineAndWrite(*files, request, spec, provenance);
     std::vector<JobId> lost = combined ? std::vector<JobId>() : FindLost(*files, request);
@@ -355,7 +357,7 @@ void Executor::Perform(const core::InspectFolders& effect) {
   for (const AttemptRecord& attempt : core_.records().attempts) {
     if (attempt.id.job == effect.job) known.acknowledged[attempt.id] = attempt.acknowledged;
   }
-  OnDisk([files = here_.files, folder = FolderOf(effect.job.ensemble), job = effect.job, known = std::move(known)] {
+  SubmitFromDisk([files = here_.files, folder = FolderOf(effect.job.ensemble), job = effect.job, known = std::move(known)] {
     auto inspected = InspectFoldersOf(*files, folder, job, known);
     if (inspected) return std::move(*inspected);
     core::FoldersInspected unknown;
@@ -366,7 +368,7 @@ void Executor::Perform(const core::InspectFolders& effect) {
 }
 
 void Executor::Perform(const core::RemoveCheckpoint& effect) {
-  OnDisk([files = here_.files, folder = FolderOf(effect.key.attempt.job.ensemble), key = effect.key] {
+  SubmitFromDisk([files = here_.files, folder = FolderOf(effect.key.attempt.job.ensemble), key = effect.key] {
     storage::CheckpointStore store(*files, folder);
     return core::CheckpointRemoved{key, TextOf(store.Remove(key.attempt, key.step))};
   });
@@ -386,6 +388,7 @@ void Executor::DeleteRemoved(const EnsembleId& id, std::function<void(Result<voi
 void Executor::Perform(const core::Notify& effect) {
   const bool named = effect.what.starts_with(effect.ensemble.str());
   spdlog::info("{}{}", named ? "" : effect.ensemble.str() + ": ", effect.what);
+  feed_.Publish(here_.clock->Now(), effect.ensemble, effect.what);
 }
 
 }  // namespace tutti::server

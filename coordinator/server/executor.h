@@ -16,6 +16,7 @@
 #include "common/result.h"
 #include "coordinator/core/core.h"
 #include "coordinator/server/attempt_tally.h"
+#include "coordinator/server/event_feed.h"
 #include "coordinator/server/views.h"
 #include "coordinator/server/worker_sessions.h"
 #include "storage/catalog/catalog.h"
@@ -50,8 +51,13 @@ class Executor {
   // coordinator ends before: the next one deletes them.
   void DeleteRemoved(const EnsembleId& id, std::function<void(Result<void>)> deleted);
 
+  // Work that changes files and may take long.
+  void OnDisk(std::function<void()> work) { here_.disk(std::move(work)); }
+
   WorkerSessions& workers() { return workers_; }
+  EventFeed& feed() { return feed_; }
   const core::Core& core() const { return core_; }
+  TimePoint Now() const { return here_.clock->Now(); }
   const AttemptTally& tally() const { return tally_; }
   bool stopping() const { return stopping_; }
   // What only a living coordinator knows of an ensemble's jobs.
@@ -88,7 +94,7 @@ class Executor {
   Result<int> ClassesOf(const EnsembleId& id);
   void RefuseStart(const core::StartAttempt& effect, const Error& error);
   // Runs `work` on a disk's thread; the event that it returns is submitted here.
-  void OnDisk(std::function<core::Event()> work);
+  void SubmitFromDisk(std::function<core::Event()> work);
   std::filesystem::path FolderOf(const EnsembleId& id) const { return here_.home / id.str(); }
 
   const Surroundings here_;
@@ -96,6 +102,7 @@ class Executor {
   core::Core core_;
   WorkerSessions workers_;
   AttemptTally tally_;
+  EventFeed feed_;
   std::vector<Queued> queue_;
   bool scheduled_ = false;
   bool failed_ = false;

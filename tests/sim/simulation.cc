@@ -648,8 +648,9 @@ void Simulation::AskToLeave(const WorkerId& id) {
 }
 
 void Simulation::Drain(const WorkerId& id) {
-  Handle(core::WorkerDrained{id, true});
-  agenda_.After(agenda_.Within(seconds(1), seconds(60)), [this, id] { Handle(core::WorkerDrained{id, false}); });
+  using Drain = core::WorkerDrained::Drain;
+  Handle(core::WorkerDrained{id, agenda_.Within(seconds(0), seconds(1)) < milliseconds(500) ? Drain::kFinish : Drain::kCheckpoint});
+  agenda_.After(agenda_.Within(seconds(1), seconds(60)), [this, id] { Handle(core::WorkerDrained{id, Drain::kEnd}); });
 }
 
 // It tells of attempts that it does not lead, or as a process that it is not.

@@ -15,5 +15,8 @@ std::span<const Route> MemberRoutes();
 std::span<const Route> ArtifactRoutes();
 std::span<const Route> WorkerRoutes();
 std::span<const Route> MetricsRoutes();
+std::span<const Route> EventRoutes();
+std::span<const Route> PlanRoutes();
+std::span<const Route> GarbageRoutes();
 
 }  // namespace tutti::server

@@ -79,7 +79,9 @@ void Stage::Disconnect(const std::string& worker, int incarnation) {
   Handle(WorkerDisconnected{WorkerId(worker), Incarnation{incarnation}});
 }
 
-void Stage::Drain(const std::string& worker, bool drain) { Handle(WorkerDrained{WorkerId(worker), drain}); }
+void Stage::Drain(const std::string& worker, bool drain) {
+  Handle(WorkerDrained{WorkerId(worker), drain ? WorkerDrained::Drain::kFinish : WorkerDrained::Drain::kEnd});
+}
 
 void Stage::Say(const std::string& worker, protocol::FromWorker message, int incarnation) {
   Handle(WorkerSaid{WorkerId(worker), Incarnation{incarnation}, std::move(message)});
