@@ -5,7 +5,7 @@ import signal
 
 import pytest
 from conftest import assert_same_weights, full_counts, processes_of, wait_for
-from test_service import Proxy, Service, undisturbed
+from service import Proxy, Service, undisturbed
 
 CHECKPOINTS = "  checkpoint: {every: 10 steps, keep: 2}"
 WORKERS = ("n1", "n2")  # one slot each
@@ -20,14 +20,11 @@ class Gangs(Service):
         self.proxy = Proxy(int(self.address.rsplit(":", 1)[1]))
         self.through_proxy = ["--server", self.proxy.address(), *self.remote[2:], "--token-file", token]
 
-    def worker(self, name, *options):
-        process = self.tutti.start("worker", "--slots", 1, "--name", name, *options)
-        wait_for(lambda: process.output() or process.poll() is not None, "the worker said nothing")
-        assert process.poll() is None, process.output()
-        return process
+    def lender(self, name, *options):
+        return self.worker("--slots", 1, "--name", name, *options)
 
     def lend(self, proxied=()):
-        self.lenders = {name: self.worker(name, *(self.through_proxy if name in proxied else [])) for name in WORKERS}
+        self.lenders = {name: self.lender(name, *(self.through_proxy if name in proxied else [])) for name in WORKERS}
         wait_for(lambda: len(self.workers()) == 2, "two workers did not join")
 
     def member(self):
@@ -111,7 +108,7 @@ def kill_worker(gangs, name):
     gangs.lenders[name].kill()
     gangs.lenders[name].wait()
     wait_for(lambda: not own & gangs.of_the_gang(), "something of the gang outlived its worker", 30)
-    gangs.worker(name)
+    gangs.lender(name)
 
 
 def kill_launcher(gangs):
@@ -199,7 +196,7 @@ def test_a_follower_that_is_asked_to_leave_lets_the_gang_checkpoint(gangs, tutti
     assert gangs.lenders[follower].wait(timeout=90) == 143
     assert not gangs.of_the_gang()
     assert gangs.member()["failures"] == 0
-    gangs.worker(follower)
+    gangs.lender(follower)
     gangs.expect(expected, attempts=2)
 
 
@@ -210,7 +207,7 @@ def test_a_gang_that_may_not_be_spread_says_so(gangs, tutti, experiment):
 
 
 def test_workers_of_two_launch_domains_share_no_gang(gangs, tutti, experiment):
-    gangs.worker("n1", "--launch-domain", "left")
-    gangs.worker("n2", "--launch-domain", "right")
+    gangs.lender("n1", "--launch-domain", "left")
+    gangs.lender("n2", "--launch-domain", "right")
     tutti("submit", experiment(members="[{model: lenet5, seeds: 1, slots: 2}]"))
     wait_for(lambda: "no group of workers" in tutti("why", "small-1/lenet5-s0").stdout, "why says nothing of groups")
