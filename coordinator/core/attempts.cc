@@ -320,9 +320,9 @@ void OnFailedToStart(State& state, Turn& turn, const Worker& worker, const proto
   const std::string error = fmt::format("could not be started on {}: {}", worker.id, message.error);
   EndAttempt(state, turn, *attempt, std::nullopt, error);
   const bool asked = was_stopping || WantedStop(EnsembleOf(state, job.record.id)).has_value();
-  const Ending ending = asked                                    ? Ending::kOnRequest
+  const Ending ending = asked                                  ? Ending::kOnRequest
                         : AwayFrom(state, *attempt) != nullptr ? Ending::kFromOutside
-                                                                 : Ending::kFailed;
+                                                               : Ending::kFailed;
   if (ending == Ending::kFailed) HoldAgainst(state, turn, worker.id, job, error);
   Conclude(state, turn, job, ending, asked ? "" : error);
   Settle(state, turn, EnsembleOf(state, job.record.id));

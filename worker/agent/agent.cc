@@ -251,7 +251,8 @@ struct Agent::Impl {
   void Handle(const protocol::StartAttempt& start) {
     if (const auto known = attempts.find(start.attempt); known != attempts.end()) return known->second->Rejoin();
     granted.erase(start.attempt);
-    const Result<void> possible = CheckStart(start);
+    const Result<void> possible =
+        CheckGang(start, options.id, options.host).and_then([&] { return CheckFree(SlotsOf(options.id, start.gang)); });
     const AttemptSurroundings surroundings{*io, spawner, *ranks, PosixFileSystem(), settings, [this] { ReportSoon(); }};
     auto attempt = std::make_unique<LedAttempt>(surroundings, start.task, start.gang);
     possible ? attempt->Launch() : attempt->RefuseToStart(possible.error().Text());
@@ -286,27 +287,6 @@ struct Agent::Impl {
   }
 
   // ---- attempts ----
-
-  Result<void> CheckStart(const protocol::StartAttempt& start) const {
-    std::vector<int> own;
-    for (size_t rank = 0; rank < start.gang.size(); ++rank) {
-      const SlotId& slot = start.gang[rank];
-      if (slot.worker == options.id) {
-        own.push_back(slot.index);
-        continue;
-      }
-      const std::string host = rank < start.hosts.size() ? start.hosts[rank] : "";
-      if (host.empty()) return Fail(ErrorCode::kInvalid, "the worker {} of its gang is away", slot.worker.str());
-      if (host == options.host) continue;
-      return Fail(ErrorCode::kInvalid, "a gang stays on one machine: the worker {} is on {}, {} on {}",
-                  options.id.str(), options.host, slot.worker.str(), host);
-    }
-    if (start.gang.empty() || start.gang.front().worker != options.id) {
-      return Fail(ErrorCode::kInvalid, "the worker {} was told to lead a gang whose rank 0 it has no slot for",
-                  options.id.str());
-    }
-    return CheckFree(own);
-  }
 
   Result<void> CheckFree(const std::vector<int>& slots) const {
     if (phase == Phase::kStopping) return Fail(ErrorCode::kCancelled, "the worker {} is leaving", options.id.str());

@@ -41,14 +41,6 @@ Result<void> RefuseSecondStart(const FileSystem& files, const protocol::Task& ta
   return {};
 }
 
-std::vector<int> SlotsOf(const WorkerId& worker, const std::vector<SlotId>& gang) {
-  std::vector<int> slots;
-  for (const SlotId& slot : gang) {
-    if (slot.worker == worker) slots.push_back(slot.index);
-  }
-  return slots;
-}
-
 std::vector<GangPart> PartsOf(const std::vector<SlotId>& gang) {
   std::vector<GangPart> parts;
   for (const SlotId& slot : gang) {
@@ -86,6 +78,30 @@ std::string UpToTheReason(const std::string& lines) {
 }
 
 }  // namespace
+
+std::vector<int> SlotsOf(const WorkerId& worker, const std::vector<SlotId>& gang) {
+  std::vector<int> slots;
+  for (const SlotId& slot : gang) {
+    if (slot.worker == worker) slots.push_back(slot.index);
+  }
+  return slots;
+}
+
+Result<void> CheckGang(const protocol::StartAttempt& start, const WorkerId& leader, const std::string& host) {
+  if (start.gang.empty() || start.gang.front().worker != leader) {
+    return Fail(ErrorCode::kInvalid, "the worker {} was told to lead a gang whose rank 0 it has no slot for", leader);
+  }
+  for (size_t rank = 0; rank < start.gang.size(); ++rank) {
+    const WorkerId& worker = start.gang[rank].worker;
+    if (worker == leader) continue;
+    const std::string other = rank < start.hosts.size() ? start.hosts[rank] : "";
+    if (other.empty()) return Fail(ErrorCode::kInvalid, "the worker {} of its gang is away", worker);
+    if (other == host) continue;
+    return Fail(ErrorCode::kInvalid, "a gang stays on one machine: the worker {} is on {}, {} on {}", leader, host,
+                worker, other);
+  }
+  return {};
+}
 
 LedAttempt::LedAttempt(AttemptSurroundings surroundings, protocol::Task task, std::vector<SlotId> gang)
     : surroundings_(std::move(surroundings)),

@@ -37,6 +37,13 @@ struct LaunchSettings {
   uint64_t log_limit_bytes = 0;
 };
 
+// Those of one worker, in the order of ranks.
+std::vector<int> SlotsOf(const WorkerId& worker, const std::vector<SlotId>& gang);
+
+// Whether a worker on this host can lead this gang: rank 0 is its own, and all are on this machine and were there when
+// the start was sent. kInvalid.
+Result<void> CheckGang(const protocol::StartAttempt& start, const WorkerId& leader, const std::string& host);
+
 // What an attempt uses of the agent, which outlives it.
 struct AttemptSurroundings {
   boost::asio::io_context& context;
