@@ -10,6 +10,7 @@
 #include "common/host_name.h"
 #include "coordinator/server/access.h"
 #include "worker/agent/agent.h"
+#include "worker/agent/launch_domain.h"
 #include "worker/agent/runtime_folder.h"
 #include "worker/agent/worker_name.h"
 
@@ -22,6 +23,7 @@ constexpr Duration kStopDeadline = std::chrono::minutes(2);  // longer than trai
 struct Options {
   CoordinatorOption coordinator;
   std::optional<std::string> name;
+  std::optional<std::string> launch_domain;
   int wait_s = 60;
   SlotOptions slots;
 };
@@ -79,6 +81,9 @@ int RunWorker(const Options& options) {
   worker::AgentOptions agent_options;
   agent_options.id = name->id();
   agent_options.host = HostName();
+  agent_options.runtime_folder = worker::DefaultRuntimeFolder();
+  agent_options.launch_domain =
+      options.launch_domain.value_or(worker::LaunchDomainOfMachine(agent_options.runtime_folder));
   agent_options.home = coordinator->home;
   agent_options.inventory = *inventory;
   const auto agent = worker::Agent::Start(std::move(agent_options));
@@ -102,6 +107,10 @@ void AddWorker(CLI::App& program, Action& chosen) {
       ->capture_default_str()
       ->type_name("SECONDS");
   command->add_option("--name", options->name, "The worker's name; the host's by default")->type_name("NAME");
+  command
+      ->add_option("--launch-domain", options->launch_domain,
+                   "Workers of one domain share members that need more slots than one has; this machine's by default")
+      ->type_name("NAME");
   options->slots.AddTo(*command);
   command->callback([options, &chosen] { chosen = [options] { return RunWorker(*options); }; });
 }

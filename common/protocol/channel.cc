@@ -95,7 +95,8 @@ inline constexpr auto kFields<GrantSlots> = std::tuple(Field{"attempt", &GrantSl
 template <>
 inline constexpr auto kFields<StartAttempt> = std::tuple(Field{"attempt", &StartAttempt::attempt},
                                                          Field{"task", &StartAttempt::task},
-                                                         Field{"gang", &StartAttempt::gang});
+                                                         Field{"gang", &StartAttempt::gang},
+                                                         Field{"hosts", &StartAttempt::hosts});
 template <>
 inline constexpr auto kFields<StopAttempt> = std::tuple(Field{"attempt", &StopAttempt::attempt},
                                                         Field{"reason", &StopAttempt::reason});

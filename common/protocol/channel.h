@@ -43,7 +43,7 @@ struct Heartbeat {};
 struct AttemptStarted {  // by the leader: the trainer's process exists
   AttemptId attempt;
 };
-struct AttemptFailedToStart {
+struct AttemptFailedToStart {  // by the leader, or by another worker of the gang whose ranks never came
   AttemptId attempt;
   std::string error;
 };
@@ -80,7 +80,8 @@ struct GrantSlots {  // to every worker of a gang; the leader also gets StartAtt
 struct StartAttempt {  // to the leader; repeated ones are harmless
   AttemptId attempt;
   Task task;
-  std::vector<SlotId> gang;  // in the order of ranks
+  std::vector<SlotId> gang;        // in the order of ranks
+  std::vector<std::string> hosts;  // of those slots' workers, each as its Hello says; empty: not connected
 };
 enum class StopReason { kRequested, kCancelled, kPreempted, kPruned, kStale };
 struct StopAttempt {  // kStale and kCancelled: end it; the others: checkpoint first

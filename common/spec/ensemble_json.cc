@@ -40,8 +40,11 @@ std::string IntervalText(const CheckpointSpec& checkpoint) {
 }
 
 Json ToJson(const SlotsSpec& slots) {
-  if (slots.min == slots.max) return slots.min;
-  return {{"min", slots.min}, {"max", slots.max}};
+  const bool spreads = slots.spread == SlotsSpec::Spread::kAllowed;
+  if (slots.min == slots.max && spreads) return slots.min;
+  Json json = {{"min", slots.min}, {"max", slots.max}};
+  if (!spreads) json["spread"] = false;
+  return json;
 }
 
 Json ToJson(const PrepareSpec& prepare) {

@@ -374,19 +374,29 @@ std::optional<int> ReadSlotBound(const Section& section, std::string_view key) {
   return count ? std::optional<int>(count->get<int>()) : std::nullopt;
 }
 
-// {min: 1, max: 4}
+std::optional<SlotsSpec::Spread> ReadSpread(const Section& section) {
+  const Node* node = section.Get("slots")->Get("spread");
+  if (node == nullptr) return SlotsSpec::Spread::kAllowed;
+  const auto allowed = ReadValue(SwitchType{}, *node, section.PathOf("slots") + ".spread", section.problems());
+  if (!allowed) return std::nullopt;
+  return allowed->get<bool>() ? SlotsSpec::Spread::kAllowed : SlotsSpec::Spread::kOneWorker;
+}
+
+// {min: 1, max: 4, spread: false}
 SlotsSpec ReadElasticSlots(const Section& section) {
   const Node& node = *section.Get("slots");
-  const std::array<std::string, 2> known = {"min", "max"};
+  const std::array<std::string, 3> known = {"min", "max", "spread"};
   for (const Entry& entry : node.entries) {
     if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
-    section.problems().Add(entry.key_position, fmt::format("unknown key '{}' in members[].slots{}; allowed: min, max",
-                                                           entry.key, Suggestion(entry.key, known)));
+    section.problems().Add(entry.key_position,
+                           fmt::format("unknown key '{}' in members[].slots{}; allowed: min, max, spread", entry.key,
+                                       Suggestion(entry.key, known)));
   }
   const std::optional<int> min = ReadSlotBound(section, "min");
   const std::optional<int> max = ReadSlotBound(section, "max");
-  if (!min || !max) return {};
-  if (*min <= *max) return {*min, *max};
+  const std::optional<SlotsSpec::Spread> spread = ReadSpread(section);
+  if (!min || !max || !spread) return {};
+  if (*min <= *max) return {*min, *max, *spread};
   section.problems().Add(node.position,
                          fmt::format("members[].slots has min {} above max {}; allowed: min at most max", *min, *max));
   return {};

@@ -74,8 +74,10 @@ struct TrainingSpec {
 
 // How many slots a member's gang has; min == max unless elastic. `max` is also the number of shards of a batch.
 struct SlotsSpec {
+  enum class Spread { kAllowed, kOneWorker };  // over the workers of one launch domain, or never
   int min = 1;
   int max = 1;
+  Spread spread = Spread::kAllowed;
   bool operator==(const SlotsSpec&) const = default;
 };
 

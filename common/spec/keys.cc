@@ -35,7 +35,7 @@ Json SlotsSchema() {
   const Json count = {{"type", "integer"}, {"minimum", 1}, {"maximum", kMostSlots}};
   return {{"anyOf", Json::array({count,
                                  {{"type", "object"},
-                                  {"properties", {{"min", count}, {"max", count}}},
+                                  {"properties", {{"min", count}, {"max", count}, {"spread", {{"type", "boolean"}}}}},
                                   {"required", Json::array({"min", "max"})},
                                   {"additionalProperties", false}}})}};
 }
@@ -131,7 +131,9 @@ std::vector<Key> MakeKeys() {
        SpecialType{fmt::format("a count from 1 to {}, or {{min: 1, max: 4}} with min not above max", kMostSlots),
                    SlotsSchema()},
        "1", 1, 2,
-       "Slots (GPUs, or shares of the CPU) that train it together. Between `min` and `max` as many as are free."},
+       "Slots (GPUs, or shares of the CPU) that train it together. Between `min` and `max` as many as are free. On one "
+       "worker where they fit, else on several of one launch domain; `spread: false` beside `min` and `max` forbids "
+       "that."},
       {"members[].prepare", SectionType{}, "as `prepare`", nullptr, nullptr, "Keys of `prepare` that differ for it."},
       {"members[].augment", ChoiceListType{ChoiceKind::kAugmentation}, "as `augment`", nullptr,
        Json::array({{{"crop", {{"padding", 2}}}}}), "Its own list."},

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/ids.h"
+#include "common/spec/ensemble_spec.h"
 
 namespace tutti::core {
 
@@ -23,6 +24,7 @@ struct Waiting {
   int minimum_slots = 1;
   int maximum_slots = 1;
   std::set<WorkerId> avoids = {};  // workers that it takes only where nothing else fits
+  spec::SlotsSpec::Spread spread = spec::SlotsSpec::Spread::kAllowed;
 };
 
 // Why a job does not start: "needs 4 slots at once, 3 are free", "no worker has joined".
@@ -36,7 +38,7 @@ struct Refusal {
 // Serves waiting jobs: ask for one after the other, in the order in which they are to be served, until exhausted(). A
 // gang that does not fit now holds back those behind it from the slots that it waits for, so that narrow jobs never
 // starve a wide one; one that no cluster of these workers could ever hold blocks nobody. An elastic gang gets as many
-// of its slots as are free in one launch domain.
+// of its slots as are free in one launch domain, or on one worker where it may not be spread.
 class Placer {
  public:
   explicit Placer(const std::vector<FreeSlots>& cluster);
@@ -51,6 +53,7 @@ class Placer {
  private:
   struct Host {
     WorkerId worker;
+    int total = 0;
     std::vector<int> free;  // falling, so that the lowest is taken from the back
   };
   struct Domain {
@@ -66,15 +69,19 @@ class Placer {
   };
 
   Domain& DomainOf(const FreeSlots& slots);
+  // What the job could have there at most, with all that is there free, and what it could have now.
+  static int WidthFor(const Waiting& job, const Domain& domain);
+  static int FreeFor(const Waiting& job, const Domain& domain);
   std::string WhyUnfit(const Waiting& job) const;
-  // The open domain with the most free slots among those that could hold `slots`; none: all are kept for others.
-  Domain* WidestFor(int slots);
-  std::vector<SlotId> Take(int slots, const std::set<WorkerId>& avoids);
+  // The open domain with the most free slots among those that could hold the job; none: all are kept for others.
+  Domain* WidestFor(const Waiting& job);
+  std::vector<SlotId> Take(int slots, const Waiting& job);
   static void TakeFrom(Domain& domain, Host& host, int slots, std::vector<SlotId>& gang);
   std::string WhyKept(const Waiting& job) const;
 
   struct Closed {
     WorkerId worker;
+    int total = 0;
     std::string why;
   };
 

@@ -185,7 +185,7 @@ std::vector<FreeSlots> FreeCluster(const State& state) {
 }
 
 Waiting WaitingOf(const Job& job) {
-  return {job.record.id, job.record.minimum_slots, job.record.maximum_slots, job.failed_on};
+  return {job.record.id, job.record.minimum_slots, job.record.maximum_slots, job.failed_on, job.spread};
 }
 
 void ScheduleReady(State& state, Turn& turn) {

@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "common/records.h"
+#include "common/spec/ensemble_spec.h"
 #include "coordinator/core/core.h"
 #include "coordinator/core/effects.h"
 
@@ -42,7 +43,8 @@ struct Ensemble {
 
 struct Job {
   JobRecord record;
-  int keep = 1;                   // newest checkpoints
+  int keep = 1;  // newest checkpoints
+  spec::SlotsSpec::Spread spread = spec::SlotsSpec::Spread::kAllowed;
   int unmet = 0;                  // of `after`, not finished yet
   std::vector<JobId> dependents;  // that name this one in `after`
   Folders folders = Folders::kKnown;

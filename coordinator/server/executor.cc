@@ -271,7 +271,16 @@ void Executor::Perform(const core::StartAttempt& effect) {
   }
   const WorkerId& leader = effect.gang.front().worker;
   workers_.Tell(leader, effect.incarnations.at(leader),
-                protocol::StartAttempt{effect.attempt, std::move(*task), effect.gang});
+                protocol::StartAttempt{effect.attempt, std::move(*task), effect.gang, HostsOf(effect)});
+}
+
+std::vector<std::string> Executor::HostsOf(const core::StartAttempt& effect) const {
+  std::vector<std::string> hosts;
+  for (const SlotId& slot : effect.gang) {
+    const auto* worker = workers_.Find(slot.worker, effect.incarnations.at(slot.worker));
+    hosts.push_back(worker != nullptr ? worker->host : "");
+  }
+  return hosts;
 }
 
 Result<protocol::Task> Executor::PrepareTask(const core::StartAttempt& effect) {

@@ -90,6 +90,8 @@ class Executor {
   void Perform(const core::Notify& effect);
 
   Result<protocol::Task> PrepareTask(const core::StartAttempt& effect);
+  // Of the workers of its gang, in the order of ranks.
+  std::vector<std::string> HostsOf(const core::StartAttempt& effect) const;
   Result<const spec::EnsembleSpec*> SpecOf(const EnsembleRecord& ensemble);
   Result<int> ClassesOf(const EnsembleId& id);
   void RefuseStart(const core::StartAttempt& effect, const Error& error);

@@ -345,10 +345,11 @@ void Simulation::Start(const core::StartAttempt& effect) {
   CheckProgress(effect);
   for (const SlotId& slot : effect.gang) CheckIsOpen(slot.worker);
   std::map<WorkerId, protocol::GrantSlots> grants;
-  for (const SlotId& slot : effect.gang) {
+  for (int rank = 0; const SlotId& slot : effect.gang) {
     protocol::GrantSlots& grant = grants[slot.worker];
     grant.attempt = effect.attempt;
     grant.slots.push_back(slot.index);
+    grant.ranks.push_back(rank++);
   }
   const auto is_meant = [&](const WorkerId& id) { return workers_.at(id).incarnation() == effect.incarnations.at(id); };
   for (const auto& [id, grant] : grants) {

@@ -36,6 +36,7 @@ struct AgentOptions {
   Duration heartbeat = std::chrono::seconds(2);
   Duration events_poll = std::chrono::milliseconds(100);    // how often new events are looked for
   Duration start_deadline = std::chrono::seconds(60);       // for all ranks of a gang to come up
+  Duration grant_deadline = std::chrono::seconds(10);       // for the grant of a rank that came before it
   Duration checkpoint_deadline = std::chrono::seconds(60);  // from being asked to stop to being killed
   Duration kill_deadline = std::chrono::seconds(5);         // for a gang's launcher to clean up after itself
   uint64_t log_limit_bytes = uint64_t{64} << 20;            // of each attempt's log.txt

@@ -41,6 +41,15 @@ Result<void> RefuseSecondStart(const FileSystem& files, const protocol::Task& ta
   return {};
 }
 
+std::vector<GangPart> PartsOf(const std::vector<SlotId>& gang) {
+  std::vector<GangPart> parts;
+  for (const SlotId& slot : gang) {
+    if (parts.empty() || parts.back().worker != slot.worker) parts.push_back({slot.worker, 0});
+    ++parts.back().ranks;
+  }
+  return parts;
+}
+
 bool SaysWhy(std::string_view line) { return line.starts_with("tutti-trainer:") || line.starts_with("tutti rank "); }
 
 bool HasALetter(std::string_view line) {
@@ -70,10 +79,35 @@ std::string UpToTheReason(const std::string& lines) {
 
 }  // namespace
 
-LedAttempt::LedAttempt(AttemptSurroundings surroundings, protocol::Task task, std::vector<int> slots)
+std::vector<int> SlotsOf(const WorkerId& worker, const std::vector<SlotId>& gang) {
+  std::vector<int> slots;
+  for (const SlotId& slot : gang) {
+    if (slot.worker == worker) slots.push_back(slot.index);
+  }
+  return slots;
+}
+
+Result<void> CheckGang(const protocol::StartAttempt& start, const WorkerId& leader, const std::string& host) {
+  if (start.gang.empty() || start.gang.front().worker != leader) {
+    return Fail(ErrorCode::kInvalid, "the worker {} was told to lead a gang whose rank 0 it has no slot for", leader);
+  }
+  for (size_t rank = 0; rank < start.gang.size(); ++rank) {
+    const WorkerId& worker = start.gang[rank].worker;
+    if (worker == leader) continue;
+    const std::string other = rank < start.hosts.size() ? start.hosts[rank] : "";
+    if (other.empty()) return Fail(ErrorCode::kInvalid, "the worker {} of its gang is away", worker);
+    if (other == host) continue;
+    return Fail(ErrorCode::kInvalid, "a gang stays on one machine: the worker {} is on {}, {} on {}", leader, host,
+                worker, other);
+  }
+  return {};
+}
+
+LedAttempt::LedAttempt(AttemptSurroundings surroundings, protocol::Task task, std::vector<SlotId> gang)
     : surroundings_(std::move(surroundings)),
       task_(std::move(task)),
-      slots_(std::move(slots)),
+      gang_(std::move(gang)),
+      slots_(SlotsOf(surroundings_.settings.worker, gang_)),
       events_(surroundings_.files, task_.events) {}
 
 LedAttempt::~LedAttempt() {
@@ -119,8 +153,8 @@ Result<Command> LedAttempt::MakeCommand() const {
   if (is_gang()) {
     TUTTI_ASSIGN_OR_RETURN(const fs::path mpirun, FindProgram(settings.mpirun, CurrentEnvironment()));
     TUTTI_RETURN_IF_ERROR(surroundings_.files.CreateDirectories(LauncherFolder()));
-    command = GangCommand({mpirun, settings.tutti, settings.socket, LauncherFolder(), id(),
-                           static_cast<int>(slots_.size()), settings.inventory.threads_per_slot});
+    command = GangCommand({mpirun, settings.tutti, settings.home, settings.meeting_folder, LauncherFolder(), id(),
+                           PartsOf(gang_), settings.inventory.threads_per_slot});
   } else {
     command = SoloCommand(std::move(arguments), settings.inventory.threads_per_slot,
                           settings.inventory.CpusOf(slots_.front()));
@@ -139,14 +173,18 @@ Result<RankOrders> LedAttempt::Admit(int rank) {
   if (phase_ != Phase::kRunning || stop_ == Stop::kKill) {
     return Fail(ErrorCode::kCancelled, "{} has been ended", id().str());
   }
-  if (rank < 0 || rank >= static_cast<int>(slots_.size())) {
-    return Fail(ErrorCode::kInvalid, "{} has {} ranks, none is number {}", id().str(), slots_.size(), rank);
+  if (rank < 0 || rank >= static_cast<int>(gang_.size())) {
+    return Fail(ErrorCode::kInvalid, "{} has {} ranks, none is number {}", id().str(), gang_.size(), rank);
+  }
+  const SlotId& slot = gang_[static_cast<size_t>(rank)];
+  if (slot.worker != settings.worker) {
+    return Fail(ErrorCode::kInvalid, "rank {} of {} runs on the worker {}", rank, id().str(), slot.worker.str());
   }
   TUTTI_ASSIGN_OR_RETURN(std::vector<std::string> arguments, TrainerArguments(settings.trainer, task_));
   came_.insert(rank);
   if (came_.size() == slots_.size()) start_by_.reset();
   return RankOrders{std::move(arguments), ForTrainer({}, settings.inventory.threads_per_slot),
-                    settings.inventory.CpusOf(slots_[static_cast<size_t>(rank)])};
+                    settings.inventory.CpusOf(slot.index)};
 }
 
 void LedAttempt::RequestCheckpoint(SteadyTime now) {
@@ -159,10 +197,19 @@ void LedAttempt::RequestCheckpoint(SteadyTime now) {
   AskIfDue(now);
 }
 
+// A rank takes signals from its hello on: before, one would end it. That those elsewhere have come too shows in the
+// first event, which a trainer writes when all of its gang are there.
+bool LedAttempt::TakesSignals() const {
+  if (!is_gang()) return true;
+  if (surroundings_.ranks.Connected(id()) < static_cast<int>(slots_.size())) return false;
+  if (slots_.size() == gang_.size()) return true;
+  const Result<FileInfo> events = surroundings_.files.Stat(task_.events);
+  return events && events->size_bytes > 0;
+}
+
 void LedAttempt::AskIfDue(SteadyTime now) {
   if (!ask_at_ || now < *ask_at_ || phase_ != Phase::kRunning || stop_ != Stop::kCheckpoint) return;
-  // A rank takes signals from its hello on: before, one would end it.
-  if (is_gang() && surroundings_.ranks.Connected(id()) < static_cast<int>(slots_.size())) return;
+  if (!TakesSignals()) return;
   process_->Signal(SIGUSR1);
   ask_at_.reset();
   if (!listens_) ask_at_ = now + kAskAgain;

@@ -23,18 +23,26 @@ namespace tutti::worker {
 
 // What an attempt's processes are started and ended with.
 struct LaunchSettings {
+  WorkerId worker;
   std::filesystem::path home;
   std::filesystem::path trainer;
   std::filesystem::path tutti;
   std::filesystem::path mpirun;
+  std::filesystem::path meeting_folder;  // where ranks find the workers of this node
   std::filesystem::path runtime_folder;  // of this agent
-  std::filesystem::path socket;          // of its ranks
   Inventory inventory;
   Duration start_deadline{};
   Duration checkpoint_deadline{};
   Duration kill_deadline{};
   uint64_t log_limit_bytes = 0;
 };
+
+// Those of one worker, in the order of ranks.
+std::vector<int> SlotsOf(const WorkerId& worker, const std::vector<SlotId>& gang);
+
+// Whether a worker on this host can lead this gang: rank 0 is its own, and all are on this machine and were there when
+// the start was sent. kInvalid.
+Result<void> CheckGang(const protocol::StartAttempt& start, const WorkerId& leader, const std::string& host);
 
 // What an attempt uses of the agent, which outlives it.
 struct AttemptSurroundings {
@@ -52,15 +60,15 @@ class LedAttempt {
   using SteadyTime = std::chrono::steady_clock::time_point;
   using Tell = std::function<void(protocol::FromWorker)>;
 
-  // `slots` are this worker's, in the order of ranks.
-  LedAttempt(AttemptSurroundings surroundings, protocol::Task task, std::vector<int> slots);
+  // `gang` in the order of ranks; rank 0 is this worker's.
+  LedAttempt(AttemptSurroundings surroundings, protocol::Task task, std::vector<SlotId> gang);
   // Kills what still runs.
   ~LedAttempt();
   LedAttempt(const LedAttempt&) = delete;
   LedAttempt& operator=(const LedAttempt&) = delete;
 
-  // Starts the trainer, or the launcher of the gang, whose ranks must all have come by the start deadline. What goes
-  // wrong is told as AttemptFailedToStart.
+  // Starts the trainer, or the launcher of the gang, whose ranks here must all have come by the start deadline; those
+  // elsewhere have their own workers' deadline. What goes wrong is told as AttemptFailedToStart.
   void Launch();
   // Ends it without a start.
   void RefuseToStart(std::string reason);
@@ -82,6 +90,7 @@ class LedAttempt {
   void Acknowledge(int64_t sequence);
 
   const AttemptId& id() const { return task_.attempt; }
+  // This worker's.
   const std::vector<int>& slots() const { return slots_; }
   // Nothing of it runs any more.
   bool gone() const { return phase_ == Phase::kGone; }
@@ -93,7 +102,8 @@ class LedAttempt {
   enum class Stop { kNone, kCheckpoint, kKill };
   enum class Told { kNothing, kStarted, kEnded, kAll };  // each with those before
 
-  bool is_gang() const { return slots_.size() > 1; }
+  bool is_gang() const { return gang_.size() > 1; }
+  bool TakesSignals() const;
   Result<void> TryLaunch();
   Result<Command> MakeCommand() const;
   std::filesystem::path LauncherFolder() const;
@@ -108,6 +118,7 @@ class LedAttempt {
 
   AttemptSurroundings surroundings_;
   protocol::Task task_;
+  std::vector<SlotId> gang_;
   std::vector<int> slots_;
   protocol::EventFollower events_;
   int64_t acknowledged_ = 0;
@@ -116,8 +127,8 @@ class LedAttempt {
   Phase phase_ = Phase::kNew;
   bool group_gone_ = false;
   std::optional<std::string> start_error_;
-  std::set<int> came_;                  // ranks
-  std::optional<SteadyTime> start_by_;  // for the ranks of a gang to come
+  std::set<int> came_;                  // ranks on this worker
+  std::optional<SteadyTime> start_by_;  // for them to come
   int exit_code_ = 0;
   std::string last_log_lines_;
 

@@ -18,16 +18,22 @@ Result<std::vector<std::string>> TrainerArguments(const std::filesystem::path& t
 // A gang of one: the trainer itself.
 Command SoloCommand(std::vector<std::string> trainer_arguments, int threads, std::vector<int> cpus);
 
+// Ranks side by side on slots of one worker.
+struct GangPart {
+  WorkerId worker;
+  int ranks = 1;
+};
 struct GangLaunch {
   std::filesystem::path mpirun;
   std::filesystem::path tutti;
-  std::filesystem::path socket;            // of this node's worker
+  std::filesystem::path home;              // of the workers
+  std::filesystem::path meeting_folder;    // where their ranks find them, runtime_folder.h
   std::filesystem::path temporary_folder;  // for the launcher's own files
   AttemptId attempt;
-  int ranks = 2;
-  int threads = 1;  // of each rank
+  std::vector<GangPart> parts;  // in the order of ranks
+  int threads = 1;              // of each rank
 };
-// A wider gang on this machine: mpirun, which starts `tutti rank` for each rank.
+// A wider gang on this machine: mpirun, which starts `tutti rank` for each rank, with the worker that it belongs to.
 Command GangCommand(const GangLaunch& launch);
 
 }  // namespace tutti::worker

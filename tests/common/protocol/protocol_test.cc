@@ -86,7 +86,7 @@ std::vector<ToWorker> EveryCoordinatorMessage() {
       Welcome{},
       Refused{"version 2 is not spoken here"},
       GrantSlots{kAttempt, {0, 1}, {2, 3}},
-      StartAttempt{kAttempt, ATask(), {{WorkerId("n1"), 0}, {WorkerId("n2"), 1}}},
+      StartAttempt{kAttempt, ATask(), {{WorkerId("n1"), 0}, {WorkerId("n2"), 1}}, {"host", "other"}},
       Acknowledge{kAttempt, 99},
       Leave{},
   };

@@ -85,6 +85,11 @@ TEST(MemberMistakes, ElasticSlotsThatAreNone) {
                           "exp.yaml:4:31: members[].slots.max is missing; allowed: a whole number from 1 to 4096"));
 }
 
+TEST(MemberMistakes, ASpreadThatIsNone) {
+  EXPECT_THAT(Mistakes(WithHead("members: [{model: mlp, slots: {min: 2, max: 2, spread: never}}]\n")),
+              ElementsAre("exp.yaml:4:56: members[].slots.spread is 'never'; allowed: true or false"));
+}
+
 TEST(MemberMistakes, SeedsThatAreNone) {
   for (const std::string bad : {"0", "-3", "many", "[]", "{from: 1}", "1001"}) {
     EXPECT_THAT(

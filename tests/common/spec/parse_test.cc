@@ -231,6 +231,16 @@ TEST(Members, SlotsAreACountOrARange) {
   EXPECT_EQ(spec.members[2].slots, (SlotsSpec{1, 1}));
 }
 
+TEST(Members, SpreadOverWorkersUnlessTheySayOtherwise) {
+  const EnsembleSpec spec =
+      MustParse(WithHead("members:\n"
+                         "  - {model: mlp, slots: {min: 2, max: 2, spread: false}}\n"
+                         "  - {model: lenet5, slots: {min: 1, max: 4, spread: true}}\n"));
+  ASSERT_EQ(spec.members.size(), 2U);
+  EXPECT_EQ(spec.members[0].slots, (SlotsSpec{2, 2, SlotsSpec::Spread::kOneWorker}));
+  EXPECT_EQ(spec.members[1].slots, (SlotsSpec{1, 4, SlotsSpec::Spread::kAllowed}));
+}
+
 TEST(Members, MinimumIsAllOrACount) {
   EXPECT_EQ(MustParse(WithMember("ensemble: {minimum_members: all}\n")).minimum_members, std::nullopt);
   EXPECT_EQ(MustParse(WithMember("ensemble: {minimum_members: 1}\n")).minimum_members, 1);

@@ -248,6 +248,7 @@ TEST(Schema, RefusesValuesThatTheParserRefuses) {
       {"members[].seeds", Json::array()},
       {"members[].slots", 0},
       {"members[].slots", {{"min", 1}}},
+      {"members[].slots", {{"min", 1}, {"max", 1}, {"spread", 1}}},
       {"training.checkpoint.every", "often"},
       {"ensemble.minimum_members", 0},
       {"name", "a/b"},

@@ -14,6 +14,7 @@ struct MemberSketch {
   int minimum_slots = 1;
   int maximum_slots = 0;  // 0: as the minimum
   int keep = 2;
+  spec::SlotsSpec::Spread spread = spec::SlotsSpec::Spread::kAllowed;
 };
 
 // A resolved experiment that survives its own JSON.

@@ -85,6 +85,39 @@ TEST(Placer, SpreadsAGangOverWorkersWithDifferentSlotsTheWidestFirst) {
   EXPECT_THAT(Slots(Placer(cluster).Place(Gang("a", 3)).value()), ElementsAre("n2:1", "n2:2", "n2:3"));
 }
 
+Waiting OnOneWorker(Waiting job) {
+  job.spread = spec::SlotsSpec::Spread::kOneWorker;
+  return job;
+}
+
+TEST(Placer, SpreadsNoGangThatIsToStayOnOneWorker) {
+  const std::vector<FreeSlots> cluster{WorkerWith("n1", 3, {0, 1}, "d"), WorkerWith("n2", 4, {3}, "d")};
+  EXPECT_THAT(Slots(Placer(cluster).Place(OnOneWorker(Gang("a", 2))).value()), ElementsAre("n1:0", "n1:1"));
+  EXPECT_THAT(Slots(Placer(cluster).Place(OnOneWorker(Gang("a", 1, 4))).value()), ElementsAre("n1:0", "n1:1"))
+      << "an elastic one gets what one worker has";
+  const Refusal waits = Placer(cluster).Place(OnOneWorker(Gang("a", 3))).error();
+  EXPECT_EQ(waits.kind, Refusal::Kind::kKept);
+  EXPECT_EQ(waits.reason, "needs 3 slots at once on one worker, 2 are free");
+  const Refusal unfit = Placer(cluster).Place(OnOneWorker(Gang("a", 5))).error();
+  EXPECT_EQ(unfit.kind, Refusal::Kind::kUnfit);
+  EXPECT_EQ(unfit.reason,
+            "needs 5 slots at once on one worker, but no worker has more than 4 (its experiment says spread: false)");
+}
+
+TEST(Placer, KeepsSlotsForAGangThatIsToStayOnOneWorkerWhereItCouldFit) {
+  Placer placer(
+      {WorkerWith("n1", 2, {0}, "left"), WorkerWith("n2", 1, {0}, "right"), WorkerWith("n3", 1, {0}, "right")});
+  EXPECT_FALSE(placer.Place(OnOneWorker(Gang("wide", 2))));
+  EXPECT_THAT(Slots(placer.Place(Gang("narrow", 1)).value()), ElementsAre("n2:0")) << "n1 is kept for it";
+}
+
+TEST(Placer, CountsAClosedWorkerForAGangThatIsToStayOnOne) {
+  FreeSlots closed = WorkerWith("n2", 2, {0, 1}, "d");
+  closed.closed = "is being drained";
+  Placer placer({WorkerWith("n1", 1, {0}, "d"), closed});
+  EXPECT_THAT(placer.Place(OnOneWorker(Gang("wide", 2))).error().reason, HasSubstr("n2 is being drained"));
+}
+
 TEST(Placer, GivesNothingOnWorkersThatAreClosed) {
   FreeSlots closed = WorkerWith("n2", 2, {0, 1}, "d");
   closed.closed = "is being drained";
