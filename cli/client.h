@@ -28,6 +28,11 @@ class Client {
   };
   Result<Home> FindHome() const;
   bool Answers() const;  // somebody, whatever it is
+  struct Health {
+    std::string version;
+    std::string time;  // there: "2026-03-01T12:00:00.250Z"
+  };
+  Result<Health> AskHealth() const;
   Result<Json> Workers() const;
   Result<Json> Ensembles() const;
   Result<Json> Ensemble(const std::string& id) const;  // or "last"

@@ -41,6 +41,10 @@ Result<void> RefuseSecondStart(const FileSystem& files, const protocol::Task& ta
   return {};
 }
 
+SlotShare ShareOf(const Inventory& inventory, int slot) {
+  return {inventory.threads_per_slot, inventory.CpusOf(slot), inventory.GpuOf(slot)};
+}
+
 bool SaysWhy(std::string_view line) { return line.starts_with("tutti-trainer:") || line.starts_with("tutti rank "); }
 
 bool HasALetter(std::string_view line) {
@@ -122,8 +126,7 @@ Result<Command> LedAttempt::MakeCommand() const {
     command = GangCommand({mpirun, settings.tutti, settings.socket, LauncherFolder(), id(),
                            static_cast<int>(slots_.size()), settings.inventory.threads_per_slot});
   } else {
-    command = SoloCommand(std::move(arguments), settings.inventory.threads_per_slot,
-                          settings.inventory.CpusOf(slots_.front()));
+    command = SoloCommand(std::move(arguments), ShareOf(settings.inventory, slots_.front()));
   }
   command.folder = settings.home;
   return command;
@@ -145,8 +148,8 @@ Result<RankOrders> LedAttempt::Admit(int rank) {
   TUTTI_ASSIGN_OR_RETURN(std::vector<std::string> arguments, TrainerArguments(settings.trainer, task_));
   came_.insert(rank);
   if (came_.size() == slots_.size()) start_by_.reset();
-  return RankOrders{std::move(arguments), ForTrainer({}, settings.inventory.threads_per_slot),
-                    settings.inventory.CpusOf(slots_[static_cast<size_t>(rank)])};
+  SlotShare share = ShareOf(settings.inventory, slots_[static_cast<size_t>(rank)]);
+  return RankOrders{std::move(arguments), EnvironmentOf(share), std::move(share.cpus)};
 }
 
 void LedAttempt::RequestCheckpoint(SteadyTime now) {

@@ -248,6 +248,8 @@ TEST(Schema, RefusesValuesThatTheParserRefuses) {
       {"members[].seeds", Json::array()},
       {"members[].slots", 0},
       {"members[].slots", {{"min", 1}}},
+      {"members[].slot_memory", "6 gigabytes"},
+      {"slot_memory", 6},
       {"training.checkpoint.every", "often"},
       {"ensemble.minimum_members", 0},
       {"name", "a/b"},
