@@ -42,8 +42,7 @@ Finding CheckDisk(const Surroundings& around);
 Finding CheckCoordinator(const Surroundings& around);
 Finding CheckClock(const Surroundings& around);
 
-// The parts that decide, on plain data.
-
+// What a check answers with.
 Finding Ok(std::string_view check, std::string found);
 Finding Warning(std::string_view check, std::string found, std::string cure);
 Finding Problem(std::string_view check, std::string found, std::string cure);

@@ -26,7 +26,7 @@ Result<void> TryInside(FileSystem& files, const std::filesystem::path& trial) {
 std::filesystem::path NearestThatIsThere(const std::filesystem::path& path) {
   std::filesystem::path nearest = path;
   std::error_code ignored;
-  while (!std::filesystem::is_directory(nearest, ignored) && nearest.has_relative_path()) {
+  while (!std::filesystem::exists(nearest, ignored) && nearest.has_relative_path()) {
     nearest = nearest.parent_path();
   }
   return nearest;

@@ -8,7 +8,7 @@
 
 namespace tutti::cli {
 
-// The path, or the nearest folder above it that exists.
+// The path, or the nearest above it that exists; perhaps no folder.
 std::filesystem::path NearestThatIsThere(const std::filesystem::path& path);
 
 // Makes a folder of its own there, in which a second exclusive mkdir must fail, a file must be written, synced and read

@@ -17,9 +17,8 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 using tutti::testing::TemporaryFolder;
 
 constexpr uint64_t kGigabyte = 1'000'000'000;
@@ -149,7 +148,8 @@ TEST(NearestThatIsThere, IsWhereAHomeCouldBeMade) {
   EXPECT_EQ(NearestThatIsThere(folder.path()), folder.path());
   EXPECT_EQ(NearestThatIsThere(folder / "a" / "b"), folder.path());
   std::ofstream(folder / "file") << "";
-  EXPECT_EQ(NearestThatIsThere(folder / "file" / "b"), folder.path());
+  EXPECT_EQ(NearestThatIsThere(folder / "file" / "b"), folder / "file");
+  EXPECT_FALSE(TryFolder(PosixFileSystem(), folder / "file")) << "no folder can be made in a file";
 }
 
 // ---- running them ----

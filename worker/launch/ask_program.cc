@@ -18,6 +18,7 @@ namespace tutti::worker {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
+constexpr auto kGrace = std::chrono::seconds(3);  // mpirun takes its ranks with it within this
 constexpr auto kKillDeadline = std::chrono::seconds(1);
 constexpr size_t kLongestAnswer = size_t{64} << 10;
 
@@ -63,6 +64,10 @@ Result<ProgramAnswer> AskProgram(std::vector<std::string> arguments, const Envir
   TUTTI_ASSIGN_OR_RETURN(ChildProcess child, ChildProcess::Adopt(pid));
   ProgramAnswer answer;
   const bool ended = ReadToTheEnd(reader.get(), end, answer.output) && WaitFor(child.descriptor(), end);
+  if (!ended) {
+    child.Signal(SIGTERM);
+    WaitFor(child.descriptor(), SteadyClock::now() + kGrace);
+  }
   child.SignalGroup(SIGKILL);
   // One that waits for a dead disk cannot even be killed: it is left alone.
   if (ended || WaitFor(child.descriptor(), SteadyClock::now() + kKillDeadline)) answer.exit_code = child.Reap();

@@ -15,8 +15,8 @@ struct ProgramAnswer {
   std::string output;  // stdout and stderr, their first 64 KiB
 };
 
-// Runs the program to its end. After the deadline it and its group are killed: kTimeout. Other errors are those of
-// StartProcess. To be called on a thread that stays.
+// Runs the program to its end. After the deadline it gets SIGTERM, and three seconds later it and its group are killed:
+// kTimeout. Other errors are those of StartProcess. To be called on a thread that stays.
 Result<ProgramAnswer> AskProgram(std::vector<std::string> arguments, const Environment& environment, Duration deadline);
 
 }  // namespace tutti::worker
