@@ -95,7 +95,8 @@ class Tutti:
         self.folder = folder
         self.home = folder / "runs"
         self.program = build_folder() / "bin/tutti"
-        self.environment = dict(os.environ, TUTTI_HOME=str(self.home), NO_COLOR="1")
+        # On machines with GPUs as on others: what is tested on GPUs says so.
+        self.environment = dict(os.environ, TUTTI_HOME=str(self.home), NO_COLOR="1", CUDA_VISIBLE_DEVICES="")
         self.started = []
 
     def __call__(self, *arguments, status=0, deadline_s=DEADLINE_S, **options):
