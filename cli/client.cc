@@ -82,6 +82,14 @@ Result<Json> Client::AskJson(const std::string& method, const std::string& targe
   return answer.empty() ? Json(nullptr) : ParseJson(answer);
 }
 
+Result<Client::Health> Client::AskHealth() const {
+  TUTTI_ASSIGN_OR_RETURN(const Json json, AskJson("GET", "/healthz", nullptr));
+  Health health;
+  TUTTI_ASSIGN_OR_RETURN(health.version, TextAt(json, "version"));
+  TUTTI_ASSIGN_OR_RETURN(health.time, TextAt(json, "time"));
+  return health;
+}
+
 Result<Client::Home> Client::FindHome() const {
   TUTTI_ASSIGN_OR_RETURN(const Json answer, AskJson("GET", "/api/v1/home", nullptr));
   Home home;

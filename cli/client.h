@@ -28,6 +28,11 @@ class Client {
   };
   Result<Home> FindHome() const;
   bool Answers() const;  // somebody, whatever it is
+  struct Health {
+    std::string version;
+    std::string time;  // there: "2026-03-01T12:00:00.250Z"
+  };
+  Result<Health> AskHealth() const;
   Result<Json> Workers() const;
   // Gives a worker nothing new; what runs there goes on to its end, or checkpoints and goes on elsewhere.
   Result<void> Drain(const std::string& worker, bool checkpoint) const;

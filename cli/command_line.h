@@ -40,6 +40,7 @@ void AddSubmit(CLI::App& program, Action& chosen);
 void AddCoordinator(CLI::App& program, Action& chosen);
 void AddWorker(CLI::App& program, Action& chosen);
 void AddWorkers(CLI::App& program, Action& chosen);
+void AddDoctor(CLI::App& program, Action& chosen);
 void AddCompletion(CLI::App& program, Action& chosen);
 void AddRank(CLI::App& program, Action& chosen);
 
@@ -70,8 +71,10 @@ struct OutputOption {
 struct SlotOptions {
   std::optional<int> slots;
   std::optional<int> threads_per_slot;
+  std::optional<int> slots_per_gpu;
+  std::string device = "auto";  // auto, cpu, cuda
   void AddTo(CLI::App& command);
-  bool given() const { return slots || threads_per_slot; }
+  bool given() const { return slots || threads_per_slot || slots_per_gpu || device != "auto"; }
 };
 
 // With what a command was given; a home that the environment names needs no repeating.

@@ -68,6 +68,12 @@ int Work(worker::Agent& agent, const StopSignals& signals) {
   return ExitCodeOfSignal(signals.first());
 }
 
+// "4 slots", "2 slots on 2 GPUs (NVIDIA A100-SXM4-40GB)"
+std::string WhatIsLent(const worker::Inventory& inventory) {
+  const std::string slots = inventory.slots == 1 ? "1 slot" : fmt::format("{} slots", inventory.slots);
+  return inventory.gpus.empty() ? slots : fmt::format("{} on {}", slots, worker::Describe(inventory.gpus));
+}
+
 int RunWorker(const Options& options) {
   const auto inventory = TakeLocalInventory(options.slots);
   if (!inventory) return EndWith(inventory.error());
@@ -91,8 +97,7 @@ int RunWorker(const Options& options) {
   const StopSignals signals([&](int, int count) { count == 1 ? (*agent)->RequestStop() : (*agent)->KillAll(); });
   (*agent)->KeepConnected({.coordinator = coordinator->peer});
   Print(fmt::format("{} lends {} to {}; Ctrl-C lets its members checkpoint and ends it.\n", name->id().str(),
-                    inventory->slots == 1 ? "1 slot" : fmt::format("{} slots", inventory->slots),
-                    network::NameOf(coordinator->peer)));
+                    WhatIsLent(*inventory), network::NameOf(coordinator->peer)));
   return Work(**agent, signals);
 }
 

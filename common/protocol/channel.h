@@ -35,7 +35,8 @@ struct Hello {
   std::string launch_domain;  // workers of one domain can share a gang
   int slots = 1;
   int threads_per_slot = 1;
-  std::string device;  // "cpu", "cuda"
+  std::string device;              // "cpu", "cuda"
+  uint64_t slot_memory_bytes = 0;  // of that device, that each slot has at least; 0: unknown
   std::vector<RunningAttempt> running;
   Generation obeyed;  // the highest generation it has obeyed
 };

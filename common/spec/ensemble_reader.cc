@@ -10,6 +10,7 @@
 #include "common/ids.h"
 #include "common/spec/descriptor.h"
 #include "common/spec/keys.h"
+#include "common/spec/memory_size.h"
 #include "common/spec/merge.h"
 #include "common/spec/nearest.h"
 #include "common/spec/reader.h"
@@ -308,6 +309,7 @@ struct Defaults {
   Node prepare = MapAt({});
   Node augment;
   Node training = MapAt({});
+  std::optional<uint64_t> slot_memory_bytes;
 };
 
 std::string ReadName(const Section& section, std::string_view key) {
@@ -414,6 +416,16 @@ SlotsSpec ReadSlots(const Section& section) {
   return {};
 }
 
+// Of the experiment, or of a member, which may differ.
+std::optional<uint64_t> ReadSlotMemory(const Section& section, std::optional<uint64_t> otherwise) {
+  const Node* node = section.Get("slot_memory");
+  if (node == nullptr) return otherwise;
+  if (Is(*node, "none")) return std::nullopt;
+  const std::optional<uint64_t> bytes = node->IsScalar() ? ParseMemory(node->scalar) : std::nullopt;
+  if (!bytes) section.Refuse("slot_memory");
+  return bytes;
+}
+
 Node Overlaid(const Section& entry, std::string_view key, const Node& base) {
   const Node* own = entry.Get(key);
   return own == nullptr ? base : Merge(key, base, *own);
@@ -443,6 +455,7 @@ MemberEntry ReadEntry(const Node& node, const Defaults& defaults, Problems& prob
   entry.prefix_is_name = section.Get("seed") != nullptr && !name.empty();
   entry.seeds = ReadSeeds(section);
   entry.common.slots = ReadSlots(section);
+  entry.common.slot_memory_bytes = ReadSlotMemory(section, defaults.slot_memory_bytes);
   entry.common.prepare = ReadPrepare(Overlaid(section, "prepare", defaults.prepare), problems);
   entry.common.augment = ReadAugment(Overlaid(section, "augment", defaults.augment), problems);
   CheckOwnTraining(section);
@@ -584,6 +597,7 @@ Defaults ReadDefaults(const Section& root) {
   if (const Node* prepare = root.Get("prepare")) defaults.prepare = *prepare;
   if (const Node* augment = root.Get("augment")) defaults.augment = *augment;
   if (const Node* training = root.Get("training")) defaults.training = *training;
+  defaults.slot_memory_bytes = ReadSlotMemory(root, std::nullopt);
   ReadPrepare(defaults.prepare, root.problems());
   ReadAugment(defaults.augment, root.problems());
   ReadTraining(defaults.training, root.problems());

@@ -86,6 +86,7 @@ struct MemberSpec {
   Choice model;
   int64_t seed = 0;
   SlotsSpec slots;
+  std::optional<uint64_t> slot_memory_bytes;  // that each of its slots must have; nullopt: whatever it has
   PrepareSpec prepare;
   std::vector<Choice> augment;
   TrainingSpec training;

@@ -150,6 +150,7 @@ void ApplySpec(State& state, Ensemble& ensemble, const spec::EnsembleSpec& spec)
     Job& job = state.jobs.at(JobId{ensemble.record.id, member.name});
     job.keep = member.training.checkpoint.keep;
     job.spread = member.slots.spread;
+    job.slot_memory_bytes = member.slot_memory_bytes.value_or(0);
   }
   const int members = static_cast<int>(spec.members.size());
   ensemble.minimum = std::clamp(spec.minimum_members.value_or(members), 1, std::max(members, 1));

@@ -43,10 +43,11 @@ struct Ensemble {
 
 struct Job {
   JobRecord record;
-  int keep = 1;  // newest checkpoints
+  int keep = 1;                    // newest checkpoints
+  uint64_t slot_memory_bytes = 0;  // that each of its slots must have
   spec::SlotsSpec::Spread spread = spec::SlotsSpec::Spread::kAllowed;
-  int unmet = 0;                  // of `after`, not finished yet
-  std::vector<JobId> dependents;  // that name this one in `after`
+  int unmet = 0;                   // of `after`, not finished yet
+  std::vector<JobId> dependents;   // that name this one in `after`
   Folders folders = Folders::kKnown;
   int failed_looks = 0;               // at its folders, in a row
   std::set<WorkerId> failed_on;       // in a row: the leaders of its attempts
@@ -68,7 +69,8 @@ struct Worker {
   WorkerId id;
   Incarnation incarnation;
   std::string launch_domain;
-  bool joined = false;  // this coordinator; else it is only awaited, for what it held under the former one
+  uint64_t slot_memory_bytes = 0;  // of each slot; 0: unknown
+  bool joined = false;             // this coordinator; else it is only awaited, for what it held under the former one
   bool connected = false;
   bool gone = false;  // given up; what it held is remembered for its return
   bool leaving = false;

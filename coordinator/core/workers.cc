@@ -269,6 +269,7 @@ void OnJoined(State& state, Turn& turn, const WorkerJoined& event) {
   }
   worker.incarnation = hello.incarnation;
   worker.launch_domain = hello.launch_domain;
+  worker.slot_memory_bytes = hello.slot_memory_bytes;
   worker.joined = true;
   worker.connected = true;
   worker.gone = false;

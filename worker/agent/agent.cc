@@ -181,7 +181,8 @@ struct Agent::Impl {
     hello.launch_domain = options.launch_domain;
     hello.slots = options.inventory.slots;
     hello.threads_per_slot = options.inventory.threads_per_slot;
-    hello.device = "cpu";
+    hello.device = options.inventory.device();
+    hello.slot_memory_bytes = options.inventory.slot_memory_bytes;
     hello.obeyed = obeyed;
     for (const auto& [id, attempt] : attempts) {
       // Ended ones as well: their end may not have arrived.

@@ -29,7 +29,7 @@ struct AgentOptions {
   std::string launch_domain;             // empty: a domain of its own, gangs stay on this worker
   std::filesystem::path home;            // absolute; where trainers run
   std::filesystem::path runtime_folder;  // empty: DefaultRuntimeFolder(), runtime_folder.h
-  Inventory inventory;                   // TakeInventory(ReadCpuLimits(), ...)
+  Inventory inventory;                   // TakeLocalInventory, device_choice.h
   std::filesystem::path trainer;         // empty: FindTrainer()
   std::filesystem::path tutti;           // what gangs start as `tutti rank`; empty: the running program
   std::filesystem::path mpirun = "mpirun";

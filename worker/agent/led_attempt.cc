@@ -79,6 +79,10 @@ std::string UpToTheReason(const std::string& lines) {
 
 }  // namespace
 
+SlotShare ShareOf(const Inventory& inventory, int slot) {
+  return {inventory.threads_per_slot, inventory.CpusOf(slot), inventory.GpuOf(slot)};
+}
+
 std::vector<int> SlotsOf(const WorkerId& worker, const std::vector<SlotId>& gang) {
   std::vector<int> slots;
   for (const SlotId& slot : gang) {
@@ -156,8 +160,7 @@ Result<Command> LedAttempt::MakeCommand() const {
     command = GangCommand({mpirun, settings.tutti, settings.home, settings.meeting_folder, LauncherFolder(), id(),
                            PartsOf(gang_), settings.inventory.threads_per_slot});
   } else {
-    command = SoloCommand(std::move(arguments), settings.inventory.threads_per_slot,
-                          settings.inventory.CpusOf(slots_.front()));
+    command = SoloCommand(std::move(arguments), ShareOf(settings.inventory, slots_.front()));
   }
   command.folder = settings.home;
   return command;
@@ -183,8 +186,8 @@ Result<RankOrders> LedAttempt::Admit(int rank) {
   TUTTI_ASSIGN_OR_RETURN(std::vector<std::string> arguments, TrainerArguments(settings.trainer, task_));
   came_.insert(rank);
   if (came_.size() == slots_.size()) start_by_.reset();
-  return RankOrders{std::move(arguments), ForTrainer({}, settings.inventory.threads_per_slot),
-                    settings.inventory.CpusOf(slot.index)};
+  SlotShare share = ShareOf(settings.inventory, slot.index);
+  return RankOrders{std::move(arguments), EnvironmentOf(share), std::move(share.cpus)};
 }
 
 void LedAttempt::RequestCheckpoint(SteadyTime now) {

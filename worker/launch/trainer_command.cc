@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <utility>
+
 #include "worker/launch/environment.h"
 
 namespace tutti::worker {
@@ -38,11 +40,15 @@ Result<std::vector<std::string>> TrainerArguments(const std::filesystem::path& t
   return std::vector<std::string>{trainer.string(), task.kind == JobKind::kTrain ? "train" : "inspect", file.string()};
 }
 
-Command SoloCommand(std::vector<std::string> trainer_arguments, int threads, std::vector<int> cpus) {
+Environment EnvironmentOf(const SlotShare& share, Environment environment) {
+  return ForGpu(ForTrainer(std::move(environment), share.threads), share.gpu);
+}
+
+Command SoloCommand(std::vector<std::string> trainer_arguments, SlotShare share) {
   Command command;
   command.arguments = std::move(trainer_arguments);
-  command.environment = ForTrainer(WithoutOuterLaunch(CurrentEnvironment()), threads);
-  command.cpus = std::move(cpus);
+  command.environment = EnvironmentOf(share, WithoutOuterLaunch(CurrentEnvironment()));
+  command.cpus = std::move(share.cpus);
   command.ignored_signals = {SIGUSR1};  // a request that comes before the trainer listens must not kill it
   return command;
 }

@@ -68,6 +68,7 @@ std::vector<FromWorker> EveryWorkerMessage() {
   hello.slots = 4;
   hello.threads_per_slot = 2;
   hello.device = "cuda";
+  hello.slot_memory_bytes = 42'949'672'960;
   hello.running = {{kAttempt, true, {0, 3}}, {{{EnsembleId("a-1"), ".inspect"}, 1}, false, {}}};
   hello.obeyed = {6};
   std::vector<FromWorker> messages = {hello,

@@ -24,7 +24,7 @@ TEST(KeyMistakes, UnknownKeyThatResemblesNothingGetsNoSuggestion) {
   EXPECT_THAT(
       Mistakes(WithMember("colour: red\n")),
       ElementsAre("exp.yaml:5:1: unknown key 'colour'; allowed: version, name, data, prepare, augment, training, "
-                  "members, ensemble"));
+                  "slot_memory, members, ensemble"));
 }
 
 TEST(KeyMistakes, UnknownKeyIsFoundInEverySection) {

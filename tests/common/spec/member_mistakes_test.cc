@@ -69,6 +69,16 @@ TEST(MemberMistakes, SlotsThatAreNone) {
   }
 }
 
+TEST(MemberMistakes, MemoryThatIsNone) {
+  for (const std::string bad :
+       {"6", "GB", "0 GB", "-1 GB", "6GB", "6 gb", "6 GB more", "1e400 GB", "0.1 B", "[6 GB]"}) {
+    EXPECT_THAT(Mistakes(WithHead("members: [{model: mlp, slot_memory: " + bad + "}]\n")),
+                ElementsAre(AllOf(StartsWith("exp.yaml:4:37: members[].slot_memory is "),
+                                  HasSubstr("; allowed: none, or a number and a unit: 6 GB, 512 MiB"))))
+        << bad;
+  }
+}
+
 TEST(MemberMistakes, ElasticSlotsThatAreNone) {
   const auto mistakes = [](const std::string& slots) {
     return Mistakes(WithHead("members: [{model: mlp, slots: " + slots + "}]\n"));

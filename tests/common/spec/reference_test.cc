@@ -249,6 +249,8 @@ TEST(Schema, RefusesValuesThatTheParserRefuses) {
       {"members[].slots", 0},
       {"members[].slots", {{"min", 1}}},
       {"members[].slots", {{"min", 1}, {"max", 1}, {"spread", 1}}},
+      {"members[].slot_memory", "6 gigabytes"},
+      {"slot_memory", 6},
       {"training.checkpoint.every", "often"},
       {"ensemble.minimum_members", 0},
       {"name", "a/b"},

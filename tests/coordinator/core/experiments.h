@@ -1,6 +1,7 @@
 // Small experiments for tests of the core.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@ struct MemberSketch {
   int maximum_slots = 0;  // 0: as the minimum
   int keep = 2;
   spec::SlotsSpec::Spread spread = spec::SlotsSpec::Spread::kAllowed;
+  std::optional<uint64_t> slot_memory_bytes = {};
 };
 
 // A resolved experiment that survives its own JSON.

@@ -139,6 +139,54 @@ TEST(Placer, AvoidsAWorkerOnlyAsLongAsAnotherHasRoom) {
   EXPECT_TRUE(placer.Place(job));
 }
 
+Waiting Needing(Waiting job, uint64_t gigabytes) {
+  job.slot_memory_bytes = gigabytes * 1'000'000'000;
+  return job;
+}
+FreeSlots Offering(FreeSlots slots, uint64_t gigabytes) {
+  slots.slot_memory_bytes = gigabytes * 1'000'000'000;
+  return slots;
+}
+
+TEST(Placer, PassesOverWorkersWhoseSlotsHaveTooLittleMemory) {
+  Placer placer({Offering(WorkerWith("n1", 1, {0}), 4), Offering(WorkerWith("n2", 2, {0, 1}), 8)});
+  EXPECT_THAT(Slots(placer.Place(Needing(Gang("a", 1), 6)).value()), ElementsAre("n2:0"));
+  EXPECT_THAT(Slots(placer.Place(Needing(Gang("b", 1), 8)).value()), ElementsAre("n2:1"));
+  EXPECT_EQ(placer.Place(Needing(Gang("c", 1), 6)).error().reason, "needs 1 slot of 6 GB, none is free");
+  EXPECT_THAT(Slots(placer.Place(Gang("d", 1)).value()), ElementsAre("n1:0")) << "whatever it has is enough";
+}
+
+TEST(Placer, SaysHowMuchMemoryTheLargestSlotsHave) {
+  Placer placer({Offering(WorkerWith("n1", 1, {0}), 4), Offering(WorkerWith("n2", 1, {0}), 3)});
+  const auto refused = placer.Place(Needing(Gang("a", 1), 6));
+  EXPECT_EQ(refused.error().reason, "needs slots of 6 GB, the largest have 4 GB");
+  EXPECT_EQ(refused.error().kind, Refusal::Kind::kUnfit);
+  EXPECT_TRUE(placer.Place(Gang("b", 1))) << "it holds nobody back";
+}
+
+TEST(Placer, TakesUnknownMemoryForEnough) {
+  EXPECT_TRUE(Placer({WorkerWith("n1", 1, {0})}).Place(Needing(Gang("a", 1), 1000)));
+}
+
+TEST(Placer, CountsForAGangOnlySlotsThatHaveItsMemory) {
+  const std::vector<FreeSlots> cluster{Offering(WorkerWith("n1", 2, {0, 1}, "d"), 4),
+                                       Offering(WorkerWith("n2", 2, {0, 1}, "d"), 8)};
+  EXPECT_EQ(Placer(cluster).Place(Needing(Gang("a", 3), 6)).error().reason,
+            "needs 3 slots of 6 GB at once, but no group of workers has more than 2");
+  EXPECT_THAT(Slots(Placer(cluster).Place(Needing(Gang("a", 1, 4), 6)).value()), ElementsAre("n2:0", "n2:1"));
+  EXPECT_THAT(Slots(Placer(cluster).Place(Needing(Gang("a", 3), 4)).value()), ElementsAre("n1:0", "n1:1", "n2:0"));
+}
+
+TEST(Placer, KeepsForAGangOnlySlotsThatHaveItsMemory) {
+  Placer placer({Offering(WorkerWith("n1", 2, {0, 1}, "d"), 4), Offering(WorkerWith("n2", 2, {0}, "d"), 8)});
+  EXPECT_EQ(placer.Place(Needing(Gang("wide", 2), 6)).error().reason, "needs 2 slots of 6 GB at once, 1 is free");
+  EXPECT_FALSE(placer.Place(Needing(Gang("large", 1), 6)));
+  EXPECT_FALSE(placer.exhausted());
+  EXPECT_THAT(Slots(placer.Place(Gang("small", 2)).value()), ElementsAre("n1:0", "n1:1"));
+  EXPECT_FALSE(placer.Place(Gang("another", 1))) << "what is left is kept";
+  EXPECT_TRUE(placer.exhausted());
+}
+
 TEST(Placer, SaysThatNobodyHasJoined) {
   EXPECT_EQ(Placer({}).Place(Gang("a", 1)).error().reason, "no worker has joined");
 }

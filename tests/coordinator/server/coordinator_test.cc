@@ -755,6 +755,7 @@ TEST_F(CoordinatorTest, HealthNamesGenerationAndProcess) {
   EXPECT_EQ(health["generation"], coordinator_->generation().value);
   EXPECT_EQ(health["pid"], ::getpid());
   EXPECT_FALSE(health["version"].get<std::string>().empty());
+  EXPECT_THAT(health["time"].get<std::string>(), ::testing::MatchesRegex("20..-..-..T..:..:..\\....Z"));
 }
 
 TEST_F(CoordinatorTest, ListsEnsemblesNewestFirst) {

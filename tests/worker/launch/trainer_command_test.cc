@@ -9,6 +9,7 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::IsSupersetOf;
 using ::testing::Pair;
 
 protocol::Task TaskOf(JobKind kind) {
@@ -68,7 +69,13 @@ TEST(GangCommand, TellsEachRankTheWorkerThatGrantedItsSlot) {
 TEST(GangCommand, KeepsTheLauncherFromSigterm) { EXPECT_THAT(GangCommand({}).blocked_signals, Contains(SIGTERM)); }
 
 TEST(SoloCommand, SurvivesARequestThatComesTooEarly) {
-  EXPECT_THAT(SoloCommand({"/bin/true"}, 1, {}).ignored_signals, Contains(SIGUSR1));
+  EXPECT_THAT(SoloCommand({"/bin/true"}, {}).ignored_signals, Contains(SIGUSR1));
+}
+
+TEST(SoloCommand, SeesTheGpuOfItsSlotAlone) {
+  EXPECT_THAT(SoloCommand({"/bin/true"}, {1, {}, "GPU-a"}).environment,
+              IsSupersetOf({Pair("CUDA_VISIBLE_DEVICES", "GPU-a"), Pair("CUDA_DEVICE_ORDER", "PCI_BUS_ID")}));
+  EXPECT_THAT(SoloCommand({"/bin/true"}, {}).environment, Contains(Pair("CUDA_VISIBLE_DEVICES", "")));
 }
 
 }  // namespace
