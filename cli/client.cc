@@ -8,10 +8,11 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/version.hpp>
-#include <cctype>
 #include <exception>
 #include <optional>
 #include <tuple>
+
+#include "common/network/http_text.h"
 
 namespace tutti::cli {
 namespace {
@@ -63,29 +64,10 @@ http::request<http::string_body> RequestFor(const network::Peer& peer, const std
   return request;
 }
 
-ErrorCode CodeNamed(std::string_view word) {
-  for (int code = 0; code <= static_cast<int>(ErrorCode::kInternal); ++code) {
-    if (Name(static_cast<ErrorCode>(code)) == word) return static_cast<ErrorCode>(code);
-  }
-  return ErrorCode::kInternal;
-}
-
-// An answer of application/problem+json as the error that it tells.
-Error ProblemOf(const Response& response) {
-  const auto problem = ParseJson(response.body());
-  if (problem && problem->is_object() && problem->contains("title") && (*problem)["title"].is_string()) {
-    const auto code = problem->find("code");
-    return Error{
-        code != problem->end() && code->is_string() ? CodeNamed(code->get<std::string>()) : ErrorCode::kInternal,
-        (*problem)["title"].get<std::string>(), nullptr};
-  }
-  return Error{ErrorCode::kInternal, fmt::format("the coordinator answered {}", response.result_int()), nullptr};
-}
-
-std::string EnsembleTarget(const std::string& id) { return "/api/v1/ensembles/" + EncodeUrlPart(id); }
+std::string EnsembleTarget(const std::string& id) { return "/api/v1/ensembles/" + network::EncodeUrlPart(id); }
 
 std::string MemberTarget(const std::string& id, const std::string& member) {
-  return EnsembleTarget(id) + "/members/" + EncodeUrlPart(member);
+  return EnsembleTarget(id) + "/members/" + network::EncodeUrlPart(member);
 }
 
 Result<std::string> TextAt(const Json& json, const char* key) {
@@ -94,16 +76,6 @@ Result<std::string> TextAt(const Json& json, const char* key) {
 }
 
 }  // namespace
-
-std::string EncodeUrlPart(std::string_view text) {
-  std::string encoded;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool unreserved = std::isalnum(byte) != 0 || c == '-' || c == '.' || c == '_' || c == '~';
-    encoded += unreserved ? std::string(1, c) : fmt::format("%{:02X}", byte);
-  }
-  return encoded;
-}
 
 Result<std::string> Client::Ask(const std::string& method, const std::string& target, std::string body) const {
   const auto request = RequestFor(peer_, method, target, std::move(body));
@@ -120,7 +92,8 @@ Result<std::string> Client::Ask(const std::string& method, const std::string& ta
     return Fail(ErrorCode::kIo, "asking {}: {}", network::NameOf(peer_), error.what());
   }
   if (!*response) return tl::unexpected<Error>(std::move(response->error()));
-  if ((*response)->result_int() >= 400) return tl::unexpected<Error>(ProblemOf(**response));
+  if ((*response)->result_int() >= 400)
+    return tl::unexpected<Error>(network::ProblemOf(static_cast<int>((*response)->result_int()), (*response)->body()));
   return (*response)->body();
 }
 

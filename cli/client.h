@@ -59,7 +59,4 @@ class Client {
   Duration deadline_;
 };
 
-// As part of a URL: all but unreserved characters as %XX.
-std::string EncodeUrlPart(std::string_view text);
-
 }  // namespace tutti::cli

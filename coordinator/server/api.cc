@@ -11,8 +11,8 @@ namespace tutti::server {
 namespace {
 
 using Table = std::span<const Route> (*)();
-constexpr Table kTables[] = {HomeRoutes,   EnsembleRoutes, SubmissionRoutes, ControlRoutes,
-                             MemberRoutes, ArtifactRoutes, WorkerRoutes,     MetricsRoutes};
+constexpr Table kTables[] = {HomeRoutes,     EnsembleRoutes, SubmissionRoutes, ControlRoutes, MemberRoutes,
+                             ArtifactRoutes, WorkerRoutes,   MetricsRoutes,    TransferRoutes};
 
 std::vector<Route> RoutesThatFit(const HttpRequest& request) {
   std::vector<Route> fitting;

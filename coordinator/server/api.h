@@ -19,9 +19,10 @@ class Api {
     protocol::Post disk;  // to a thread that may wait for disks
     FileSystem* files = nullptr;
     std::filesystem::path home;
+    Transfers* transfers = nullptr;
   };
   Api(Surroundings here, Executor& executor, storage::Catalog& catalog)
-      : context_{std::move(here.disk), here.files, std::move(here.home), executor, catalog} {}
+      : context_{std::move(here.disk), here.files, std::move(here.home), executor, catalog, here.transfers} {}
 
   void Handle(const HttpRequest& request, const Respond& respond);
 

@@ -14,6 +14,7 @@
 #include "common/file_system.h"
 #include "common/protocol/channel.h"
 #include "common/protocol/event_follower.h"
+#include "worker/agent/attempt_transfer.h"
 #include "worker/agent/inventory.h"
 #include "worker/launch/process.h"
 #include "worker/launch/rank_server.h"
@@ -43,7 +44,8 @@ struct AttemptSurroundings {
   RankServer& ranks;
   FileSystem& files;
   const LaunchSettings& settings;
-  std::function<void()> changed;  // something is to be told; never called from inside a call
+  std::function<void()> changed;       // something is to be told; never called from inside a call
+  const Carriage* carriage = nullptr;  // where the home is not the coordinator's
 };
 
 // Not thread-safe: lives on the agent's thread.
@@ -59,8 +61,8 @@ class LedAttempt {
   LedAttempt(const LedAttempt&) = delete;
   LedAttempt& operator=(const LedAttempt&) = delete;
 
-  // Starts the trainer, or the launcher of the gang, whose ranks must all have come by the start deadline. What goes
-  // wrong is told as AttemptFailedToStart.
+  // Starts the trainer, or the launcher of the gang, whose ranks must all have come by the start deadline; with a
+  // carriage once its inputs have come. What goes wrong is told as AttemptFailedToStart.
   void Launch();
   // Ends it without a start.
   void RefuseToStart(std::string reason);
@@ -68,6 +70,8 @@ class LedAttempt {
   void RequestCheckpoint(SteadyTime now);
   // Ends it at once. A gang's launcher has until the kill deadline to clean up.
   void Kill(SteadyTime now);
+  // The same; and what has not been carried to the coordinator by now never is.
+  void Discard(SteadyTime now);
   // Looks after deadlines.
   void Tick(SteadyTime now);
 
@@ -94,6 +98,8 @@ class LedAttempt {
   enum class Told { kNothing, kStarted, kEnded, kAll };  // each with those before
 
   bool is_gang() const { return slots_.size() > 1; }
+  void LaunchNow();
+  void TickTransfer(SteadyTime now);
   Result<void> TryLaunch();
   Result<Command> MakeCommand() const;
   std::filesystem::path LauncherFolder() const;
@@ -104,6 +110,8 @@ class LedAttempt {
   void HandleGroupGone();
   void BecomeGoneIfAllAre();
   void ReportEvents(const Tell& tell);
+  void ReadEvents(const Tell& tell);
+  bool AllIsSaid() const;
   void ReportEnd(const Tell& tell);
 
   AttemptSurroundings surroundings_;
@@ -111,6 +119,7 @@ class LedAttempt {
   std::vector<int> slots_;
   protocol::EventFollower events_;
   int64_t acknowledged_ = 0;
+  std::unique_ptr<AttemptTransfer> transfer_;  // where the home is not the coordinator's
   std::unique_ptr<Supervision> process_;
 
   Phase phase_ = Phase::kNew;
