@@ -208,7 +208,8 @@ Result<void> Complete(FileSystem& files, const Place& place, const Upload& uploa
   } else {
     TUTTI_RETURN_IF_ERROR(PutInPlace(files, place));
   }
-  (void)files.Remove(place.uploads());  // stays while something else is on its way
+  // Its worker sends one thing after the other: what is left here is of a checkpoint that a newer one has overtaken.
+  (void)files.RemoveAll(place.uploads());
   return {};
 }
 

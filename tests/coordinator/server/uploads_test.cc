@@ -156,6 +156,15 @@ TEST_F(Uploads, CheckpointIsCommittedByItsManifest) {
   }
 }
 
+TEST_F(Uploads, HalfACheckpointGoesWhenANewerOneIsCommitted) {
+  const auto overtaken = Checkpoint(10);
+  ASSERT_TRUE(SendAll(overtaken[0]));
+  ASSERT_TRUE(Send(overtaken[1], 0, 5));
+  ASSERT_TRUE(SendCheckpoint(20));
+  EXPECT_THAT(StepsThere(), ElementsAre(20));
+  EXPECT_FALSE(fs::exists(attempt() / ".uploads")) << "nobody else would remove it";
+}
+
 TEST_F(Uploads, ManifestOfFilesThatWereNotSentIsNotTaken) {
   const auto files = Checkpoint(10);
   ASSERT_TRUE(SendAll(files[0]));
