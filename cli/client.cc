@@ -12,6 +12,7 @@
 #include <tuple>
 
 #include "cli/exchange.h"
+#include "common/network/http_text.h"
 
 namespace tutti::cli {
 namespace {
@@ -72,7 +73,7 @@ Result<std::string> Client::Ask(const std::string& method, const std::string& ta
   }
   if (!*response) return tl::unexpected<Error>(std::move(response->error()));
   if ((*response)->result_int() >= 400) {
-    return tl::unexpected<Error>(ProblemIn((*response)->result_int(), (*response)->body()));
+    return tl::unexpected<Error>(network::ProblemOf(static_cast<int>((*response)->result_int()), (*response)->body()));
   }
   return (*response)->body();
 }
@@ -107,12 +108,12 @@ Result<Json> Client::Workers() const { return AskJson("GET", "/api/v1/workers", 
 
 Result<void> Client::Drain(const std::string& worker, bool checkpoint) const {
   const std::string how = checkpoint ? "?checkpoint=true" : "";
-  TUTTI_RETURN_IF_ERROR(Ask("POST", fmt::format("/api/v1/workers/{}/drain{}", EncodeUrlPart(worker), how), ""));
+  TUTTI_RETURN_IF_ERROR(Ask("POST", fmt::format("/api/v1/workers/{}/drain{}", network::EncodeUrlPart(worker), how), ""));
   return {};
 }
 
 Result<void> Client::Undrain(const std::string& worker) const {
-  TUTTI_RETURN_IF_ERROR(Ask("POST", fmt::format("/api/v1/workers/{}/undrain", EncodeUrlPart(worker)), ""));
+  TUTTI_RETURN_IF_ERROR(Ask("POST", fmt::format("/api/v1/workers/{}/undrain", network::EncodeUrlPart(worker)), ""));
   return {};
 }
 

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "cli/exchange.h"
+#include "common/network/http_text.h"
 
 namespace tutti::cli {
 namespace {
@@ -118,7 +119,7 @@ asio::awaitable<void> EventStream::State::Read(network::Stream& stream) {
     const std::string piece = std::exchange(parser.get().body(), "");
     if (!Keep(events_in.Take(piece))) co_return;
   }
-  if (!open) error = ProblemIn(status, parser.get().body());
+  if (!open) error = network::ProblemOf(static_cast<int>(status), parser.get().body());
 }
 
 void EventStream::State::Work(Duration time, const bool& until) {

@@ -169,6 +169,14 @@ const protocol::Progress* Core::progress(const JobId& job) const {
   return found == state_->jobs.end() || !found->second.progress ? nullptr : &*found->second.progress;
 }
 
+bool Core::IsLedBy(const AttemptId& id, const WorkerId& worker, Incarnation incarnation) const {
+  const auto attempt = state_->attempts.find(id);
+  const auto known = state_->workers.find(worker);
+  if (attempt == state_->attempts.end() || known == state_->workers.end()) return false;
+  return known->second.usable() && known->second.incarnation == incarnation && IsLive(attempt->second) &&
+         core::IsLedBy(attempt->second, known->second);
+}
+
 bool Core::stopped() const {
   const auto is_at_work = [](const auto& entry) {
     const Ensemble& ensemble = entry.second;

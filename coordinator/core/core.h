@@ -95,6 +95,8 @@ class Core {
   std::string Why(const JobId& job) const;
   // The same of an ensemble's waiting jobs in a few words: "3rd in line for a slot".
   std::map<JobId, std::string> WhyWaiting(const EnsembleId& ensemble) const;
+  // Whether this start of a worker, which is connected, leads the attempt, which has not ended.
+  bool IsLedBy(const AttemptId& id, const WorkerId& worker, Incarnation incarnation) const;
   // The last Progress of a running job; never persisted.
   const protocol::Progress* progress(const JobId& job) const;
   // True once StopRequested was handled, no attempt lives, and nothing that was begun for an ensemble is on its way.

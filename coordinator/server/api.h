@@ -22,10 +22,12 @@ class Api {
     Duration beat{};
     FileSystem* files = nullptr;
     std::filesystem::path home;
+    Transfers* transfers = nullptr;
   };
   Api(Surroundings here, Executor& executor, storage::Catalog& catalog)
       : context_{std::move(here.disk), std::move(here.events), std::move(here.later), here.beat,
-                 here.files,           std::move(here.home),   executor,              catalog} {}
+                 here.files,           std::move(here.home),   executor,              catalog,
+                 here.transfers} {}
 
   void Handle(const HttpRequest& request, const Respond& respond);
 

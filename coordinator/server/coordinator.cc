@@ -17,6 +17,7 @@
 #include "coordinator/server/api.h"
 #include "coordinator/server/executor.h"
 #include "coordinator/server/http_server.h"
+#include "coordinator/server/transfers.h"
 #include "storage/catalog/catalog.h"
 
 namespace tutti::server {
@@ -28,6 +29,8 @@ namespace asio = boost::asio;
 constexpr size_t kDiskThreads = 2;
 // What people look at is read beside it, so that `tutti show` does not wait for checkpoints of gigabytes.
 constexpr size_t kReadingThreads = 1;
+// What workers send and fetch that do not see the home.
+constexpr size_t kCarryingThreads = 2;
 // How long answers that are on their way may take when the coordinator ends.
 constexpr auto kClosingTime = std::chrono::seconds(1);
 // A deadline that has passed already is looked at again after this, so that a mistake costs no core.
@@ -88,7 +91,9 @@ class Coordinator::Impl {
   asio::steady_timer beat_{*events_};
   asio::thread_pool disk_{kDiskThreads};
   asio::thread_pool reading_{kReadingThreads};
+  asio::thread_pool carrying_{kCarryingThreads};
   std::unique_ptr<Executor> executor_;
+  std::unique_ptr<Transfers> transfers_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<HttpServer> http_;
   std::optional<Whereabouts> whereabouts_;
@@ -106,8 +111,10 @@ Coordinator::Impl::~Impl() {
   if (thread_.joinable()) thread_.join();
   disk_.stop();
   reading_.stop();
+  carrying_.stop();
   disk_.join();
   reading_.join();
+  carrying_.join();
 }
 
 Executor::Surroundings Coordinator::Impl::ExecutorsSurroundings() {
@@ -128,9 +135,10 @@ Result<void> Coordinator::Impl::Begin() {
       core::Core::Restore(options_.core, catalog_.generation(), std::move(records), clock_.Now(), outstanding);
   executor_ = std::make_unique<Executor>(ExecutorsSurroundings(), catalog_, std::move(core));
   const auto later = [this](Duration delay, std::function<void()> work) { CallLater(delay, std::move(work)); };
-  api_ = std::make_unique<Api>(
-      Api::Surroundings{PostToPool(reading_), post_, later, options_.api.beat, options_.files, options_.home},
-      *executor_, catalog_);
+  transfers_ = std::make_unique<Transfers>(PostToPool(carrying_), post_);
+  api_ = std::make_unique<Api>(Api::Surroundings{PostToPool(reading_), post_, later, options_.api.beat, options_.files,
+                                                 options_.home, transfers_.get()},
+                               *executor_, catalog_);
   TUTTI_ASSIGN_OR_RETURN(http_, HttpServer::Listen(*events_, options_.home, options_.api,
                                                    [this](const HttpRequest& request, const Respond& respond) {
                                                      api_->Handle(request, respond);

@@ -157,10 +157,5 @@ TEST_F(ClientTest, AnErrorWithoutAProblemDocumentIsStillAnError) {
   EXPECT_THAT(answer.error().message, HasSubstr("503"));
 }
 
-TEST(EncodeUrlPart, LeavesNothingThatAUrlWouldMisread) {
-  EXPECT_EQ(EncodeUrlPart("fashion-mnist_1.a~"), "fashion-mnist_1.a~");
-  EXPECT_EQ(EncodeUrlPart("a/b?c=d ü"), "a%2Fb%3Fc%3Dd%20%C3%BC");
-}
-
 }  // namespace
 }  // namespace tutti::cli

@@ -105,10 +105,11 @@ class Tutti:
         assert status in (None, done.returncode), f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
-    def start(self, *arguments, hang_up=signal.SIG_DFL):
-        """`hang_up`: what SIGHUP does to the process, whatever it does to these tests (nohup)."""
+    def start(self, *arguments, hang_up=signal.SIG_DFL, within=()):
+        """`hang_up`: what SIGHUP does to the process, whatever it does to these tests (nohup). `within`: a command that
+        becomes the program."""
         output = open(self.folder / f"output-{len(self.started)}.txt", "w+")
-        process = subprocess.Popen([self.program, *map(str, arguments)], stdout=output, stderr=subprocess.STDOUT,
+        process = subprocess.Popen([*within, self.program, *map(str, arguments)], stdout=output, stderr=subprocess.STDOUT,
                                    cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
                                    preexec_fn=lambda: signal.signal(signal.SIGHUP, hang_up))
         process.output = lambda: Path(output.name).read_text()

@@ -22,6 +22,8 @@
 #include "worker/agent/runtime_folder.h"
 #include "worker/launch/environment.h"
 #include "worker/launch/rank_server.h"
+#include "worker/transfer/courier.h"
+#include "worker/transfer/sender.h"
 
 namespace tutti::worker {
 namespace {
@@ -104,7 +106,16 @@ struct Agent::Impl {
         keep_running(io->get_executor()),
         tick_timer(*io),
         heartbeat_timer(*io),
-        incarnation(NewIncarnation()) {}
+        incarnation(NewIncarnation()) {
+    if (options.carry) BeginToCarry(*options.carry);
+  }
+
+  void BeginToCarry(const CarryOptions& carry) {
+    sender = {options.id, incarnation};
+    courier = std::make_unique<Courier>(carry.coordinator, carry.deadline, PostTo(io));
+    carriage.emplace(
+        Carriage{*courier, sender, carry.home, carry.first_backoff, carry.longest_backoff, carry.fetch_deadline});
+  }
 
   Result<void> Listen() {
     RankServer::Handlers handlers{[this](const RankHello& hello) { return Admit(hello); },
@@ -254,8 +265,10 @@ struct Agent::Impl {
     granted.erase(start.attempt);
     const Result<void> possible =
         CheckGang(start, options.id, options.host).and_then([&] { return CheckFree(SlotsOf(options.id, start.gang)); });
-    const AttemptSurroundings surroundings{*io, spawner, *ranks, PosixFileSystem(), settings, [this] { ReportSoon(); }};
-    auto attempt = std::make_unique<LedAttempt>(surroundings, start.task, start.gang);
+    const AttemptSurroundings surroundings{
+        *io, spawner, *ranks, PosixFileSystem(), settings, [this] { ReportSoon(); }, carriage ? &*carriage : nullptr};
+    auto attempt = std::make_unique<LedAttempt>(surroundings, carriage ? carriage->home.Moved(start.task) : start.task,
+                                                start.gang);
     possible ? attempt->Launch() : attempt->RefuseToStart(possible.error().Text());
     attempts.emplace(start.attempt, std::move(attempt));
     TickSoon();
@@ -266,9 +279,9 @@ struct Agent::Impl {
     if (followed->Knows(stop.attempt)) return followed->Stop(stop, Now());
     if (known == attempts.end()) return RenounceGrant(stop.attempt);
     const bool at_once = stop.reason == protocol::StopReason::kCancelled || stop.reason == protocol::StopReason::kStale;
-    at_once ? known->second->Kill(Now()) : known->second->RequestCheckpoint(Now());
+    at_once ? known->second->Discard(Now()) : known->second->RequestCheckpoint(Now());
     // The coordinator has no use for what it calls stale: it need not be told again.
-    if (stop.reason == protocol::StopReason::kStale && known->second->told_all()) attempts.erase(known);
+    if (stop.reason == protocol::StopReason::kStale && known->second->told_all()) Forget(known);
   }
 
   void Handle(const protocol::Acknowledge& acknowledge) {
@@ -353,9 +366,16 @@ struct Agent::Impl {
     }
     while (ended.size() > kRememberedAttempts) {
       const auto oldest = attempts.find(ended.front());
-      if (oldest != attempts.end() && oldest->second->told_all()) attempts.erase(oldest);
+      if (oldest != attempts.end() && oldest->second->told_all()) Forget(oldest);
       ended.pop_front();
     }
+  }
+
+  void Forget(std::map<AttemptId, std::unique_ptr<LedAttempt>>::iterator attempt) {
+    const JobId job = attempt->first.job;
+    attempts.erase(attempt);
+    const bool others = std::ranges::any_of(attempts, [&](const auto& entry) { return entry.first.job == job; });
+    if (carriage && !others) RemoveFilesOf(PosixFileSystem(), carriage->home, job);
   }
 
   bool NeedsTicks() const {
@@ -389,7 +409,7 @@ struct Agent::Impl {
 
   void KillAll() {
     BeginToLeave();
-    for (const auto& [id, attempt] : attempts) attempt->Kill(Now());
+    for (const auto& [id, attempt] : attempts) attempt->Discard(Now());
     followed->KillAll(Now());
     TickSoon();
     CheckStopped();
@@ -447,6 +467,9 @@ struct Agent::Impl {
   bool ticking = false;
 
   const Incarnation incarnation;
+  Sender sender;
+  std::unique_ptr<Courier> courier;
+  std::optional<Carriage> carriage;  // where the home is not the coordinator's
   Generation obeyed;
   std::shared_ptr<protocol::Channel> channel;
   bool joined = false;                                        // welcome on this channel

@@ -20,8 +20,19 @@
 #include "common/result.h"
 #include "worker/agent/coordinator_link.h"
 #include "worker/agent/inventory.h"
+#include "worker/transfer/scratch.h"
 
 namespace tutti::worker {
+
+// For a worker that does not see the coordinator's home: files travel between that and a home of its own.
+struct CarryOptions {
+  network::Peer coordinator;                     // with the operator's token
+  ScratchHome home;                              // outlives the agent
+  Duration deadline = std::chrono::seconds(30);  // for a connection, and for each request with its answer
+  Duration first_backoff = std::chrono::milliseconds(500);
+  Duration longest_backoff = std::chrono::seconds(15);
+  Duration fetch_deadline = std::chrono::minutes(10);  // for what an attempt needs to start
+};
 
 struct AgentOptions {
   WorkerId id;                           // "n1"
@@ -40,6 +51,7 @@ struct AgentOptions {
   Duration checkpoint_deadline = std::chrono::seconds(60);  // from being asked to stop to being killed
   Duration kill_deadline = std::chrono::seconds(5);         // for a gang's launcher to clean up after itself
   uint64_t log_limit_bytes = uint64_t{64} << 20;            // of each attempt's log.txt
+  std::optional<CarryOptions> carry = {};                   // `home` is then carry->home.home
 };
 
 // TUTTI_TRAINER, or tutti-trainer beside the running program. kNotFound says what to do.

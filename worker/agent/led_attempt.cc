@@ -112,7 +112,11 @@ LedAttempt::LedAttempt(AttemptSurroundings surroundings, protocol::Task task, st
       task_(std::move(task)),
       gang_(std::move(gang)),
       slots_(SlotsOf(surroundings_.settings.worker, gang_)),
-      events_(surroundings_.files, task_.events) {}
+      events_(surroundings_.files, task_.events) {
+  if (surroundings_.carriage == nullptr) return;
+  transfer_ =
+      std::make_unique<AttemptTransfer>(*surroundings_.carriage, surroundings_.files, task_, surroundings_.changed);
+}
 
 LedAttempt::~LedAttempt() {
   if (gone()) return;
@@ -120,7 +124,9 @@ LedAttempt::~LedAttempt() {
   surroundings_.ranks.Kill(id());
 }
 
-void LedAttempt::Launch() {
+void LedAttempt::Launch() { transfer_ ? transfer_->BeginToFetch(std::chrono::steady_clock::now()) : LaunchNow(); }
+
+void LedAttempt::LaunchNow() {
   const Result<void> launched = TryLaunch();
   if (!launched) {
     RemoveLauncherFolder();
@@ -191,6 +197,7 @@ Result<RankOrders> LedAttempt::Admit(int rank) {
 }
 
 void LedAttempt::RequestCheckpoint(SteadyTime now) {
+  if (phase_ == Phase::kNew) return RefuseToStart("it was stopped before it was started");
   if (phase_ != Phase::kRunning || stop_ != Stop::kNone) return;
   // An inspection has nothing to keep.
   if (task_.kind == JobKind::kInspect) return Kill(now);
@@ -218,8 +225,14 @@ void LedAttempt::AskIfDue(SteadyTime now) {
   if (!listens_) ask_at_ = now + kAskAgain;
 }
 
+void LedAttempt::Discard(SteadyTime now) {
+  if (transfer_) transfer_->Abandon();
+  Kill(now);
+}
+
 void LedAttempt::Kill(SteadyTime now) {
-  if (phase_ == Phase::kNew || gone() || stop_ == Stop::kKill) return;
+  if (phase_ == Phase::kNew) return RefuseToStart("it was stopped before it was started");
+  if (gone() || stop_ == Stop::kKill) return;
   stop_ = Stop::kKill;
   start_by_.reset();
   kill_at_.reset();
@@ -229,7 +242,19 @@ void LedAttempt::Kill(SteadyTime now) {
   if (!is_gang() || surroundings_.ranks.Connected(id()) == 0) process_->KillGroup();
 }
 
+// Starts it once its inputs have come, and ends it when what it writes can never arrive.
+void LedAttempt::TickTransfer(SteadyTime now) {
+  using Fetch = AttemptTransfer::Fetch;
+  transfer_->Tick(now);
+  if (phase_ == Phase::kNew && transfer_->fetch() == Fetch::kDone) LaunchNow();
+  if (phase_ == Phase::kNew && transfer_->fetch() == Fetch::kGivenUp) {
+    RefuseToStart("what it needs cannot be fetched from the coordinator: " + transfer_->last_error());
+  }
+  if (phase_ == Phase::kRunning && transfer_->failure()) Kill(now);
+}
+
 void LedAttempt::Tick(SteadyTime now) {
+  if (transfer_) TickTransfer(now);
   AskIfDue(now);
   if (start_by_ && now >= *start_by_) GiveUpStart(now);
   if (kill_at_ && now >= *kill_at_) {
@@ -287,7 +312,7 @@ void LedAttempt::RemoveLauncherFolder() {
 }
 
 void LedAttempt::Report(const Tell& tell) {
-  if (told_ == Told::kAll) return;
+  if (told_ == Told::kAll || phase_ == Phase::kNew) return;
   if (start_error_) {
     if (gone()) ReportEnd(tell);
     return;
@@ -297,10 +322,27 @@ void LedAttempt::Report(const Tell& tell) {
     told_ = Told::kStarted;
   }
   ReportEvents(tell);
-  if (gone() && (failed_reads_ == 0 ? events_.at_end() : failed_reads_ >= kMostFailedReads)) ReportEnd(tell);
+  if (gone() && AllIsSaid()) ReportEnd(tell);
+}
+
+bool LedAttempt::AllIsSaid() const {
+  const bool all_read = failed_reads_ == 0 ? events_.at_end() : failed_reads_ >= kMostFailedReads;
+  if (!transfer_ || !all_read) return all_read;
+  using Keep = AttemptTransfer::Keep;
+  const Keep keep = exit_code_ == protocol::kExitFinished ? Keep::kNoCheckpoint : Keep::kNewestCheckpoint;
+  if (transfer_->IsEmpty()) transfer_->Finish(keep, std::chrono::steady_clock::now());
+  return transfer_->finished();
 }
 
 void LedAttempt::ReportEvents(const Tell& tell) {
+  if (!transfer_ || transfer_->HasRoom()) ReadEvents(tell);
+  if (!transfer_) return;
+  for (protocol::FollowedEvent& followed : transfer_->TakeArrived()) {
+    tell(protocol::AttemptEvent{id(), followed.sequence, std::move(followed.event)});
+  }
+}
+
+void LedAttempt::ReadEvents(const Tell& tell) {
   Result<std::vector<protocol::FollowedEvent>> events = events_.Next();
   if (!events) {
     spdlog::warn("Cannot read the events of {}: {}", id().str(), events.error().Text());
@@ -309,7 +351,11 @@ void LedAttempt::ReportEvents(const Tell& tell) {
   }
   failed_reads_ = 0;
   for (protocol::FollowedEvent& followed : *events) {
-    tell(protocol::AttemptEvent{id(), followed.sequence, std::move(followed.event)});
+    if (transfer_) {
+      transfer_->Hold(std::move(followed));
+    } else {
+      tell(protocol::AttemptEvent{id(), followed.sequence, std::move(followed.event)});
+    }
   }
   if (events->empty() || listens_) return;
   listens_ = true;
@@ -319,6 +365,8 @@ void LedAttempt::ReportEvents(const Tell& tell) {
 void LedAttempt::ReportEnd(const Tell& tell) {
   if (start_error_) {
     tell(protocol::AttemptFailedToStart{id(), *start_error_});
+  } else if (transfer_ && transfer_->failure()) {
+    tell(protocol::AttemptExited{id(), protocol::kExitIo, *transfer_->failure()});
   } else {
     tell(protocol::AttemptExited{id(), exit_code_, last_log_lines_});
   }
@@ -329,6 +377,7 @@ void LedAttempt::ReportEnd(const Tell& tell) {
 void LedAttempt::Rejoin() {
   told_ = Told::kNothing;
   events_.GoTo(acknowledged_);
+  if (transfer_) transfer_->Restart();
 }
 
 void LedAttempt::Acknowledge(int64_t sequence) { acknowledged_ = std::max(acknowledged_, sequence); }

@@ -14,6 +14,7 @@
 #include "common/file_system.h"
 #include "common/protocol/channel.h"
 #include "common/protocol/event_follower.h"
+#include "worker/agent/attempt_transfer.h"
 #include "worker/agent/inventory.h"
 #include "worker/launch/process.h"
 #include "worker/launch/rank_server.h"
@@ -54,7 +55,8 @@ struct AttemptSurroundings {
   RankServer& ranks;
   FileSystem& files;
   const LaunchSettings& settings;
-  std::function<void()> changed;  // something is to be told; never called from inside a call
+  std::function<void()> changed;       // something is to be told; never called from inside a call
+  const Carriage* carriage = nullptr;  // where the home is not the coordinator's
 };
 
 // Not thread-safe: lives on the agent's thread.
@@ -71,7 +73,8 @@ class LedAttempt {
   LedAttempt& operator=(const LedAttempt&) = delete;
 
   // Starts the trainer, or the launcher of the gang, whose ranks here must all have come by the start deadline; those
-  // elsewhere have their own workers' deadline. What goes wrong is told as AttemptFailedToStart.
+  // elsewhere have their own workers' deadline. With a carriage once its inputs have come. What goes wrong is told as
+  // AttemptFailedToStart.
   void Launch();
   // Ends it without a start.
   void RefuseToStart(std::string reason);
@@ -79,6 +82,8 @@ class LedAttempt {
   void RequestCheckpoint(SteadyTime now);
   // Ends it at once. A gang's launcher has until the kill deadline to clean up.
   void Kill(SteadyTime now);
+  // The same; and what has not been carried to the coordinator by now never is.
+  void Discard(SteadyTime now);
   // Looks after deadlines.
   void Tick(SteadyTime now);
 
@@ -107,6 +112,8 @@ class LedAttempt {
 
   bool is_gang() const { return gang_.size() > 1; }
   bool TakesSignals() const;
+  void LaunchNow();
+  void TickTransfer(SteadyTime now);
   Result<void> TryLaunch();
   Result<Command> MakeCommand() const;
   std::filesystem::path LauncherFolder() const;
@@ -117,6 +124,8 @@ class LedAttempt {
   void HandleGroupGone();
   void BecomeGoneIfAllAre();
   void ReportEvents(const Tell& tell);
+  void ReadEvents(const Tell& tell);
+  bool AllIsSaid() const;
   void ReportEnd(const Tell& tell);
 
   AttemptSurroundings surroundings_;
@@ -125,6 +134,7 @@ class LedAttempt {
   std::vector<int> slots_;
   protocol::EventFollower events_;
   int64_t acknowledged_ = 0;
+  std::unique_ptr<AttemptTransfer> transfer_;  // where the home is not the coordinator's
   std::unique_ptr<Supervision> process_;
 
   Phase phase_ = Phase::kNew;

@@ -15,6 +15,7 @@
 #include "common/result.h"
 #include "coordinator/server/executor.h"
 #include "coordinator/server/http.h"
+#include "coordinator/server/transfers.h"
 #include "storage/catalog/catalog.h"
 
 namespace tutti::server {
@@ -32,6 +33,7 @@ struct RouteContext {
   std::filesystem::path home;
   Executor& executor;
   storage::Catalog& catalog;
+  Transfers* transfers = nullptr;
 };
 
 struct Route {
