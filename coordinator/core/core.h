@@ -73,9 +73,10 @@ class Core {
   std::optional<TimePoint> NextDeadline() const;
 
   // What is known, for showing. Valid until the next Handle. Costs a copy of the tables that changed since it was last
-  // asked for; RecordsOf() copies one ensemble alone.
+  // asked for; RecordsOf() copies one ensemble or one job alone.
   const Records& records() const;
   Records RecordsOf(const EnsembleId& ensemble) const;
+  Records RecordsOf(const JobId& job) const;  // its own: without those of its ensemble
   struct WorkerView {
     WorkerId id;
     Incarnation incarnation;

@@ -13,6 +13,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -335,11 +336,12 @@ struct Agent::Impl {
 
   void ForgetOldest() {
     for (const auto& [id, attempt] : attempts) {
-      if (attempt->told_all() && std::find(ended.begin(), ended.end(), id) == ended.end()) ended.push_back(id);
+      if (attempt->told_all() && known_ended.insert(id).second) ended.push_back(id);
     }
     while (ended.size() > kRememberedAttempts) {
       const auto oldest = attempts.find(ended.front());
       if (oldest != attempts.end() && oldest->second->told_all()) attempts.erase(oldest);
+      known_ended.erase(ended.front());
       ended.pop_front();
     }
   }
@@ -435,7 +437,8 @@ struct Agent::Impl {
   std::unique_ptr<CoordinatorLink> link;  // where there is one, it attaches the channels
   std::map<AttemptId, std::unique_ptr<LedAttempt>> attempts;
   std::map<AttemptId, std::vector<int>> granted;
-  std::deque<AttemptId> ended;  // those of attempts that were told all, oldest first
+  std::deque<AttemptId> ended;      // those of attempts that were told all, oldest first
+  std::set<AttemptId> known_ended;  // the same, to be found
   enum class Phase { kServing, kStopping } phase = Phase::kServing;
 
   std::mutex mutex;
