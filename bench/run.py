@@ -1,13 +1,20 @@
 """Benchmarks against peers: each prints a ratio from one run, measurements interleaved, the best of each side taken.
 
 usage: run.py training|ensemble|scheduling|startup [--repeats 5] [--epochs 5] [--members 10] [--build build/release]
+       run.py overhead [--repeats 5] [--members 10000] | restart [--ensembles 1000] |
+              busy [--workers 1000] [--watchers 100] [--minutes 10]    each with [--folder FOLDER]
 
   training    images/s of LeNet-5, batch 128, one thread: Tutti, a tuned PyTorch script, one with DataLoader
   ensemble    wall time of LeNet-5's on two cores: `tutti run` against torchensemble's VotingClassifier
   scheduling  (sum of the members' training time) / (slots x wall time of `tutti run`) on two slots:
               training steps alone, and with the validation and prediction that their trainers do as well
   startup     wall time of `tutti --help`
+  overhead    what members cost whose trainer does nothing: the coordinator's CPU, wall time beyond their processes, and
+              memory while they wait; beside HyperQueue and joblib
+  restart     from `kill -9` of a coordinator that holds many ensembles and checkpoints until another serves
+  busy        how long a GET takes of a coordinator with many workers and watchers, and whether its memory grows
 
+The last three put homes into FOLDER (a temporary one): on a disk its syncs are measured too, in /dev/shm they are not.
 The Python peers need bench/setup.sh once.
 """
 
@@ -19,6 +26,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from busy import busy
+from overhead import overhead
+from restart import restart
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "bench/peers"
@@ -122,7 +133,8 @@ def startup(options):
     print(f"startup: tutti --help in {1000 * best:.1f} ms")
 
 
-BENCHMARKS = {"training": training, "ensemble": ensemble, "scheduling": scheduling, "startup": startup}
+BENCHMARKS = {"training": training, "ensemble": ensemble, "scheduling": scheduling, "startup": startup,
+              "overhead": overhead, "restart": restart, "busy": busy}
 
 
 def main():
@@ -130,10 +142,16 @@ def main():
     parser.add_argument("benchmark", choices=BENCHMARKS)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--members", type=int, default=10, help="of the ensemble")
+    parser.add_argument("--members", type=int, help="10 of an ensemble, 10000 that do nothing")
+    parser.add_argument("--ensembles", type=int, default=1000, help="of 10 members each")
+    parser.add_argument("--workers", type=int, default=1000)
+    parser.add_argument("--watchers", type=int, default=100)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--folder", type=Path, default=tempfile.gettempdir())
     parser.add_argument("--build", type=Path, default=ROOT / "build/release")
     options = parser.parse_args()
     options.build = options.build.resolve()
+    options.members = options.members or (10000 if options.benchmark == "overhead" else 10)
     BENCHMARKS[options.benchmark](options)
 
 

@@ -48,12 +48,12 @@ void Announce(const Options& options, const std::filesystem::path& home, const n
 }
 
 // Until a signal comes or the coordinator breaks down.
-int Serve(server::Coordinator& coordinator, const StopSignals& signals) {
+int Serve(server::Coordinator& coordinator, const std::filesystem::path& home, const StopSignals& signals) {
   while (signals.first() == 0) {
     signals.Wait(kPoll);
     if (coordinator.WaitStopped(Duration(0))) {
-      const auto failure = coordinator.failure();
-      return EndWith(failure.value_or(Error{ErrorCode::kInternal, "the coordinator has ended by itself", nullptr}));
+      const Error ended{ErrorCode::kInternal, "the coordinator has ended by itself", nullptr};
+      return EndWith(WithWaysToMakeRoom(coordinator.failure().value_or(ended), home));
     }
   }
   return kExitDone;
@@ -77,7 +77,7 @@ int RunCoordinator(const Options& options) {
   if (!coordinator) return EndWith(WithWaysToMakeRoom(coordinator.error(), home));
   LogToHome(home);
   Announce(options, home, *(*coordinator)->address());
-  return Serve(**coordinator, signals);
+  return Serve(**coordinator, home, signals);
 }
 
 }  // namespace

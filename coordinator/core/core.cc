@@ -50,11 +50,11 @@ void Show(const Table& table, bool& shown, Rows& rows, RecordOf record_of) {
   for (const auto& [key, row] : table) rows.push_back(record_of(row));
 }
 
-// The records of a table from `first` on, as long as they belong to the ensemble.
-template <typename Table, typename Key, typename Rows, typename EnsembleIn, typename RecordOf>
-void CopyRange(const Table& table, const Key& first, const EnsembleId& id, EnsembleIn ensemble_in, RecordOf record_of,
+// The records of a table from `first` on, as long as they belong to the owner, an ensemble or a job.
+template <typename Table, typename Key, typename Rows, typename Owner, typename OwnerIn, typename RecordOf>
+void CopyRange(const Table& table, const Key& first, const Owner& owner, OwnerIn owner_in, RecordOf record_of,
                Rows& rows) {
-  for (auto next = table.lower_bound(first); next != table.end() && ensemble_in(next->first) == id; ++next) {
+  for (auto next = table.lower_bound(first); next != table.end() && owner_in(next->first) == owner; ++next) {
     rows.push_back(record_of(next->second));
   }
 }
@@ -126,6 +126,21 @@ Records Core::RecordsOf(const EnsembleId& ensemble) const {
   CopyRange(state_->epochs, EpochKey{attempt, 0}, ensemble, of_child, kItself, records.epochs);
   CopyRange(state_->checkpoints, CheckpointKey{attempt, 0}, ensemble, of_child, kItself, records.checkpoints);
   CopyRange(state_->predictions, PredictionKey{attempt, "", Split::kTraining}, ensemble, of_child, kItself,
+            records.predictions);
+  return records;
+}
+
+Records Core::RecordsOf(const JobId& job) const {
+  Records records;
+  const auto found = state_->jobs.find(job);
+  if (found != state_->jobs.end()) records.jobs.push_back(found->second.record);
+  const AttemptId attempt = FirstAttemptOf(job);
+  const auto of_attempt = [](const AttemptId& key) { return key.job; };
+  const auto of_child = [](const auto& key) { return key.attempt.job; };
+  CopyRange(state_->attempts, attempt, job, of_attempt, kItsRecord, records.attempts);
+  CopyRange(state_->epochs, EpochKey{attempt, 0}, job, of_child, kItself, records.epochs);
+  CopyRange(state_->checkpoints, CheckpointKey{attempt, 0}, job, of_child, kItself, records.checkpoints);
+  CopyRange(state_->predictions, PredictionKey{attempt, "", Split::kTraining}, job, of_child, kItself,
             records.predictions);
   return records;
 }

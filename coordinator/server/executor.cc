@@ -35,13 +35,12 @@ void WriteProvenance(FileSystem& files, const fs::path& folder, const Json& prov
   if (!written) spdlog::warn("{} cannot be written: {}", path.string(), written.error().Text());
 }
 
-Result<void> DrawAndWriteSplit(FileSystem& files, const fs::path& folder, const std::string& spec_text,
+Result<void> DrawAndWriteSplit(FileSystem& files, const fs::path& folder, const spec::DataSpec& data,
                                const std::string& inspection_file) {
-  TUTTI_ASSIGN_OR_RETURN(const spec::EnsembleSpec spec, spec::EnsembleFromText(spec_text));
   TUTTI_ASSIGN_OR_RETURN(const Inspection inspection, ReadInspection(files, folder, inspection_file));
   const protocol::Inspected& found = inspection.report;
   StoredSplit split;
-  TUTTI_ASSIGN_OR_RETURN(split.ids, DrawSplit(found.training_samples, found.test_samples, spec.data));
+  TUTTI_ASSIGN_OR_RETURN(split.ids, DrawSplit(found.training_samples, found.test_samples, data));
   split.inspection = inspection_file;
   split.classes = found.classes;
   return WriteSplit(files, folder, split);
@@ -58,9 +57,9 @@ Result<void> LookForInspection(const FileSystem& files, const fs::path& folder) 
   return tl::unexpected<Error>(inspection.error());
 }
 
-Result<void> CombineAndWrite(FileSystem& files, CombineRequest request, const std::string& spec_text,
+Result<void> CombineAndWrite(FileSystem& files, CombineRequest request, const KnownExperiment& experiment,
                              const Json& provenance) {
-  TUTTI_ASSIGN_OR_RETURN(request.spec, spec::EnsembleFromText(spec_text));
+  request.spec = experiment.spec();
   WriteProvenance(files, request.folder, provenance);
   return CombineMembers(files, request);
 }
@@ -224,13 +223,16 @@ Result<void> Executor::Apply(std::vector<core::Effect> effects, std::vector<stor
 
 void Executor::Remember(const storage::Change& change) {
   if (const auto* record = std::get_if<Record>(&change)) {
-    if (const auto* ensemble = std::get_if<EnsembleRecord>(record)) ensembles_[ensemble->id] = *ensemble;
+    if (const auto* ensemble = std::get_if<EnsembleRecord>(record)) {
+      ensembles_[ensemble->id] = *ensemble;
+      if (ensemble->state != EnsembleState::kRunning) experiments_.Forget(ensemble->id);
+    }
     if (const auto* attempt = std::get_if<AttemptRecord>(record)) tally_.Note(*attempt);
   } else if (const auto* erasure = std::get_if<Erasure>(&change)) {
     const auto* id = std::get_if<EnsembleId>(erasure);
     if (id == nullptr) return;
     ensembles_.erase(*id);
-    specs_.erase(*id);
+    experiments_.Forget(*id);
     classes_.erase(*id);
     std::erase_if(started_, [&](const auto& entry) { return entry.first.ensemble == *id; });
   }
@@ -287,7 +289,8 @@ Result<protocol::Task> Executor::PrepareTask(const core::StartAttempt& effect) {
   const auto ensemble = ensembles_.find(effect.attempt.job.ensemble);
   TUTTI_CHECK(ensemble != ensembles_.end());
   TaskInput input{here_.home, effect, &ensemble->second, nullptr, "", 0, 1};
-  TUTTI_ASSIGN_OR_RETURN(input.spec, SpecOf(ensemble->second));
+  TUTTI_ASSIGN_OR_RETURN(const auto experiment, experiments_.Of(ensemble->second));
+  input.experiment = experiment.get();
   const WorkerId& name = effect.gang.front().worker;
   if (const auto* leader = workers_.Find(name, effect.incarnations.at(name))) input.threads = leader->threads_per_slot;
   if (effect.kind == JobKind::kTrain) {
@@ -299,14 +302,6 @@ Result<protocol::Task> Executor::PrepareTask(const core::StartAttempt& effect) {
   TUTTI_ASSIGN_OR_RETURN(protocol::Task task, MakeTask(input));
   TUTTI_RETURN_IF_ERROR(PrepareAttempt(*here_.files, task));
   return task;
-}
-
-Result<const spec::EnsembleSpec*> Executor::SpecOf(const EnsembleRecord& ensemble) {
-  const auto known = specs_.find(ensemble.id);
-  if (known != specs_.end()) return &known->second;
-  auto spec = spec::EnsembleFromText(ensemble.spec);
-  if (!spec) return FailBecause(std::move(spec.error()), "the stored experiment of {} cannot be read", ensemble.id);
-  return &specs_.emplace(ensemble.id, std::move(*spec)).first->second;
 }
 
 Result<int> Executor::ClassesOf(const EnsembleId& id) {
@@ -334,21 +329,23 @@ void Executor::Perform(const core::CheckInspection& effect) {
 }
 
 void Executor::Perform(const core::DrawSplit& effect) {
-  const std::string spec = ensembles_.at(effect.id).spec;
-  SubmitFromDisk([files = here_.files, folder = FolderOf(effect.id), spec, effect,
+  const auto experiment = experiments_.Of(ensembles_.at(effect.id));
+  if (!experiment) return Submit(core::SplitDrawn{effect.id, experiment.error().Text()});
+  SubmitFromDisk([files = here_.files, folder = FolderOf(effect.id), experiment = *experiment, effect,
           provenance = Provenance(core_.RecordsOf(effect.id), effect.id)] {
-    const auto drawn = DrawAndWriteSplit(*files, folder, spec, effect.inspection);
+    const auto drawn = DrawAndWriteSplit(*files, folder, experiment->spec().data, effect.inspection);
     if (drawn) WriteProvenance(*files, folder, provenance);
     return core::SplitDrawn{effect.id, TextOf(drawn)};
   });
 }
 
 void Executor::Perform(const core::Combine& effect) {
-  const std::string spec = ensembles_.at(effect.id).spec;
+  const auto experiment = experiments_.Of(ensembles_.at(effect.id));
+  if (!experiment) return Submit(core::CombinationDone{effect.id, experiment.error().Text(), {}});
   CombineRequest request{effect.id, FolderOf(effect.id), {}, effect.predictions};
-  SubmitFromDisk([files = here_.files, request = std::move(request), spec,
+  SubmitFromDisk([files = here_.files, request = std::move(request), experiment = *experiment,
           provenance = Provenance(core_.RecordsOf(effect.id), effect.id)] {
-    const auto combined = CombineAndWrite(*files, request, spec, provenance);
+    const auto combined = CombineAndWrite(*files, request, *experiment, provenance);
     std::vector<JobId> lost = combined ? std::vector<JobId>() : FindLost(*files, request);
     if (!lost.empty()) {
       spdlog::warn("{}: {}; who lost predictions makes them again from the last checkpoint", request.id,
@@ -360,12 +357,9 @@ void Executor::Perform(const core::Combine& effect) {
 
 void Executor::Perform(const core::InspectFolders& effect) {
   KnownOfJob known;
-  for (const CheckpointRecord& checkpoint : core_.records().checkpoints) {
-    if (checkpoint.attempt.job == effect.job) known.checkpoints.push_back(checkpoint);
-  }
-  for (const AttemptRecord& attempt : core_.records().attempts) {
-    if (attempt.id.job == effect.job) known.acknowledged[attempt.id] = attempt.acknowledged;
-  }
+  Records records = core_.RecordsOf(effect.job);
+  known.checkpoints = std::move(records.checkpoints);
+  for (const AttemptRecord& attempt : records.attempts) known.acknowledged[attempt.id] = attempt.acknowledged;
   SubmitFromDisk([files = here_.files, folder = FolderOf(effect.job.ensemble), job = effect.job, known = std::move(known)] {
     auto inspected = InspectFoldersOf(*files, folder, job, known);
     if (inspected) return std::move(*inspected);

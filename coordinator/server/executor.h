@@ -17,6 +17,7 @@
 #include "coordinator/core/core.h"
 #include "coordinator/server/attempt_tally.h"
 #include "coordinator/server/event_feed.h"
+#include "coordinator/server/experiments.h"
 #include "coordinator/server/views.h"
 #include "coordinator/server/worker_sessions.h"
 #include "storage/catalog/catalog.h"
@@ -92,7 +93,6 @@ class Executor {
   Result<protocol::Task> PrepareTask(const core::StartAttempt& effect);
   // Of the workers of its gang, in the order of ranks.
   std::vector<std::string> HostsOf(const core::StartAttempt& effect) const;
-  Result<const spec::EnsembleSpec*> SpecOf(const EnsembleRecord& ensemble);
   Result<int> ClassesOf(const EnsembleId& id);
   void RefuseStart(const core::StartAttempt& effect, const Error& error);
   // Runs `work` on a disk's thread; the event that it returns is submitted here.
@@ -111,7 +111,7 @@ class Executor {
   bool stopping_ = false;
   bool told_stopped_ = false;
   std::map<EnsembleId, EnsembleRecord> ensembles_;  // as committed
-  std::map<EnsembleId, spec::EnsembleSpec> specs_;  // of ensembles that something was started of
+  Experiments experiments_;                         // of ensembles that run
   std::map<EnsembleId, int> classes_;               // of ensembles whose split was read
   std::map<JobId, std::pair<AttemptId, protocol::Started>> started_;
 };

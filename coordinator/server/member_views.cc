@@ -198,7 +198,11 @@ std::optional<spec::EnsembleSpec> SpecOf(const EnsembleRecord& ensemble) {
 }
 
 Json MembersView(const Records& records, const EnsembleRecord& ensemble, const Live& live) {
-  const auto spec = SpecOf(ensemble);
+  return MembersView(records, ensemble, SpecOf(ensemble), live);
+}
+
+Json MembersView(const Records& records, const EnsembleRecord& ensemble, const std::optional<spec::EnsembleSpec>& spec,
+                 const Live& live) {
   const auto specs = SpecsByName(spec);
   std::vector<MemberRecords> members;
   for (auto& [name, member] : MembersOf(records, ensemble.id)) members.push_back(std::move(member));

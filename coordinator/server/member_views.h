@@ -17,6 +17,9 @@ std::optional<spec::EnsembleSpec> SpecOf(const EnsembleRecord& ensemble);
 
 // [{"name", "state", ...}], in the experiment's order.
 Json MembersView(const Records& records, const EnsembleRecord& ensemble, const Live& live);
+// The same, where the experiment was read already; nothing: it cannot be.
+Json MembersView(const Records& records, const EnsembleRecord& ensemble, const std::optional<spec::EnsembleSpec>& spec,
+                 const Live& live);
 // One of them. Errors: kNotFound.
 Result<Json> MemberView(const Records& records, const EnsembleRecord& ensemble, const JobId& id, const Live& live);
 // {"epochs": [{"epoch", "train_loss", "learning_rate", ...}]}: those that count still. Errors: kNotFound.

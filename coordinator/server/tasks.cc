@@ -1,6 +1,8 @@
 #include "coordinator/server/tasks.h"
 
 #include <algorithm>
+#include <memory>
+#include <span>
 
 #include "common/json.h"
 #include "coordinator/server/ensemble_files.h"
@@ -12,10 +14,8 @@ namespace {
 namespace fs = std::filesystem;
 
 Result<void> AddMember(protocol::Task& task, const TaskInput& input) {
-  const auto& members = input.spec->members;
-  const auto member = std::find_if(members.begin(), members.end(),
-                                   [&](const auto& candidate) { return candidate.name == task.attempt.job.name; });
-  if (member == members.end()) {
+  const spec::MemberSpec* member = input.experiment->FindMember(task.attempt.job.name);
+  if (member == nullptr) {
     return Fail(ErrorCode::kInvalid, "{} has no member {}", input.ensemble->id, task.attempt.job.name);
   }
   task.member = *member;
@@ -36,6 +36,14 @@ Result<void> AcceptRepeat(const FileSystem& files, const protocol::Task& task, c
   return tl::unexpected(std::move(error));
 }
 
+// One that is not whole is removed: a folder without a task was never begun with.
+Result<void> WriteUnsynced(FileSystem& files, const fs::path& path, const std::string& text) {
+  TUTTI_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file, files.Create(path));
+  auto written = file->Append(std::as_bytes(std::span(text))).and_then([&] { return file->Close(); });
+  if (!written) static_cast<void>(files.Remove(path));
+  return written;
+}
+
 }  // namespace
 
 Result<protocol::Task> MakeTask(const TaskInput& input) {
@@ -46,7 +54,7 @@ Result<protocol::Task> MakeTask(const TaskInput& input) {
   task.folder = task.ensemble_folder / storage::AttemptFolder(task.attempt);
   task.events = task.folder / "events.jsonl";
   task.cache = input.home / "cache";
-  task.data = input.spec->data;
+  task.data = input.experiment->spec().data;
   task.threads = input.threads;
   if (task.kind == JobKind::kTrain) TUTTI_RETURN_IF_ERROR(AddMember(task, input));
   return task;
@@ -58,8 +66,7 @@ Result<void> PrepareAttempt(FileSystem& files, const protocol::Task& task) {
   auto made = files.CreateDirectory(task.folder);
   if (!made && made.error().code == ErrorCode::kExists) return AcceptRepeat(files, task, text, std::move(made.error()));
   TUTTI_RETURN_IF_ERROR(made);
-  TUTTI_RETURN_IF_ERROR(WriteFileDurably(files, task.folder / storage::kTaskName, text));
-  return files.SyncDirectory(task.folder.parent_path());
+  return WriteUnsynced(files, task.folder / storage::kTaskName, text);
 }
 
 std::map<WorkerId, protocol::GrantSlots> GrantsOf(const AttemptId& attempt, const std::vector<SlotId>& gang) {

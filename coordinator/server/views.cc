@@ -31,12 +31,12 @@ Counts CountMembers(const Records& records) {
   return counts;
 }
 
-Json Summary(const EnsembleRecord& ensemble, const std::optional<spec::EnsembleSpec>& spec, MemberCounts counts,
+Json Summary(const EnsembleRecord& ensemble, const std::optional<Outline>& experiment, MemberCounts counts,
              const std::string& problem) {
-  if (spec) counts.total = std::max(counts.total, static_cast<int>(spec->members.size()));
+  if (experiment) counts.total = std::max(counts.total, experiment->members);
   return {
       {"id", ensemble.id.str()},
-      {"name", spec ? spec->name : ensemble.id.str()},
+      {"name", experiment ? experiment->name : ensemble.id.str()},
       {"state", Name(ensemble.state)},
       {"submitted_at", FormatTime(ensemble.submitted_at)},
       {"ended_at", OrNull(ensemble.ended_at)},
@@ -46,7 +46,7 @@ Json Summary(const EnsembleRecord& ensemble, const std::optional<spec::EnsembleS
       {"members_total", counts.total},
       {"members_finished", counts.finished},
       {"members_failed", counts.failed},
-      {"minimum_members", spec && spec->minimum_members ? *spec->minimum_members : counts.total},
+      {"minimum_members", experiment && experiment->minimum_members ? *experiment->minimum_members : counts.total},
       {"spec_hash", ensemble.spec_hash},
       {"data_hash", ensemble.data_hash},
       {"exit_code", OrNull(ExitCodeOf(ensemble.state))},
@@ -88,6 +88,11 @@ Records WithoutProcess(Records records) {
 }
 
 Json EnsemblesView(const Records& records, const std::map<EnsembleId, std::string>& problems) {
+  Outlines outlines;
+  return EnsemblesView(records, problems, outlines);
+}
+
+Json EnsemblesView(const Records& records, const std::map<EnsembleId, std::string>& problems, Outlines& outlines) {
   std::vector<const EnsembleRecord*> newest_first;
   for (const EnsembleRecord& ensemble : records.ensembles) newest_first.push_back(&ensemble);
   std::sort(newest_first.begin(), newest_first.end(), [](auto* one, auto* other) { return IsOlder(other, one); });
@@ -95,8 +100,8 @@ Json EnsemblesView(const Records& records, const std::map<EnsembleId, std::strin
   Json ensembles = Json::array();
   for (const EnsembleRecord* ensemble : newest_first) {
     const auto problem = problems.find(ensemble->id);
-    ensembles.push_back(
-        Summary(*ensemble, SpecOf(*ensemble), counts[ensemble->id], problem == problems.end() ? "" : problem->second));
+    ensembles.push_back(Summary(*ensemble, outlines.Of(*ensemble), counts[ensemble->id],
+                                problem == problems.end() ? "" : problem->second));
   }
   return {{"ensembles", std::move(ensembles)}};
 }
@@ -105,8 +110,9 @@ Result<Json> EnsembleView(const Records& records, const EnsembleId& id, const Li
   for (const EnsembleRecord& ensemble : records.ensembles) {
     if (ensemble.id != id) continue;
     const auto spec = SpecOf(ensemble);
-    Json view = Summary(ensemble, spec, CountMembers(records)[id], stored.problem);
-    view["members"] = MembersView(records, ensemble, live);
+    const auto outline = spec ? std::optional(OutlineOf(*spec)) : std::nullopt;
+    Json view = Summary(ensemble, outline, CountMembers(records)[id], stored.problem);
+    view["members"] = MembersView(records, ensemble, spec, live);
     view["results"] = stored.results.value_or(nullptr);
     return view;
   }

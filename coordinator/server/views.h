@@ -16,6 +16,7 @@
 #include "common/result.h"
 #include "common/spec/ensemble_spec.h"
 #include "coordinator/core/core.h"
+#include "coordinator/server/outlines.h"
 
 namespace tutti::server {
 
@@ -38,6 +39,7 @@ struct Stored {
 
 // {"ensembles": [...]}, newest first, without members. `problems` are those of ProblemsOf.
 Json EnsemblesView(const Records& records, const std::map<EnsembleId, std::string>& problems = {});
+Json EnsemblesView(const Records& records, const std::map<EnsembleId, std::string>& problems, Outlines& outlines);
 // One ensemble with its members. Errors: kNotFound.
 Result<Json> EnsembleView(const Records& records, const EnsembleId& id, const Live& live = {},
                           const Stored& stored = {});

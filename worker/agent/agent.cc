@@ -13,6 +13,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -362,11 +363,12 @@ struct Agent::Impl {
 
   void ForgetOldest() {
     for (const auto& [id, attempt] : attempts) {
-      if (attempt->told_all() && std::find(ended.begin(), ended.end(), id) == ended.end()) ended.push_back(id);
+      if (attempt->told_all() && known_ended.insert(id).second) ended.push_back(id);
     }
     while (ended.size() > kRememberedAttempts) {
       const auto oldest = attempts.find(ended.front());
       if (oldest != attempts.end() && oldest->second->told_all()) Forget(oldest);
+      known_ended.erase(ended.front());
       ended.pop_front();
     }
   }
@@ -478,6 +480,7 @@ struct Agent::Impl {
   std::unique_ptr<FollowedAttempts> followed;                 // of the others' gangs
   std::map<AttemptId, std::vector<int>> granted;              // that it is to lead
   std::deque<AttemptId> ended;                                // those of attempts that were told all, oldest first
+  std::set<AttemptId> known_ended;                            // the same, to be found
   enum class Phase { kServing, kStopping } phase = Phase::kServing;
 
   std::mutex mutex;

@@ -26,8 +26,8 @@ Result<void> ListEnsembles(const RouteContext& context, const HttpRequest& reque
   // Experiments of thousands of members take their time: they are read elsewhere.
   AnswerFromDisk(context, respond,
                  [records = RecordsFor(std::move(listing.ensembles), all), next = std::move(listing.next),
-                  files = context.files, home = context.home] {
-                   Json view = EnsemblesView(records, ProblemsOf(*files, home, records));
+                  files = context.files, home = context.home, outlines = context.outlines] {
+                   Json view = EnsemblesView(records, ProblemsOf(*files, home, records), *outlines);
                    if (next) view["next"] = *next;
                    return JsonResponse(view);
                  });

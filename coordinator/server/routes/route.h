@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,7 @@
 #include "common/result.h"
 #include "coordinator/server/executor.h"
 #include "coordinator/server/http.h"
+#include "coordinator/server/outlines.h"
 #include "coordinator/server/transfers.h"
 #include "storage/catalog/catalog.h"
 
@@ -34,6 +36,7 @@ struct RouteContext {
   Executor& executor;
   storage::Catalog& catalog;
   Transfers* transfers = nullptr;
+  std::shared_ptr<Outlines> outlines = std::make_shared<Outlines>();
 };
 
 struct Route {

@@ -135,13 +135,13 @@ class Tasks : public ::testing::Test {
     input.start.kind = kind;
     input.start.shards = 4;
     input.ensemble = &ensemble_;
-    input.spec = &spec_;
+    input.experiment = &experiment_;
     input.classes = 3;
     return input;
   }
   testing::TemporaryFolder folder_;
   EnsembleRecord ensemble_;
-  const spec::EnsembleSpec spec_ = AnExperiment();
+  const KnownExperiment experiment_{AnExperiment()};
 };
 
 TEST_F(Tasks, OfAMemberThatTheExperimentDoesNotHaveIsRefused) {

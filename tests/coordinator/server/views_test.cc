@@ -227,6 +227,16 @@ TEST(EnsemblesView, NewestFirstWithoutMembers) {
   EXPECT_FALSE(view["ensembles"][1].contains("members"));
 }
 
+TEST(EnsemblesView, ReadsAnExperimentOnceHoweverManyListsShowIt) {
+  Records records = OneEnsemble();
+  Outlines outlines;
+  const Json first = EnsemblesView(records, {}, outlines);
+  records.ensembles[0].spec = "what is never read";
+  EXPECT_EQ(EnsemblesView(records, {}, outlines), first);
+  records.ensembles[0].spec_hash = "of another experiment";
+  EXPECT_EQ(EnsemblesView(records, {}, outlines)["ensembles"][0]["name"], "trial-1") << "it cannot be read";
+}
+
 TEST(WithoutProcess, WhatRanIsStoppedAndWhatEndedStays) {
   Records records;
   for (const EnsembleState state : {EnsembleState::kRunning, EnsembleState::kFinished}) {

@@ -1,0 +1,79 @@
+"""What scheduling costs: members whose trainer does nothing, beside HyperQueue's and joblib's tasks that do nothing.
+
+The coordinator's CPU time per member, its memory per waiting member, and what a member costs of the wall clock beyond
+the start of its process: (wall time of all of them - that of as many bare processes, as many side by side) / members.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from house import House, cpu_seconds, resident_bytes, wait_for
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKERS, SLOTS = 4, 8
+
+
+def tutti(options, trainer):
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder, House(options.build, folder, trainer) as house:
+        coordinator = house.coordinator()
+        house.run("list")  # what the first request makes is not the members'
+        resident = resident_bytes(coordinator)
+        ids = house.submit(options.members)
+        waiting_bytes = (resident_bytes(coordinator) - resident) / options.members
+        cpu_s, started = cpu_seconds(coordinator), time.perf_counter()
+        workers = [house.start("worker", "--name", f"w{number}", "--slots", SLOTS, "--threads-per-slot", 1)
+                   for number in range(WORKERS)]
+        # Asking the coordinator would cost what is measured.
+        wait_for(lambda: all((house.home / id / "results.json").exists() for id in ids), "the members have not ended")
+        wall_s = time.perf_counter() - started
+        cpu_s = cpu_seconds(coordinator) - cpu_s
+        workers_s = sum(cpu_seconds(worker) for worker in workers)
+        shown = json.loads(house.run("list", "-o", "json"))["ensembles"]
+        finished = sum(ensemble["members_finished"] for ensemble in shown)
+        if finished != options.members:
+            sys.exit(f"only {finished} of {options.members} members finished")
+        return {"wall_s": wall_s, "cpu_ms": 1000 * cpu_s / options.members, "waiting_bytes": waiting_bytes,
+                "workers_ms": 1000 * workers_s / options.members}
+
+
+def bare(options, trainer):
+    """The processes alone, one on each CPU."""
+    started = time.perf_counter()
+    subprocess.run([trainer, "bare", str(options.members), str(os.cpu_count())], check=True)
+    return time.perf_counter() - started
+
+
+def peer(script, *arguments):
+    done = subprocess.run([ROOT / ".venv/bin/python", ROOT / "bench/peers" / script, *map(str, arguments)],
+                          capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{script}: {done.stderr[-1000:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def overhead(options):
+    trainer = options.build / "bench/null_trainer"
+    bare_s, runs, joblibs, hyperqueues = float("inf"), [], [], []
+    for _ in range(options.repeats):
+        bare_s = min(bare_s, bare(options, trainer))
+        runs.append(tutti(options, trainer))
+        joblibs.append(peer("idle_joblib.py", options.members, WORKERS * SLOTS, trainer, "nothing"))
+        hyperqueues.append(peer("idle_hyperqueue.py", options.members, WORKERS, SLOTS, trainer, "nothing"))
+        print("  ms each: " + ", ".join(f"{name} {1000 * seconds / options.members:.2f}" for name, seconds in (
+            ("bare process", bare_s), ("tutti", runs[-1]["wall_s"]), ("joblib", joblibs[-1]["wall_seconds"]),
+            ("joblib without a process", joblibs[-1]["function_seconds"]),
+            ("HyperQueue", hyperqueues[-1]["wall_seconds"]))) +
+            f"; of the coordinator's CPU {runs[-1]['cpu_ms']:.2f}, of the workers' {runs[-1]['workers_ms']:.2f}, of "
+            f"HyperQueue's {1000 * hyperqueues[-1]['cpu_seconds'] / options.members:.2f}", flush=True)
+
+    def beyond(measured, key):
+        return 1000 * (min(one[key] for one in measured) - bare_s) / options.members
+
+    print(f"overhead: {min(run['cpu_ms'] for run in runs):.2f} ms of the coordinator's CPU a member, "
+          f"{beyond(runs, 'wall_s'):.2f} ms beyond its process (joblib {beyond(joblibs, 'wall_seconds'):.2f}, "
+          f"HyperQueue {beyond(hyperqueues, 'wall_seconds'):.2f}), {runs[0]['waiting_bytes']:.0f} bytes a waiting member")
