@@ -10,6 +10,9 @@ import time
 from conftest import DEADLINE_S, processes_of, wait_for
 
 
+CHECKPOINTS = "  checkpoint: {every: 10 steps, keep: 2}"
+
+
 class Service:
     """A coordinator on the home of `tutti`, and workers for it."""
 
@@ -117,3 +120,7 @@ class Proxy:
         """The worker hears nothing any more; what it says still arrives."""
         for inner, _ in self.links:
             inner.shutdown(socket.SHUT_WR)
+
+
+def attempts_of(tutti):
+    return {member["name"]: member["attempts"] for member in tutti.show("small-1")["members"]}

@@ -11,7 +11,7 @@ import pytest
 import yaml
 import yaml
 from conftest import ROOT, full_counts
-from test_service import Service
+from service import Service
 
 DESCRIPTION = ROOT / "docs/openapi.yaml"
 EXAMPLES = 100 if full_counts() else 10

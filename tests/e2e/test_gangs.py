@@ -5,9 +5,8 @@ import signal
 
 import pytest
 from conftest import assert_same_weights, full_counts, processes_of, wait_for
-from service import Proxy, Service, undisturbed
+from service import CHECKPOINTS, Proxy, Service, undisturbed
 
-CHECKPOINTS = "  checkpoint: {every: 10 steps, keep: 2}"
 WORKERS = ("n1", "n2")  # one slot each
 
 

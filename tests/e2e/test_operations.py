@@ -5,7 +5,7 @@ import urllib.request
 
 import pytest
 from conftest import DEADLINE_S, wait_for
-from test_service import CHECKPOINTS, Service
+from service import CHECKPOINTS, Service
 
 
 @pytest.fixture

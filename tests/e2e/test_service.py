@@ -10,9 +10,7 @@ import time
 
 import pytest
 from conftest import DEADLINE_S, assert_same_weights, wait_for
-from service import Proxy, Service, try_workers, undisturbed
-
-CHECKPOINTS = "  checkpoint: {every: 10 steps, keep: 2}"
+from service import CHECKPOINTS, Proxy, Service, attempts_of, try_workers, undisturbed
 
 
 @pytest.fixture
@@ -222,10 +220,6 @@ def test_a_profile_names_the_coordinator(service, tutti, tmp_path):
     profile.write_text("{}")
     assert "server" in tutti("workers", status=2).stderr
     tutti.environment["TUTTI_HOME"] = home
-
-
-def attempts_of(tutti):
-    return {member["name"]: member["attempts"] for member in tutti.show("small-1")["members"]}
 
 
 def test_a_worker_that_is_frozen_loses_its_members_and_does_no_harm_when_it_wakes(tutti, long_experiment):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from conftest import DEADLINE_S, assert_same_weights, wait_for
-from test_service import Proxy, Service, attempts_of, undisturbed
+from service import Proxy, Service, attempts_of, undisturbed
 
 # Checkpoints of some megabytes, so that they travel in many pieces.
 MEMBERS = "[{model: {name: mlp, hidden: [1024]}, seeds: 2}]"
