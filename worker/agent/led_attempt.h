@@ -19,6 +19,7 @@
 #include "worker/launch/process.h"
 #include "worker/launch/rank_server.h"
 #include "worker/launch/supervision.h"
+#include "worker/launch/trainer_command.h"
 
 namespace tutti::worker {
 
