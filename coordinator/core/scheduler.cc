@@ -28,26 +28,6 @@ std::string AreFree(int slots) {
 
 }  // namespace
 
-int Placer::Domain::Total(const Waiting& job) const {
-  int total = 0;
-  for (const Host& host : hosts) total += host.Offers(job.slot_memory_bytes) ? host.total : 0;
-  return total;
-}
-
-int Placer::Domain::OpenTotal(const Waiting& job) const {
-  int total = 0;
-  for (const Host& host : hosts) total += IsOpen(host) && host.Offers(job.slot_memory_bytes) ? host.total : 0;
-  return total;
-}
-
-int Placer::Domain::Free(const Waiting& job) const {
-  int free = 0;
-  for (const Host& host : hosts) {
-    if (IsOpen(host) && host.Offers(job.slot_memory_bytes)) free += static_cast<int>(host.free.size());
-  }
-  return free;
-}
-
 Placer::Placer(const std::vector<FreeSlots>& cluster) {
   for (const FreeSlots& slots : cluster) {
     Domain& domain = DomainOf(slots);
@@ -73,18 +53,40 @@ Placer::Domain& Placer::DomainOf(const FreeSlots& slots) {
 
 bool Placer::exhausted() const {
   const Waiting anything;
-  return std::ranges::all_of(domains_, [&](const Domain& domain) { return domain.Free(anything) == 0; });
+  return std::ranges::all_of(domains_, [&](const Domain& domain) { return FreeFor(anything, domain) == 0; });
+}
+
+int Placer::WidthFor(const Waiting& job, const Domain& domain) {
+  int width = 0;
+  for (const Host& host : domain.hosts) width += host.Offers(job.slot_memory_bytes) ? host.total : 0;
+  return width;
+}
+
+int Placer::OpenWidthFor(const Waiting& job, const Domain& domain) {
+  int width = 0;
+  for (const Host& host : domain.hosts) {
+    if (domain.IsOpen(host) && host.Offers(job.slot_memory_bytes)) width += host.total;
+  }
+  return width;
+}
+
+int Placer::FreeFor(const Waiting& job, const Domain& domain) {
+  int free = 0;
+  for (const Host& host : domain.hosts) {
+    if (domain.IsOpen(host) && host.Offers(job.slot_memory_bytes)) free += static_cast<int>(host.free.size());
+  }
+  return free;
 }
 
 tl::expected<std::vector<SlotId>, Refusal> Placer::Place(const Waiting& job) {
   const auto refuse = [](Refusal::Kind kind, std::string reason) {
     return tl::unexpected<Refusal>(Refusal{kind, std::move(reason)});
   };
-  const auto could_hold = [&](const Domain& domain) { return domain.Total(job) >= job.minimum_slots; };
+  const auto could_hold = [&](const Domain& domain) { return WidthFor(job, domain) >= job.minimum_slots; };
   if (std::ranges::none_of(domains_, could_hold)) return refuse(Refusal::Kind::kUnfit, WhyUnfit(job));
   Domain* widest = WidestFor(job);
-  const int free = widest == nullptr ? 0 : widest->Free(job);
-  if (free >= job.minimum_slots) return Take(job, std::min(job.maximum_slots, free));
+  const int free = widest == nullptr ? 0 : FreeFor(job, *widest);
+  if (free >= job.minimum_slots) return Take(std::min(job.maximum_slots, free), job);
   if (widest == nullptr || widest->kept()) return refuse(Refusal::Kind::kInLine, WhyKept(job));
   widest->kept_for = job.job;
   widest->kept_bytes = job.slot_memory_bytes;
@@ -98,7 +100,7 @@ std::string Placer::WhyUnfit(const Waiting& job) const {
                        spec::RoundedMemoryText(most_slot_memory_));
   }
   int most = 0;
-  for (const Domain& domain : domains_) most = std::max(most, domain.Total(job) + domain.closed_total);
+  for (const Domain& domain : domains_) most = std::max(most, WidthFor(job, domain) + domain.closed_total);
   if (most < job.minimum_slots) {
     return fmt::format("needs {}, but no group of workers has more than {}", SlotsAtOnce(job), most);
   }
@@ -111,13 +113,13 @@ std::string Placer::WhyUnfit(const Waiting& job) const {
 Placer::Domain* Placer::WidestFor(const Waiting& job) {
   Domain* widest = nullptr;
   for (Domain& domain : domains_) {
-    if (domain.OpenTotal(job) < job.minimum_slots) continue;
-    if (widest == nullptr || domain.Free(job) > widest->Free(job)) widest = &domain;
+    if (OpenWidthFor(job, domain) < job.minimum_slots) continue;
+    if (widest == nullptr || FreeFor(job, domain) > FreeFor(job, *widest)) widest = &domain;
   }
   return widest;
 }
 
-std::vector<SlotId> Placer::Take(const Waiting& job, int slots) {
+std::vector<SlotId> Placer::Take(int slots, const Waiting& job) {
   const auto rank = [&](const Host& one) { return std::pair(job.avoids.contains(one.worker), one.free.size()); };
   const auto takes = [&](const Domain& in, const Host& one) {
     return in.IsOpen(one) && one.Offers(job.slot_memory_bytes);
@@ -126,8 +128,8 @@ std::vector<SlotId> Placer::Take(const Waiting& job, int slots) {
   Domain* domain = nullptr;
   Host* host = nullptr;
   for (Domain& candidate : domains_) {
-    if (candidate.Free(job) < slots) continue;
-    if (host == nullptr && (domain == nullptr || candidate.Free(job) < domain->Free(job))) domain = &candidate;
+    if (FreeFor(job, candidate) < slots) continue;
+    if (host == nullptr && (domain == nullptr || FreeFor(job, candidate) < FreeFor(job, *domain))) domain = &candidate;
     for (Host& one : candidate.hosts) {
       if (!takes(candidate, one) || std::ssize(one.free) < slots) continue;
       if (host != nullptr && rank(one) >= rank(*host)) continue;
@@ -168,7 +170,7 @@ std::string Placer::WhyKept(const Waiting& job) const {
   };
   const Domain* kept = nullptr;
   for (const Domain& domain : domains_) {
-    if (!domain.kept() || domain.Total(job) < job.minimum_slots) continue;
+    if (!domain.kept() || WidthFor(job, domain) < job.minimum_slots) continue;
     if (kept == nullptr || free_in(domain) > free_in(*kept)) kept = &domain;
   }
   TUTTI_CHECK(kept != nullptr);

@@ -69,17 +69,17 @@ class Placer {
 
     bool kept() const { return !kept_for.ensemble.empty(); }
     bool IsOpen(const Host& host) const { return !kept() || !host.Offers(kept_bytes); }
-    // Of hosts that offer what the job needs: all, those that are open, and of these the free ones.
-    int Total(const Waiting& job) const;
-    int OpenTotal(const Waiting& job) const;
-    int Free(const Waiting& job) const;
   };
 
   Domain& DomainOf(const FreeSlots& slots);
+  // What the job could have there at most, with all that is there free; without what is kept for others; and now.
+  static int WidthFor(const Waiting& job, const Domain& domain);
+  static int OpenWidthFor(const Waiting& job, const Domain& domain);
+  static int FreeFor(const Waiting& job, const Domain& domain);
   std::string WhyUnfit(const Waiting& job) const;
   // The domain with the most free slots among those that could hold the job; none: all are kept for others.
   Domain* WidestFor(const Waiting& job);
-  std::vector<SlotId> Take(const Waiting& job, int slots);
+  std::vector<SlotId> Take(int slots, const Waiting& job);
   static void TakeFrom(Host& host, int slots, std::vector<SlotId>& gang);
   std::string WhyKept(const Waiting& job) const;
 
