@@ -41,10 +41,6 @@ Result<void> RefuseSecondStart(const FileSystem& files, const protocol::Task& ta
   return {};
 }
 
-SlotShare ShareOf(const Inventory& inventory, int slot) {
-  return {inventory.threads_per_slot, inventory.CpusOf(slot), inventory.GpuOf(slot)};
-}
-
 bool SaysWhy(std::string_view line) { return line.starts_with("tutti-trainer:") || line.starts_with("tutti rank "); }
 
 bool HasALetter(std::string_view line) {
@@ -126,7 +122,7 @@ Result<Command> LedAttempt::MakeCommand() const {
     command = GangCommand({mpirun, settings.tutti, settings.socket, LauncherFolder(), id(),
                            static_cast<int>(slots_.size()), settings.inventory.threads_per_slot});
   } else {
-    command = SoloCommand(std::move(arguments), ShareOf(settings.inventory, slots_.front()));
+    command = SoloCommand(std::move(arguments), settings.inventory.ShareOf(slots_.front()));
   }
   command.folder = settings.home;
   return command;
@@ -148,8 +144,8 @@ Result<RankOrders> LedAttempt::Admit(int rank) {
   TUTTI_ASSIGN_OR_RETURN(std::vector<std::string> arguments, TrainerArguments(settings.trainer, task_));
   came_.insert(rank);
   if (came_.size() == slots_.size()) start_by_.reset();
-  SlotShare share = ShareOf(settings.inventory, slots_[static_cast<size_t>(rank)]);
-  return RankOrders{std::move(arguments), EnvironmentOf(share), std::move(share.cpus)};
+  const SlotShare share = settings.inventory.ShareOf(slots_[static_cast<size_t>(rank)]);
+  return RankOrders{std::move(arguments), ForTrainer({}, share), share.cpus};
 }
 
 void LedAttempt::RequestCheckpoint(SteadyTime now) {
