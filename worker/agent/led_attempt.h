@@ -19,7 +19,6 @@
 #include "worker/launch/process.h"
 #include "worker/launch/rank_server.h"
 #include "worker/launch/supervision.h"
-#include "worker/launch/trainer_command.h"
 
 namespace tutti::worker {
 
@@ -38,9 +37,6 @@ struct LaunchSettings {
   Duration kill_deadline{};
   uint64_t log_limit_bytes = 0;
 };
-
-// What a slot's rank has of this machine.
-SlotShare ShareOf(const Inventory& inventory, int slot);
 
 // Those of one worker, in the order of ranks.
 std::vector<int> SlotsOf(const WorkerId& worker, const std::vector<SlotId>& gang);
