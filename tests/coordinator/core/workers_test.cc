@@ -411,6 +411,7 @@ TEST(Gang, ThatMayNotBeSpreadWaitsForOneWorkerAlsoAfterARestart) {
   stage.Join("n2", 1, {}, 1, "d");
   stage.LookAtFolders();
   EXPECT_EQ(stage.core.Why(JobNamed("a")), why);
+  stage.Forget();
   stage.Join("n3", 2, {}, 1, "d");
   stage.LookAtFolders();
   EXPECT_THAT(stage.StartedAttempts(), ElementsAre(kFirst));
