@@ -397,6 +397,21 @@ TEST(Gang, IsNotLostWhenAFollowerIsSilentAndComesBack) {
   EXPECT_EQ(stage.core.workers().at(1).holders.at(0), kFirst);
 }
 
+TEST(Gang, IsNotSpreadOverTwoKindsOfDevices) {
+  Stage stage;
+  stage.Submit({{"a", 2}});
+  for (const char* name : {"cpu", "cuda"}) {
+    protocol::Hello hello;
+    hello.worker = WorkerId(name);
+    hello.incarnation = {1};
+    hello.launch_domain = "d";
+    hello.device = name;
+    stage.Handle(WorkerJoined{hello});
+  }
+  stage.Inspect();
+  EXPECT_THAT(stage.core.Why(JobNamed("a")), HasSubstr("no group of workers has more than 1"));
+}
+
 TEST(Gang, ThatMayNotBeSpreadWaitsForOneWorkerAlsoAfterARestart) {
   Stage stage;
   stage.Submit({{"a", 2, 2, 2, spec::SlotsSpec::Spread::kOneWorker}});
