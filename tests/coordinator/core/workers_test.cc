@@ -372,9 +372,15 @@ TEST(Gang, IsNotEndedByAWorkerThatHasNoPartInIt) {
   Stage stage = GangOnN1AndN2();
   stage.Join("n3", 1, {}, 1, "d");
   stage.Say("n3", protocol::AttemptFailedToStart{kFirst, "a stray"});
-  stage.Say("n2", protocol::SlotsFree{kFirst, {0}});
-  stage.Say("n2", protocol::AttemptFailedToStart{kFirst, "a stray"});
   EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kRunning);
+}
+
+TEST(Gang, IsEndedByAFollowerThatCouldNotTellBefore) {
+  Stage stage = GangOnN1AndN2();
+  stage.Disconnect("n2");
+  stage.Join("n2", 1, {{kFirst, false, {}}}, 1, "d");
+  stage.Say("n2", protocol::AttemptFailedToStart{kFirst, "0 of its 1 ranks there came up"});
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kEnded);
 }
 
 // Its leader comes and tells how it ended.
