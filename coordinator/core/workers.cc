@@ -268,7 +268,8 @@ void OnJoined(State& state, Turn& turn, const WorkerJoined& event) {
     Trust(state, worker);
   }
   worker.incarnation = hello.incarnation;
-  worker.launch_domain = hello.launch_domain;
+  // A gang reduces on one kind of device.
+  worker.launch_domain = hello.launch_domain.empty() ? "" : fmt::format("{} {}", hello.launch_domain, hello.device);
   worker.slot_memory_bytes = hello.slot_memory_bytes;
   worker.joined = true;
   worker.connected = true;

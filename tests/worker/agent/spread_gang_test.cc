@@ -127,9 +127,21 @@ TEST_F(SpreadGangTest, EndsWholeWhenItIsStaleForTheFollower) {
 
 TEST_F(SpreadGangTest, EndsWholeWhenItIsStaleForItsLeader) {
   StartBoth();
+  const auto start = StartSpread(Then({"deaf", "await never"}));
+  const auto pids = Pids(start.task.folder / "pids", 2);
+  Stop(start.attempt, StopReason::kStale);
+  ExpectAllIsFreeAndGone(pids);
+}
+
+// mpirun kills its ranks, not what their trainers have started: the coordinator tells the follower of the end.
+TEST_F(SpreadGangTest, IsGoneWithAllThatItStartedOnceItsEndIsToldToTheFollower) {
+  options_.kill_deadline = std::chrono::milliseconds(100);
+  StartBoth();
   const auto start = StartSpread(Then({"deaf", "child pids", "await never"}));
   const auto pids = Pids(start.task.folder / "pids", 4);
   Stop(start.attempt, StopReason::kStale);
+  coordinator_.Next<AttemptExited>();
+  follows_.Say(protocol::StopAttempt{start.attempt, StopReason::kStale});
   ExpectAllIsFreeAndGone(pids);
 }
 
