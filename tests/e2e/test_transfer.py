@@ -19,7 +19,7 @@ HIDE = 'mount -t tmpfs none "$1" && shift && exec "$@"'
 
 @pytest.fixture
 def big_experiment(experiment):
-    return experiment(members=MEMBERS, epochs=8, training=CHECKPOINTS)
+    return experiment(members=MEMBERS, epochs=20, training=CHECKPOINTS)
 
 
 class Elsewhere:
@@ -53,7 +53,9 @@ def elsewhere(tutti, tmp_path):
 
 
 def wait_until_finished(tutti):
-    wait_for(lambda: (tutti.try_show("small-1") or {}).get("state") == "finished", "the work was not done")
+    ended = wait_for(lambda: (shown := tutti.try_show("small-1")) and shown["state"] != "running" and shown,
+                     "the work was not done")
+    assert ended["state"] == "finished", ended
 
 
 def assert_nothing_is_left(elsewhere):
