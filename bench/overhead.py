@@ -56,24 +56,30 @@ def peer(script, *arguments):
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+def peers(options, trainer):
+    """Seconds of each, and HyperQueue's of CPU."""
+    if options.without_peers:
+        return {}, 0
+    by_joblib = peer("idle_joblib.py", options.members, WORKERS * SLOTS, trainer, "nothing")
+    by_hyperqueue = peer("idle_hyperqueue.py", options.members, WORKERS, SLOTS, trainer, "nothing")
+    return {"joblib": by_joblib["wall_seconds"], "joblib without a process": by_joblib["function_seconds"],
+            "HyperQueue": by_hyperqueue["wall_seconds"]}, by_hyperqueue["cpu_seconds"]
+
+
 def overhead(options):
     trainer = options.build / "bench/null_trainer"
-    bare_s, runs, joblibs, hyperqueues = float("inf"), [], [], []
+    best, runs = {}, []
     for _ in range(options.repeats):
-        bare_s = min(bare_s, bare(options, trainer))
+        seconds = {"bare process": bare(options, trainer)}
         runs.append(tutti(options, trainer))
-        joblibs.append(peer("idle_joblib.py", options.members, WORKERS * SLOTS, trainer, "nothing"))
-        hyperqueues.append(peer("idle_hyperqueue.py", options.members, WORKERS, SLOTS, trainer, "nothing"))
-        print("  ms each: " + ", ".join(f"{name} {1000 * seconds / options.members:.2f}" for name, seconds in (
-            ("bare process", bare_s), ("tutti", runs[-1]["wall_s"]), ("joblib", joblibs[-1]["wall_seconds"]),
-            ("joblib without a process", joblibs[-1]["function_seconds"]),
-            ("HyperQueue", hyperqueues[-1]["wall_seconds"]))) +
-            f"; of the coordinator's CPU {runs[-1]['cpu_ms']:.2f}, of the workers' {runs[-1]['workers_ms']:.2f}, of "
-            f"HyperQueue's {1000 * hyperqueues[-1]['cpu_seconds'] / options.members:.2f}", flush=True)
-
-    def beyond(measured, key):
-        return 1000 * (min(one[key] for one in measured) - bare_s) / options.members
-
+        others, hyperqueue_s = peers(options, trainer)
+        seconds |= {"tutti": runs[-1]["wall_s"], **others}
+        best = {name: min(one, best.get(name, one)) for name, one in seconds.items()}
+        print("  ms each: " + ", ".join(f"{name} {1000 * one / options.members:.2f}" for name, one in seconds.items()) +
+              f"; of the coordinator's CPU {runs[-1]['cpu_ms']:.2f}, of the workers' {runs[-1]['workers_ms']:.2f}" +
+              (f", of HyperQueue's {1000 * hyperqueue_s / options.members:.2f}" if hyperqueue_s else ""), flush=True)
+    beyond = {name: 1000 * (one - best["bare process"]) / options.members for name, one in best.items()}
+    others = ", ".join(f"{name} {beyond[name]:.2f}" for name in ("joblib", "HyperQueue") if name in beyond)
     print(f"overhead: {min(run['cpu_ms'] for run in runs):.2f} ms of the coordinator's CPU a member, "
-          f"{beyond(runs, 'wall_s'):.2f} ms beyond its process (joblib {beyond(joblibs, 'wall_seconds'):.2f}, "
-          f"HyperQueue {beyond(hyperqueues, 'wall_seconds'):.2f}), {runs[0]['waiting_bytes']:.0f} bytes a waiting member")
+          f"{beyond['tutti']:.2f} ms beyond its process{f' ({others})' if others else ''}, "
+          f"{min(run['waiting_bytes'] for run in runs):.0f} bytes a waiting member")
