@@ -35,7 +35,8 @@ from restart import restart
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "bench/peers"
 DATA = "/usr/share/datasets/fashion-mnist"
-ENVIRONMENT = dict(os.environ, OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive", PYTHONPATH=str(PEERS), NO_COLOR="1")
+ENVIRONMENT = dict(os.environ, OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive", PYTHONPATH=str(PEERS), NO_COLOR="1",
+                   CUDA_VISIBLE_DEVICES="")
 
 
 def experiment(folder, members, epochs, schedule):

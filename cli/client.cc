@@ -7,11 +7,12 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
-#include <boost/beast/version.hpp>
-#include <cctype>
 #include <exception>
 #include <optional>
 #include <tuple>
+
+#include "cli/exchange.h"
+#include "common/network/http_text.h"
 
 namespace tutti::cli {
 namespace {
@@ -49,61 +50,12 @@ asio::awaitable<Result<Response>> Converse(asio::io_context& io, const http::req
   co_return co_await Talk(std::move(*stream), request, peer, deadline);
 }
 
-http::request<http::string_body> RequestFor(const network::Peer& peer, const std::string& method,
-                                            const std::string& target, std::string body) {
-  http::request<http::string_body> request(http::string_to_verb(method), target, 11);
-  request.set(http::field::host, network::AuthorityOf(peer));
-  if (const std::string token = network::TokenOf(peer); !token.empty()) {
-    request.set(http::field::authorization, "Bearer " + token);
-  }
-  request.set(http::field::connection, "close");
-  if (!body.empty()) request.set(http::field::content_type, "application/json");
-  request.body() = std::move(body);
-  request.prepare_payload();
-  return request;
-}
-
-ErrorCode CodeNamed(std::string_view word) {
-  for (int code = 0; code <= static_cast<int>(ErrorCode::kInternal); ++code) {
-    if (Name(static_cast<ErrorCode>(code)) == word) return static_cast<ErrorCode>(code);
-  }
-  return ErrorCode::kInternal;
-}
-
-// An answer of application/problem+json as the error that it tells.
-Error ProblemOf(const Response& response) {
-  const auto problem = ParseJson(response.body());
-  if (problem && problem->is_object() && problem->contains("title") && (*problem)["title"].is_string()) {
-    const auto code = problem->find("code");
-    return Error{
-        code != problem->end() && code->is_string() ? CodeNamed(code->get<std::string>()) : ErrorCode::kInternal,
-        (*problem)["title"].get<std::string>(), nullptr};
-  }
-  return Error{ErrorCode::kInternal, fmt::format("the coordinator answered {}", response.result_int()), nullptr};
-}
-
-std::string EnsembleTarget(const std::string& id) { return "/api/v1/ensembles/" + EncodeUrlPart(id); }
-
-std::string MemberTarget(const std::string& id, const std::string& member) {
-  return EnsembleTarget(id) + "/members/" + EncodeUrlPart(member);
-}
-
 Result<std::string> TextAt(const Json& json, const char* key) {
   if (json.is_object() && json.contains(key) && json[key].is_string()) return json[key].get<std::string>();
   return Fail(ErrorCode::kInvalid, "the coordinator's answer lacks '{}': {}", key, json.dump());
 }
 
 }  // namespace
-
-std::string EncodeUrlPart(std::string_view text) {
-  std::string encoded;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool unreserved = std::isalnum(byte) != 0 || c == '-' || c == '.' || c == '_' || c == '~';
-    encoded += unreserved ? std::string(1, c) : fmt::format("%{:02X}", byte);
-  }
-  return encoded;
-}
 
 Result<std::string> Client::Ask(const std::string& method, const std::string& target, std::string body) const {
   const auto request = RequestFor(peer_, method, target, std::move(body));
@@ -120,13 +72,23 @@ Result<std::string> Client::Ask(const std::string& method, const std::string& ta
     return Fail(ErrorCode::kIo, "asking {}: {}", network::NameOf(peer_), error.what());
   }
   if (!*response) return tl::unexpected<Error>(std::move(response->error()));
-  if ((*response)->result_int() >= 400) return tl::unexpected<Error>(ProblemOf(**response));
+  if ((*response)->result_int() >= 400) {
+    return tl::unexpected<Error>(network::ProblemOf(static_cast<int>((*response)->result_int()), (*response)->body()));
+  }
   return (*response)->body();
 }
 
 Result<Json> Client::AskJson(const std::string& method, const std::string& target, const Json& body) const {
   TUTTI_ASSIGN_OR_RETURN(const std::string answer, Ask(method, target, body.is_null() ? "" : body.dump()));
   return answer.empty() ? Json(nullptr) : ParseJson(answer);
+}
+
+Result<Client::Health> Client::AskHealth() const {
+  TUTTI_ASSIGN_OR_RETURN(const Json json, AskJson("GET", "/healthz", nullptr));
+  Health health;
+  TUTTI_ASSIGN_OR_RETURN(health.version, TextAt(json, "version"));
+  TUTTI_ASSIGN_OR_RETURN(health.time, TextAt(json, "time"));
+  return health;
 }
 
 Result<Client::Home> Client::FindHome() const {
@@ -144,6 +106,17 @@ bool Client::Answers() const {
 
 Result<Json> Client::Workers() const { return AskJson("GET", "/api/v1/workers", nullptr); }
 
+Result<void> Client::Drain(const std::string& worker, bool checkpoint) const {
+  const std::string how = checkpoint ? "?checkpoint=true" : "";
+  TUTTI_RETURN_IF_ERROR(Ask("POST", fmt::format("/api/v1/workers/{}/drain{}", network::EncodeUrlPart(worker), how), ""));
+  return {};
+}
+
+Result<void> Client::Undrain(const std::string& worker) const {
+  TUTTI_RETURN_IF_ERROR(Ask("POST", fmt::format("/api/v1/workers/{}/undrain", network::EncodeUrlPart(worker)), ""));
+  return {};
+}
+
 Result<Json> Client::Ensembles() const { return AskJson("GET", "/api/v1/ensembles", nullptr); }
 
 Result<Json> Client::Ensemble(const std::string& id) const { return AskJson("GET", EnsembleTarget(id), nullptr); }
@@ -160,14 +133,30 @@ Result<std::string> Client::Log(const std::string& id, const std::string& member
 }
 
 Result<Client::Submitted> Client::Submit(const Json& experiment, const std::string& source, Again again,
-                                         const std::string& key) const {
+                                         const std::string& key, std::optional<int> priority) const {
   Json body = {{"experiment", experiment}, {"new", again == Again::kStartAnother}, {"source", source}};
   if (!key.empty()) body["key"] = key;
+  if (priority) body["priority"] = *priority;
   TUTTI_ASSIGN_OR_RETURN(const Json answer, AskJson("POST", "/api/v1/ensembles", body));
   Submitted submitted;
   TUTTI_ASSIGN_OR_RETURN(submitted.id, TextAt(answer, "id"));
   TUTTI_ASSIGN_OR_RETURN(submitted.outcome, TextAt(answer, "outcome"));
   return submitted;
+}
+
+Result<Json> Client::CollectGarbage(bool dry_run) const {
+  return AskJson("POST", dry_run ? "/api/v1/gc?dry_run=true" : "/api/v1/gc", nullptr);
+}
+
+Result<Json> Client::Plan(const Json& experiment, std::optional<int> priority) const {
+  Json body = {{"experiment", experiment}};
+  if (priority) body["priority"] = *priority;
+  return AskJson("POST", "/api/v1/plan", body);
+}
+
+Result<void> Client::Prioritise(const std::string& id, int priority) const {
+  TUTTI_RETURN_IF_ERROR(AskJson("POST", EnsembleTarget(id) + "/priority", {{"priority", priority}}));
+  return {};
 }
 
 Result<void> Client::Cancel(const std::string& id) const {

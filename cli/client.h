@@ -28,7 +28,15 @@ class Client {
   };
   Result<Home> FindHome() const;
   bool Answers() const;  // somebody, whatever it is
+  struct Health {
+    std::string version;
+    std::string time;  // there: "2026-03-01T12:00:00.250Z"
+  };
+  Result<Health> AskHealth() const;
   Result<Json> Workers() const;
+  // Gives a worker nothing new; what runs there goes on to its end, or checkpoints and goes on elsewhere.
+  Result<void> Drain(const std::string& worker, bool checkpoint) const;
+  Result<void> Undrain(const std::string& worker) const;
   Result<Json> Ensembles() const;
   Result<Json> Ensemble(const std::string& id) const;  // or "last"
   Result<std::string> Why(const std::string& id, const std::string& member) const;
@@ -44,7 +52,12 @@ class Client {
   // `experiment` is the resolved one, `source` what its user wrote. Repeated with the same key, which is not empty, it
   // gives the same ensemble, whatever `again` says, and as outcome how that one stands.
   Result<Submitted> Submit(const Json& experiment, const std::string& source, Again again,
-                           const std::string& key = "") const;
+                           const std::string& key = "", std::optional<int> priority = {}) const;
+  // What it is in the home that nobody needs, deleted but for a dry run.
+  Result<Json> CollectGarbage(bool dry_run) const;
+  // What would become of an experiment that were submitted now.
+  Result<Json> Plan(const Json& experiment, std::optional<int> priority) const;
+  Result<void> Prioritise(const std::string& id, int priority) const;
   Result<void> Cancel(const std::string& id) const;
   Result<void> Resume(const std::string& id) const;  // no error for a finished one: nothing is left to do
   Result<void> Remove(const std::string& id) const;
@@ -58,8 +71,5 @@ class Client {
   network::Peer peer_;
   Duration deadline_;
 };
-
-// As part of a URL: all but unreserved characters as %XX.
-std::string EncodeUrlPart(std::string_view text);
 
 }  // namespace tutti::cli

@@ -10,6 +10,7 @@
 #include "cli/home.h"
 #include "cli/logging.h"
 #include "common/ids.h"
+#include "common/records.h"
 #include "common/spec/nearest.h"
 
 namespace tutti::cli {
@@ -21,18 +22,23 @@ constexpr AddCommand kCommands[]{
     AddResume,
     AddSubmit,
     AddValidate,
+    AddPlan,
     AddList,
     AddShow,
     AddWatch,
     AddLogs,
     AddWhy,
+    AddPriority,
     AddCancel,
     AddRemove,
     AddDiskUsage,
+    AddCollectGarbage,
     AddFileSystemCheck,
     AddCoordinator,
     AddWorker,
     AddWorkers,
+    AddDrain,
+    AddDoctor,
     AddCompletion,
     AddRank,
 };
@@ -110,6 +116,15 @@ int RunCommandLine(int count, const char* const* arguments) {
   return RunChosen(chosen);
 }
 
+CLI::Option* AsPriority(CLI::Option* option) {
+  const auto check = [](const std::string& text) -> std::string {
+    int priority = 0;
+    if (CLI::detail::lexical_cast(text, priority) && std::abs(priority) <= kMostPriority) return "";
+    return fmt::format("'{}' is no whole number from {} to {}", text, -kMostPriority, kMostPriority);
+  };
+  return option->check(CLI::Validator(check, ""))->type_name("N");
+}
+
 CLI::Option* AsEnsembleId(CLI::Option* option) {
   const auto check = [](const std::string& text) -> std::string {
     if (IsValidId(text)) return "";
@@ -129,6 +144,8 @@ NextCommand NextAfter(const HomeOption& home, const SlotOptions& slots) {
   if (home.home && !home.home->empty()) next.home = home.Find();
   next.slots = slots.slots;
   next.threads_per_slot = slots.threads_per_slot;
+  next.slots_per_gpu = slots.slots_per_gpu;
+  if (slots.device != "auto") next.device = slots.device;
   return next;
 }
 
@@ -146,13 +163,21 @@ Output OutputOption::Choose() const {
 }
 
 void SlotOptions::AddTo(CLI::App& command) {
-  command.add_option("--slots", slots, "Slots that this machine lends; as many as it has CPUs for by default")
+  command
+      .add_option("--slots", slots, "Slots that this machine lends; as many as it has GPUs, or CPUs, for by default")
       ->check(CountOfThreads())
       ->type_name("N");
-  command.add_option("--threads-per-slot", threads_per_slot, "CPU threads of a slot")
+  command
+      .add_option("--threads-per-slot", threads_per_slot,
+                  "CPU threads of a slot; 1 by default, with GPUs an even share")
       ->check(CountOfThreads())
-      ->default_str("1")
       ->type_name("N");
+  command.add_option("--slots-per-gpu", slots_per_gpu, "Slots that share each GPU, 1 by default")
+      ->check(CountOfThreads())
+      ->type_name("N");
+  command.add_option("--device", device, "What slots are made of: cpu, cuda, or auto: GPUs where there are some")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}).description(""))
+      ->type_name("DEVICE");
 }
 
 }  // namespace tutti::cli

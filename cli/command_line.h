@@ -22,20 +22,25 @@ using AddCommand = void (*)(CLI::App& program, Action& chosen);
 
 void AddRun(CLI::App& program, Action& chosen);
 void AddValidate(CLI::App& program, Action& chosen);
+void AddPlan(CLI::App& program, Action& chosen);
 void AddList(CLI::App& program, Action& chosen);
 void AddShow(CLI::App& program, Action& chosen);
 void AddLogs(CLI::App& program, Action& chosen);
 void AddWhy(CLI::App& program, Action& chosen);
 void AddWatch(CLI::App& program, Action& chosen);
 void AddResume(CLI::App& program, Action& chosen);
+void AddPriority(CLI::App& program, Action& chosen);
 void AddCancel(CLI::App& program, Action& chosen);
 void AddRemove(CLI::App& program, Action& chosen);
+void AddDrain(CLI::App& program, Action& chosen);
 void AddDiskUsage(CLI::App& program, Action& chosen);
+void AddCollectGarbage(CLI::App& program, Action& chosen);
 void AddFileSystemCheck(CLI::App& program, Action& chosen);
 void AddSubmit(CLI::App& program, Action& chosen);
 void AddCoordinator(CLI::App& program, Action& chosen);
 void AddWorker(CLI::App& program, Action& chosen);
 void AddWorkers(CLI::App& program, Action& chosen);
+void AddDoctor(CLI::App& program, Action& chosen);
 void AddCompletion(CLI::App& program, Action& chosen);
 void AddRank(CLI::App& program, Action& chosen);
 
@@ -46,6 +51,9 @@ int RunCommandLine(int count, const char* const* arguments);
 
 // The argument that names ensembles: an id or `last`.
 CLI::Option* AsEnsembleId(CLI::Option* option);
+
+// A priority among ensembles.
+CLI::Option* AsPriority(CLI::Option* option);
 
 struct HomeOption {
   std::optional<std::string> home;
@@ -63,8 +71,10 @@ struct OutputOption {
 struct SlotOptions {
   std::optional<int> slots;
   std::optional<int> threads_per_slot;
+  std::optional<int> slots_per_gpu;
+  std::string device = "auto";  // auto, cpu, cuda
   void AddTo(CLI::App& command);
-  bool given() const { return slots || threads_per_slot; }
+  bool given() const { return slots || threads_per_slot || slots_per_gpu || device != "auto"; }
 };
 
 // With what a command was given; a home that the environment names needs no repeating.

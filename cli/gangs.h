@@ -8,9 +8,11 @@
 
 namespace tutti::cli {
 
+// Errors: those of worker::TakeLocalInventory.
 Result<worker::Inventory> TakeLocalInventory(const SlotOptions& options);
 
-// kInvalid, naming the first member that needs more slots at once than there are: it would wait for ever.
+// kInvalid, naming the first member that needs more slots at once than there are, or more memory on each: it would wait
+// for ever.
 Result<void> CheckGangsFit(const spec::EnsembleSpec& spec, const worker::Inventory& inventory);
 
 }  // namespace tutti::cli

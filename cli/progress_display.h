@@ -15,6 +15,10 @@ class ProgressDisplay {
   explicit ProgressDisplay(Output output);
 
   void Show(const EnsembleDocument& document);
+  // As lines, on a terminal too.
+  void ShowPlainly(const EnsembleDocument& document) { PrintChanges(document); }
+  // A live view of a terminal of this size, made up to date.
+  LiveView ViewOf(const EnsembleDocument& document, TerminalSize size);
   // Takes a live block away; what is printed next takes its place.
   void Close() { block_.Clear(); }
   // Says something in between, on standard error. Thread-safe.

@@ -23,6 +23,9 @@ enum class JobState { kWaiting, kRunning, kFinished, kFailed, kCancelled, kStopp
 enum class AttemptState { kGranted, kRunning, kUnknown, kStopping, kEnded };
 enum class CheckpointState { kCommitted, kDeleting };
 
+// Of an ensemble: from -kMostPriority to kMostPriority.
+inline constexpr int kMostPriority = 1000;
+
 struct EnsembleRecord {
   EnsembleId id;
   EnsembleState state = EnsembleState::kRunning;
@@ -34,6 +37,7 @@ struct EnsembleRecord {
   TimePoint submitted_at;
   std::optional<TimePoint> ended_at;
   std::string note;  // why it ended as it did, for people
+  int priority = 0;  // higher ones are served first
   bool operator==(const EnsembleRecord&) const = default;
 };
 
@@ -105,7 +109,15 @@ struct PredictionRecord {
   bool operator==(const PredictionRecord&) const = default;
 };
 
-using Record = std::variant<EnsembleRecord, JobRecord, AttemptRecord, EpochRecord, CheckpointRecord, PredictionRecord>;
+// A worker, by its name, that an operator has taken out of service; the record goes when it is taken back.
+struct DrainRecord {
+  WorkerId worker;
+  TimePoint since;
+  bool operator==(const DrainRecord&) const = default;
+};
+
+using Record = std::variant<EnsembleRecord, JobRecord, AttemptRecord, EpochRecord, CheckpointRecord, PredictionRecord,
+                            DrainRecord>;
 
 // Removes a record by its key.
 struct CheckpointKey {
@@ -113,7 +125,7 @@ struct CheckpointKey {
   int64_t step = 0;
   auto operator<=>(const CheckpointKey&) const = default;
 };
-using Erasure = std::variant<EnsembleId /* with all that belongs to it */, CheckpointKey>;
+using Erasure = std::variant<EnsembleId /* with all that belongs to it */, CheckpointKey, WorkerId /* its drain */>;
 
 // Whoever submits with a key that was given before means the same ensemble. Goes with the ensemble.
 struct SubmissionKey {
@@ -131,6 +143,7 @@ struct Records {
   std::vector<EpochRecord> epochs;
   std::vector<CheckpointRecord> checkpoints;
   std::vector<PredictionRecord> predictions;
+  std::vector<DrainRecord> drains;
   bool operator==(const Records&) const = default;
 };
 

@@ -15,12 +15,13 @@ ALLOWED = {
     "coordinator": ["common", "storage", "ensemble"],
     "coordinator/core": ["common", "ensemble"],
     "worker": ["common"],
-    "worker/agent": ["common", "storage/checkpoints", "worker/launch"],
+    "worker/agent": ["common", "storage/checkpoints", "worker/launch", "worker/transfer"],
     "worker/launch": ["common"],
+    "worker/transfer": ["common", "storage/checkpoints"],
     "worker/trainer": ["common", "storage/checkpoints"],
     "worker/trainer/data": ["common"],
     "worker/trainer/models": ["common"],
-    "cli": ["common", "storage", "ensemble", "coordinator", "worker/agent", "worker/launch"],
+    "cli": ["common", "storage", "ensemble", "coordinator", "worker/agent", "worker/launch", "worker/transfer"],
 }
 MODULES = {folder.split("/")[0] for folder in ALLOWED}
 TORCH_FOLDER = "worker/trainer"

@@ -5,4 +5,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 scripts/setup.sh
 scripts/build.sh release
-build/release/bin/tutti run configs/fashion_mnist_quick.yaml
+# The trainer trains on CPUs alone so far; a machine with GPUs wants to hear that it is meant so.
+build/release/bin/tutti run configs/fashion_mnist_quick.yaml --device cpu

@@ -1,18 +1,20 @@
 // tutti logs ID/MEMBER
-#include <algorithm>
 #include <optional>
-#include <thread>
 
 #include "cli/command_line.h"
 #include "cli/coordinator_option.h"
+#include "cli/event_stream.h"
+#include "cli/exchange.h"
 #include "cli/exit_codes.h"
 #include "cli/reader.h"
-#include "cli/render/documents.h"
+#include "cli/waiting.h"
 
 namespace tutti::cli {
 namespace {
 
-constexpr std::chrono::milliseconds kPoll{250};
+// A coordinator may be started again while it is listened to; what served a home here has most likely ended.
+constexpr Duration kRestart = std::chrono::minutes(2);
+constexpr Duration kRestartHere = std::chrono::seconds(10);
 
 struct Options {
   std::string member;
@@ -20,71 +22,66 @@ struct Options {
   CoordinatorOption coordinator;
 };
 
-struct Standing {
-  bool ended = false;         // nothing more will be written
-  std::optional<int> newest;  // attempt of a member, the one to come where there is none yet
-};
-
-// A job that is no member (".inspect") counts by its ensemble, and its attempts are not told.
-Result<Standing> LookAt(const Reader& reader, const JobId& job) {
-  TUTTI_ASSIGN_OR_RETURN(const Json json, reader.Ensemble(job.ensemble.str()));
-  TUTTI_ASSIGN_OR_RETURN(const EnsembleDocument document, ReadEnsemble(json));
-  const bool over = document.ended() || !reader.IsServed();
-  const auto member = std::find_if(document.members.begin(), document.members.end(),
-                                   [&](const MemberDocument& candidate) { return candidate.name == job.name; });
-  if (member == document.members.end()) return Standing{over, std::nullopt};
-  const bool open = member->state == "waiting" || member->state == "running";
-  return Standing{over || !open, std::max(1, member->attempts)};
+Result<void> PrintWhatThereIs(const Reader& reader, const JobId& job) {
+  uint64_t offset = 0;
+  while (true) {
+    TUTTI_ASSIGN_OR_RETURN(const std::string text, reader.Log(job, std::nullopt, offset));
+    if (text.empty()) return {};
+    Print(text);
+    offset += text.size();
+  }
 }
 
-// Prints a job's log piece by piece, and what a further attempt wrote behind that of the one before.
-class LogPrinter {
+// Prints pieces of a log as the coordinator tells them.
+class LogFollower {
  public:
-  LogPrinter(const Reader& reader, const JobId& job) : reader_(reader), job_(job) {}
+  LogFollower(const network::Peer& peer, const JobId& job)
+      : peer_(peer),
+        restart_(std::holds_alternative<network::Remote>(peer) ? kRestart : kRestartHere),
+        target_(MemberTarget(job.ensemble.str(), job.name) + "/log?follow=true") {}
 
-  // What there is of the newest attempt, and what is left of those before it that had been begun with.
-  Result<void> PrintUpTo(std::optional<int> newest) {
-    if (!attempt_) attempt_ = newest;
-    for (; attempt_ && *attempt_ < *newest; ++*attempt_, offset_ = 0) TUTTI_RETURN_IF_ERROR(PrintRest());
-    return PrintRest();
-  }
-
- private:
-  Result<void> PrintRest() {
+  // Until the job has ended. What is lost with a connection is asked for again.
+  Result<void> Run() {
     while (true) {
-      TUTTI_ASSIGN_OR_RETURN(const std::string text, reader_.Log(job_, attempt_, offset_));
-      if (text.empty()) return {};
-      Print(text);
-      offset_ += text.size();
+      TUTTI_ASSIGN_OR_RETURN(EventStream stream,
+                             AskWithin(restart_, [&] { return EventStream::Open(peer_, target_, seen_); }));
+      const auto ended = PrintAll(stream);
+      if (ended || ended.error().code != ErrorCode::kUnreachable) return ended;
     }
   }
 
-  const Reader& reader_;
-  const JobId& job_;
-  std::optional<int> attempt_;
-  uint64_t offset_ = 0;
-};
-
-Result<void> PrintLog(const Reader& reader, const JobId& job, bool follow) {
-  LogPrinter printer(reader, job);
-  while (true) {
-    // Asked before the text is read, so that nothing written before the end is missed.
-    TUTTI_ASSIGN_OR_RETURN(const Standing standing, LookAt(reader, job));
-    const auto printed = printer.PrintUpTo(standing.newest);
-    const bool ends = !follow || standing.ended;
-    const bool comes = !printed && standing.newest && printed.error().code == ErrorCode::kNotFound;
-    if (!printed && (ends || !comes)) return printed;
-    if (ends) return {};
-    std::this_thread::sleep_for(kPoll);
+ private:
+  Result<void> PrintAll(EventStream& stream) {
+    while (true) {
+      TUTTI_ASSIGN_OR_RETURN(const auto event, stream.Next(kRestart));
+      if (!event) continue;
+      seen_ = event->id;
+      if (event->kind == "end") return {};
+      if (event->kind == "problem") return Fail(ErrorCode::kIo, "{}", TextIn(event->data, "title"));
+      Print(TextIn(event->data, "text"));
+    }
   }
-}
+
+  static std::string TextIn(const Json& data, const char* key) {
+    const auto found = data.is_object() ? data.find(key) : data.end();
+    return found != data.end() && found->is_string() ? found->get<std::string>() : "";
+  }
+
+  const network::Peer& peer_;
+  const Duration restart_;
+  const std::string target_;
+  std::string seen_;  // id of the last event: the place in the log behind it
+};
 
 int Logs(const Options& options) {
   const auto job = ParseMemberName(options.member);
   if (!job) return EndWith(job.error());
   const auto peer = options.coordinator.Find();
   if (!peer) return EndWith(peer.error());
-  const auto printed = PrintLog(Reader(*peer), *job, options.follow);
+  const Reader reader(*peer);
+  // Where nobody serves the home, nothing more is written.
+  const bool follow = options.follow && reader.IsServed();
+  const auto printed = follow ? LogFollower(*peer, *job).Run() : PrintWhatThereIs(reader, *job);
   return printed ? kExitDone : EndWith(printed.error());
 }
 

@@ -4,13 +4,16 @@
 #include "cli/console.h"
 #include "cli/exit_codes.h"
 #include "common/ids.h"
+#include "worker/agent/runtime_folder.h"
 
 namespace tutti::cli {
 namespace {
 
 struct Options {
   std::string attempt;
-  std::string socket;
+  std::string worker;
+  std::filesystem::path home;
+  std::filesystem::path meeting_folder;
 };
 
 int Rank(const Options& options) {
@@ -19,7 +22,9 @@ int Rank(const Options& options) {
     Complain(attempt.error());
     return kExitUsage;
   }
-  return worker::RunRank({.attempt = *attempt, .socket = options.socket});
+  const auto socket = worker::FindRankSocket(options.meeting_folder, {options.home, WorkerId(options.worker)});
+  if (!socket) return worker::RefuseRank(*attempt, socket.error());
+  return worker::RunRank({.attempt = *attempt, .socket = *socket});
 }
 
 }  // namespace
@@ -29,9 +34,11 @@ void AddRank(CLI::App& program, Action& chosen) {
   CLI::App* command = program.add_subcommand("rank", "Run one rank of a gang; workers call this through mpirun");
   command->group("");
   command->add_option("attempt", options->attempt, "The attempt")->required()->type_name("ATTEMPT");
-  command->add_option("--socket", options->socket, "Where the worker of this node listens")
+  command->add_option("--worker", options->worker, "The worker that granted its slot")->required()->type_name("NAME");
+  command->add_option("--home", options->home, "The worker's home")->required()->type_name("DIR");
+  command->add_option("--meeting-folder", options->meeting_folder, "Where ranks find the workers of their node")
       ->required()
-      ->type_name("PATH");
+      ->type_name("DIR");
   command->callback([options, &chosen] { chosen = [options] { return Rank(*options); }; });
 }
 

@@ -1,6 +1,5 @@
 // tutti submit FILE
-#include <thread>
-
+#include "cli/changes.h"
 #include "cli/client.h"
 #include "cli/command_line.h"
 #include "cli/coordinator_option.h"
@@ -13,7 +12,9 @@
 namespace tutti::cli {
 namespace {
 
-constexpr std::chrono::milliseconds kPoll{250};
+// Progress within an epoch is no event.
+constexpr Duration kRefresh{500};
+constexpr Duration kLookAgain = std::chrono::seconds(10);
 constexpr Duration kRestart = std::chrono::minutes(5);
 constexpr Duration kStartOfACoordinator = std::chrono::seconds(10);
 
@@ -23,6 +24,7 @@ struct Options {
   std::vector<std::string> overrides;
   bool start_another = false;
   std::optional<std::string> key;
+  std::optional<int> priority;
   bool wait = false;
   bool follow = false;
   OutputOption output;
@@ -48,13 +50,14 @@ void Announce(const Client::Submitted& submitted, const Options& options) {
 
 // Until the ensemble has ended, as the coordinator tells it.
 Result<Json> WaitForEnd(const Client& client, const std::string& id, ProgressDisplay* display) {
+  Changes changes(client.peer(), id);
   while (true) {
     // The coordinator may be started again meanwhile.
     TUTTI_ASSIGN_OR_RETURN(Json json, AskWithin(kRestart, [&] { return client.Ensemble(id); }));
     TUTTI_ASSIGN_OR_RETURN(const EnsembleDocument document, ReadEnsemble(json));
     if (document.ended()) return json;
     if (display != nullptr) display->Show(document);
-    std::this_thread::sleep_for(kPoll);
+    changes.Await(display != nullptr ? kRefresh : kLookAgain);
   }
 }
 
@@ -68,7 +71,7 @@ int Submit(const Options& options) {
   // Asked again after an answer that was lost, it must not train twice.
   const std::string key = options.key.value_or(network::MakeSecret());
   const auto submitted = AskWithin(kStartOfACoordinator, [&] {
-    return client.Submit(spec::ToJson(experiment->spec), experiment->source, again, key);
+    return client.Submit(spec::ToJson(experiment->spec), experiment->source, again, key, options.priority);
   });
   if (!submitted) return EndWith(submitted.error());
   Announce(*submitted, options);
@@ -95,6 +98,7 @@ void AddSubmit(CLI::App& program, Action& chosen) {
   command->add_flag("--new", options->start_another, "Start another ensemble even if this experiment was trained");
   command->add_option("--key", options->key, "Submitted again with the same key, it is the same ensemble")
       ->type_name("KEY");
+  AsPriority(command->add_option("--priority", options->priority, "Ensembles of a higher priority are served first"));
   command->add_flag("--wait", options->wait, "Return when the ensemble has ended, as `tutti run` would");
   command->add_flag("--follow", options->follow, "The same, and show its progress");
   options->coordinator.AddTo(*command);

@@ -138,8 +138,8 @@ Result<std::vector<WorkerDocument>> ReadWorkers(const Json& json) {
   std::vector<WorkerDocument> workers;
   for (const Json& entry : List(json, "workers")) {
     const bool connected = entry.is_object() && entry.contains("connected") && entry["connected"] == true;
-    workers.push_back(
-        {Text(entry, "id"), connected, Find<int>(entry, "slots").value_or(0), Find<int>(entry, "busy").value_or(0)});
+    workers.push_back({Text(entry, "id"), connected, Find<int>(entry, "slots").value_or(0),
+                       Find<int>(entry, "busy").value_or(0), Text(entry, "note")});
   }
   return workers;
 }

@@ -69,11 +69,12 @@ std::string RenderListing(const std::vector<EnsembleDocument>& ensembles, const 
 std::string RenderWorkers(const std::vector<WorkerDocument>& workers, const Page& page) {
   if (workers.empty()) return "No worker has joined; `tutti worker` starts one.\n";
   using enum Table::Align;
-  Table table({kLeft, kLeft, kRight, kRight});
-  table.Add({"worker", "connection", "slots", "busy"}, Ink::kBold);
+  Table table({kLeft, kLeft, kRight, kRight, kLeft});
+  table.Add({"worker", "connection", "slots", "busy", ""}, Ink::kBold);
   for (const WorkerDocument& worker : workers) {
-    table.Add({worker.id, worker.connected ? "connected" : "lost, may come back", fmt::format("{}", worker.slots),
-               fmt::format("{}", worker.busy)},
+    const char* away = worker.slots > 0 ? "lost, may come back" : "away";
+    table.Add({worker.id, worker.connected ? "connected" : away, fmt::format("{}", worker.slots),
+               fmt::format("{}", worker.busy), worker.note},
               worker.connected ? Ink::kPlain : Ink::kRed);
   }
   return table.Render(page);

@@ -37,6 +37,8 @@ std::string NextCommand::Resume(const std::string& id) const {
   std::string command = WithHome("tutti resume " + id);
   if (slots) command += fmt::format(" --slots {}", *slots);
   if (threads_per_slot) command += fmt::format(" --threads-per-slot {}", *threads_per_slot);
+  if (slots_per_gpu) command += fmt::format(" --slots-per-gpu {}", *slots_per_gpu);
+  if (device) command += fmt::format(" --device {}", *device);
   return command;
 }
 

@@ -16,6 +16,8 @@ struct NextCommand {
   std::optional<std::string> fingerprint;
   std::optional<int> slots;
   std::optional<int> threads_per_slot;
+  std::optional<int> slots_per_gpu;
+  std::optional<std::string> device;
 
   std::string Resume(const std::string& id) const;  // "tutti resume small-1 --home /scratch/x --slots 2"
   std::string Watch(const std::string& id) const;

@@ -62,7 +62,8 @@ inline constexpr auto kFields<Hello> = std::tuple(
     Field{"version", &Hello::version}, Field{"worker", &Hello::worker}, Field{"own_incarnation", &Hello::incarnation},
     Field{"host", &Hello::host}, Field{"launch_domain", &Hello::launch_domain}, Field{"slots", &Hello::slots},
     Field{"threads_per_slot", &Hello::threads_per_slot}, Field{"device", &Hello::device},
-    Field{"running", &Hello::running}, Field{"obeyed", &Hello::obeyed});
+    Field{"slot_memory_bytes", &Hello::slot_memory_bytes}, Field{"running", &Hello::running},
+    Field{"obeyed", &Hello::obeyed});
 template <>
 inline constexpr auto kFields<Heartbeat> = std::tuple();
 template <>
@@ -95,7 +96,8 @@ inline constexpr auto kFields<GrantSlots> = std::tuple(Field{"attempt", &GrantSl
 template <>
 inline constexpr auto kFields<StartAttempt> = std::tuple(Field{"attempt", &StartAttempt::attempt},
                                                          Field{"task", &StartAttempt::task},
-                                                         Field{"gang", &StartAttempt::gang});
+                                                         Field{"gang", &StartAttempt::gang},
+                                                         Field{"hosts", &StartAttempt::hosts});
 template <>
 inline constexpr auto kFields<StopAttempt> = std::tuple(Field{"attempt", &StopAttempt::attempt},
                                                         Field{"reason", &StopAttempt::reason});

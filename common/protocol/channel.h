@@ -35,7 +35,8 @@ struct Hello {
   std::string launch_domain;  // workers of one domain can share a gang
   int slots = 1;
   int threads_per_slot = 1;
-  std::string device;  // "cpu", "cuda"
+  std::string device;              // "cpu", "cuda"
+  uint64_t slot_memory_bytes = 0;  // of that device, that each slot has at least; 0: unknown
   std::vector<RunningAttempt> running;
   Generation obeyed;  // the highest generation it has obeyed
 };
@@ -43,7 +44,7 @@ struct Heartbeat {};
 struct AttemptStarted {  // by the leader: the trainer's process exists
   AttemptId attempt;
 };
-struct AttemptFailedToStart {
+struct AttemptFailedToStart {  // by the leader, or by another worker of the gang whose ranks never came
   AttemptId attempt;
   std::string error;
 };
@@ -80,7 +81,8 @@ struct GrantSlots {  // to every worker of a gang; the leader also gets StartAtt
 struct StartAttempt {  // to the leader; repeated ones are harmless
   AttemptId attempt;
   Task task;
-  std::vector<SlotId> gang;  // in the order of ranks
+  std::vector<SlotId> gang;        // in the order of ranks
+  std::vector<std::string> hosts;  // of those slots' workers, each as its Hello says; empty: not connected
 };
 enum class StopReason { kRequested, kCancelled, kPreempted, kPruned, kStale };
 struct StopAttempt {  // kStale and kCancelled: end it; the others: checkpoint first

@@ -2,6 +2,7 @@
 
 #include "common/spec/descriptor.h"
 #include "common/spec/ensemble_spec.h"
+#include "common/spec/memory_size.h"
 #include "common/spec/reader.h"
 
 namespace tutti::spec {
@@ -40,8 +41,11 @@ std::string IntervalText(const CheckpointSpec& checkpoint) {
 }
 
 Json ToJson(const SlotsSpec& slots) {
-  if (slots.min == slots.max) return slots.min;
-  return {{"min", slots.min}, {"max", slots.max}};
+  const bool spreads = slots.spread == SlotsSpec::Spread::kAllowed;
+  if (slots.min == slots.max && spreads) return slots.min;
+  Json json = {{"min", slots.min}, {"max", slots.max}};
+  if (!spreads) json["spread"] = false;
+  return json;
 }
 
 Json ToJson(const PrepareSpec& prepare) {
@@ -88,13 +92,16 @@ Json ToJson(const DataSpec& data) {
 }
 
 Json ToJson(const MemberSpec& member) {
-  return {{"name", member.name},
-          {"model", ChoiceToJson(ChoiceKind::kModel, member.model)},
-          {"seed", member.seed},
-          {"slots", ToJson(member.slots)},
-          {"prepare", ToJson(member.prepare)},
-          {"augment", ToJson(member.augment)},
-          {"training", ToJson(member.training)}};
+  Json json = {{"name", member.name},
+               {"model", ChoiceToJson(ChoiceKind::kModel, member.model)},
+               {"seed", member.seed},
+               {"slots", ToJson(member.slots)}};
+  // Left out where it says nothing: experiments of before the key keep their hash.
+  if (member.slot_memory_bytes) json["slot_memory"] = MemoryText(*member.slot_memory_bytes);
+  json["prepare"] = ToJson(member.prepare);
+  json["augment"] = ToJson(member.augment);
+  json["training"] = ToJson(member.training);
+  return json;
 }
 
 Json ToJson(const EnsembleSpec& spec) {

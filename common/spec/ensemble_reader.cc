@@ -10,6 +10,7 @@
 #include "common/ids.h"
 #include "common/spec/descriptor.h"
 #include "common/spec/keys.h"
+#include "common/spec/memory_size.h"
 #include "common/spec/merge.h"
 #include "common/spec/nearest.h"
 #include "common/spec/reader.h"
@@ -308,6 +309,7 @@ struct Defaults {
   Node prepare = MapAt({});
   Node augment;
   Node training = MapAt({});
+  std::optional<uint64_t> slot_memory_bytes;
 };
 
 std::string ReadName(const Section& section, std::string_view key) {
@@ -374,19 +376,29 @@ std::optional<int> ReadSlotBound(const Section& section, std::string_view key) {
   return count ? std::optional<int>(count->get<int>()) : std::nullopt;
 }
 
-// {min: 1, max: 4}
+std::optional<SlotsSpec::Spread> ReadSpread(const Section& section) {
+  const Node* node = section.Get("slots")->Get("spread");
+  if (node == nullptr) return SlotsSpec::Spread::kAllowed;
+  const auto allowed = ReadValue(SwitchType{}, *node, section.PathOf("slots") + ".spread", section.problems());
+  if (!allowed) return std::nullopt;
+  return allowed->get<bool>() ? SlotsSpec::Spread::kAllowed : SlotsSpec::Spread::kOneWorker;
+}
+
+// {min: 1, max: 4, spread: false}
 SlotsSpec ReadElasticSlots(const Section& section) {
   const Node& node = *section.Get("slots");
-  const std::array<std::string, 2> known = {"min", "max"};
+  const std::array<std::string, 3> known = {"min", "max", "spread"};
   for (const Entry& entry : node.entries) {
     if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
-    section.problems().Add(entry.key_position, fmt::format("unknown key '{}' in members[].slots{}; allowed: min, max",
-                                                           entry.key, Suggestion(entry.key, known)));
+    section.problems().Add(entry.key_position,
+                           fmt::format("unknown key '{}' in members[].slots{}; allowed: min, max, spread", entry.key,
+                                       Suggestion(entry.key, known)));
   }
   const std::optional<int> min = ReadSlotBound(section, "min");
   const std::optional<int> max = ReadSlotBound(section, "max");
-  if (!min || !max) return {};
-  if (*min <= *max) return {*min, *max};
+  const std::optional<SlotsSpec::Spread> spread = ReadSpread(section);
+  if (!min || !max || !spread) return {};
+  if (*min <= *max) return {*min, *max, *spread};
   section.problems().Add(node.position,
                          fmt::format("members[].slots has min {} above max {}; allowed: min at most max", *min, *max));
   return {};
@@ -402,6 +414,16 @@ SlotsSpec ReadSlots(const Section& section) {
   }
   section.Refuse("slots");
   return {};
+}
+
+// Of the experiment, or of a member, which may differ.
+std::optional<uint64_t> ReadSlotMemory(const Section& section, std::optional<uint64_t> otherwise) {
+  const Node* node = section.Get("slot_memory");
+  if (node == nullptr) return otherwise;
+  if (Is(*node, "none")) return std::nullopt;
+  const std::optional<uint64_t> bytes = node->IsScalar() ? ParseMemory(node->scalar) : std::nullopt;
+  if (!bytes) section.Refuse("slot_memory");
+  return bytes;
 }
 
 Node Overlaid(const Section& entry, std::string_view key, const Node& base) {
@@ -433,6 +455,7 @@ MemberEntry ReadEntry(const Node& node, const Defaults& defaults, Problems& prob
   entry.prefix_is_name = section.Get("seed") != nullptr && !name.empty();
   entry.seeds = ReadSeeds(section);
   entry.common.slots = ReadSlots(section);
+  entry.common.slot_memory_bytes = ReadSlotMemory(section, defaults.slot_memory_bytes);
   entry.common.prepare = ReadPrepare(Overlaid(section, "prepare", defaults.prepare), problems);
   entry.common.augment = ReadAugment(Overlaid(section, "augment", defaults.augment), problems);
   CheckOwnTraining(section);
@@ -574,6 +597,7 @@ Defaults ReadDefaults(const Section& root) {
   if (const Node* prepare = root.Get("prepare")) defaults.prepare = *prepare;
   if (const Node* augment = root.Get("augment")) defaults.augment = *augment;
   if (const Node* training = root.Get("training")) defaults.training = *training;
+  defaults.slot_memory_bytes = ReadSlotMemory(root, std::nullopt);
   ReadPrepare(defaults.prepare, root.problems());
   ReadAugment(defaults.augment, root.problems());
   ReadTraining(defaults.training, root.problems());

@@ -74,8 +74,10 @@ struct TrainingSpec {
 
 // How many slots a member's gang has; min == max unless elastic. `max` is also the number of shards of a batch.
 struct SlotsSpec {
+  enum class Spread { kAllowed, kOneWorker };  // over the workers of one launch domain, or never
   int min = 1;
   int max = 1;
+  Spread spread = Spread::kAllowed;
   bool operator==(const SlotsSpec&) const = default;
 };
 
@@ -84,6 +86,7 @@ struct MemberSpec {
   Choice model;
   int64_t seed = 0;
   SlotsSpec slots;
+  std::optional<uint64_t> slot_memory_bytes;  // that each of its slots must have; nullopt: whatever it has
   PrepareSpec prepare;
   std::vector<Choice> augment;
   TrainingSpec training;

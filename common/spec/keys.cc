@@ -35,9 +35,15 @@ Json SlotsSchema() {
   const Json count = {{"type", "integer"}, {"minimum", 1}, {"maximum", kMostSlots}};
   return {{"anyOf", Json::array({count,
                                  {{"type", "object"},
-                                  {"properties", {{"min", count}, {"max", count}}},
+                                  {"properties", {{"min", count}, {"max", count}, {"spread", {{"type", "boolean"}}}}},
                                   {"required", Json::array({"min", "max"})},
                                   {"additionalProperties", false}}})}};
+}
+
+SpecialType SlotMemoryType() {
+  return {"none, or a number and a unit: 6 GB, 512 MiB",
+          {{"anyOf",
+            Json::array({{{"const", "none"}}, {{"type", "string"}, {"pattern", "^[0-9.]+ ([kMGT]|[KMGT]i)?B$"}}})}}};
 }
 
 Json SeedsSchema() {
@@ -114,6 +120,11 @@ std::vector<Key> MakeKeys() {
        "Which weights answer: those of the end, or of the epoch with the lowest validation loss. With `best` each "
        "epoch that is the best so far leaves a checkpoint, whatever `checkpoint.every` says."},
 
+      {"slot_memory", SlotMemoryType(), "none", "none", "6 GB",
+       "Memory that every slot must have on which members train: the GPU's, or the slot's share of the machine's. "
+       "Workers "
+       "that do not tell theirs count as having enough."},
+
       {"members", SectionListType{}, "required", nullptr, nullptr,
        "What is trained: each entry stands for one member "
        "for each of its seeds."},
@@ -131,7 +142,10 @@ std::vector<Key> MakeKeys() {
        SpecialType{fmt::format("a count from 1 to {}, or {{min: 1, max: 4}} with min not above max", kMostSlots),
                    SlotsSchema()},
        "1", 1, 2,
-       "Slots (GPUs, or shares of the CPU) that train it together. Between `min` and `max` as many as are free."},
+       "Slots (GPUs, or shares of the CPU) that train it together. Between `min` and `max` as many as are free. On one "
+       "worker where they fit, else on several of one launch domain; `spread: false` beside `min` and `max` forbids "
+       "that."},
+      {"members[].slot_memory", SlotMemoryType(), "as `slot_memory`", nullptr, "6 GB", "Its own need."},
       {"members[].prepare", SectionType{}, "as `prepare`", nullptr, nullptr, "Keys of `prepare` that differ for it."},
       {"members[].augment", ChoiceListType{ChoiceKind::kAugmentation}, "as `augment`", nullptr,
        Json::array({{{"crop", {{"padding", 2}}}}}), "Its own list."},

@@ -79,6 +79,15 @@ void HoldAgainst(State& state, Turn& turn, const WorkerId& worker, Job& job, con
 
 enum class Ending { kDone, kOnRequest, kFromOutside, kForGood, kFailed };
 
+// A worker of the gang that is away: its ranks ended with it, or may have.
+const Worker* AwayFrom(const State& state, const Attempt& attempt) {
+  for (const SlotId& slot : attempt.record.gang) {
+    const auto found = state.workers.find(slot.worker);
+    if (found != state.workers.end() && !found->second.usable()) return &found->second;
+  }
+  return nullptr;
+}
+
 Ending Judge(const State& state, const Attempt& attempt, const Job& job, bool was_stopping, int exit_code) {
   if (job.record.kind == JobKind::kTrain && exit_code == protocol::kExitFinished && attempt.finished_at &&
       NewestCheckpoint(state, job.record.id)) {
@@ -87,7 +96,7 @@ Ending Judge(const State& state, const Attempt& attempt, const Job& job, bool wa
   const bool cancelled = EnsembleOf(state, job.record.id).record.state == EnsembleState::kCancelled;
   if (protocol::IsPermanent(exit_code) && !cancelled) return Ending::kForGood;
   if (was_stopping || WantedStop(EnsembleOf(state, job.record.id))) return Ending::kOnRequest;
-  if (exit_code == protocol::kExitStopped) return Ending::kFromOutside;
+  if (exit_code == protocol::kExitStopped || AwayFrom(state, attempt) != nullptr) return Ending::kFromOutside;
   return Ending::kFailed;
 }
 
@@ -99,8 +108,10 @@ std::string LastLine(const std::string& lines) {
                       end - (begin == std::string::npos ? 0 : begin + 1) + 1);
 }
 
-std::string DescribeExit(const Attempt& attempt, const Job& job, const protocol::AttemptExited& message) {
+std::string DescribeExit(const State& state, const Attempt& attempt, const Job& job,
+                         const protocol::AttemptExited& message) {
   if (message.exit_code == protocol::kExitStopped) return "stopped from outside after a checkpoint (exit 75)";
+  if (const Worker* away = AwayFrom(state, attempt)) return fmt::format("worker {} of its gang was lost", away->id);
   if (!attempt.record.error.empty()) return attempt.record.error;
   if (message.exit_code == protocol::kExitFinished) {
     if (job.record.kind == JobKind::kInspect) return "it ended without saying what the data is";
@@ -142,6 +153,16 @@ Attempt* Heard(State& state, Turn& turn, const Worker& worker, const AttemptId& 
     TellWorker(state, turn, worker.id, protocol::StopAttempt{id, protocol::StopReason::kStale});
   }
   return nullptr;
+}
+
+// The live attempt that this worker lends slots to and does not lead. Its leader would wait for the ranks there for
+// ever: it is told to end what it has started.
+Attempt* HeardOfFollower(State& state, Turn& turn, const Worker& worker, const AttemptId& id) {
+  Attempt* attempt = FindAttempt(state, id);
+  if (attempt == nullptr || !IsLive(*attempt) || LeaderOf(*attempt) == worker.id) return nullptr;
+  if (std::ranges::find(worker.holders, std::optional(id)) == worker.holders.end()) return nullptr;
+  TellWorker(state, turn, LeaderOf(*attempt), protocol::StopAttempt{id, protocol::StopReason::kStale});
+  return attempt;
 }
 
 void MarkRunning(Turn& turn, Attempt& attempt) {
@@ -292,14 +313,18 @@ void OnStarted(State& state, Turn& turn, const Worker& worker, const protocol::A
 
 void OnFailedToStart(State& state, Turn& turn, const Worker& worker, const protocol::AttemptFailedToStart& message) {
   Attempt* attempt = Heard(state, turn, worker, message.attempt, Sign::kOfDeath);
+  if (attempt == nullptr) attempt = HeardOfFollower(state, turn, worker, message.attempt);
   if (attempt == nullptr) return;
   Job& job = JobOf(state, message.attempt);
   const bool was_stopping = attempt->record.state == AttemptState::kStopping;
   const std::string error = fmt::format("could not be started on {}: {}", worker.id, message.error);
   EndAttempt(state, turn, *attempt, std::nullopt, error);
   const bool asked = was_stopping || WantedStop(EnsembleOf(state, job.record.id)).has_value();
-  if (!asked) HoldAgainst(state, turn, worker.id, job, error);
-  Conclude(state, turn, job, asked ? Ending::kOnRequest : Ending::kFailed, asked ? "" : error);
+  const Ending ending = asked                                  ? Ending::kOnRequest
+                        : AwayFrom(state, *attempt) != nullptr ? Ending::kFromOutside
+                                                               : Ending::kFailed;
+  if (ending == Ending::kFailed) HoldAgainst(state, turn, worker.id, job, error);
+  Conclude(state, turn, job, ending, asked ? "" : error);
   Settle(state, turn, EnsembleOf(state, job.record.id));
 }
 
@@ -322,7 +347,7 @@ void OnExited(State& state, Turn& turn, const Worker& worker, const protocol::At
   const bool as_asked = ending == Ending::kDone ||
                         (ending == Ending::kOnRequest &&
                          (message.exit_code == protocol::kExitStopped || message.exit_code == protocol::kExitFinished));
-  const std::string error = as_asked ? "" : DescribeExit(*attempt, job, message);
+  const std::string error = as_asked ? "" : DescribeExit(state, *attempt, job, message);
   attempt->record.acknowledged = attempt->seen;
   EndAttempt(state, turn, *attempt, message.exit_code, error);
   TellWorker(state, turn, worker.id, protocol::Acknowledge{message.attempt, attempt->seen});

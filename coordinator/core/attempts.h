@@ -12,7 +12,8 @@ namespace tutti::core {
 // A new attempt on free slots, going on from the newest checkpoint.
 void Grant(State& state, Turn& turn, Job& job, std::vector<SlotId> gang);
 
-// What leaders say. `worker` is there, and the message is of its present incarnation.
+// What leaders say (and, where ranks never came, others of the gang). `worker` is there, and the message is of its
+// present incarnation.
 void OnStarted(State& state, Turn& turn, const Worker& worker, const protocol::AttemptStarted& message);
 void OnFailedToStart(State& state, Turn& turn, const Worker& worker, const protocol::AttemptFailedToStart& message);
 void OnEvent(State& state, Turn& turn, const Worker& worker, const protocol::AttemptEvent& message);

@@ -21,6 +21,7 @@ struct Handler {
   Turn& turn;
 
   void operator()(const EnsembleSubmitted& event) const { OnSubmitted(state, turn, event); }
+  void operator()(const EnsemblePrioritised& event) const { OnPrioritised(state, turn, event); }
   void operator()(const EnsembleCancelled& event) const { OnCancelled(state, turn, event); }
   void operator()(const EnsembleResumed& event) const { OnResumed(state, turn, event); }
   void operator()(const EnsembleRemoved& event) const { OnRemoved(state, turn, event); }
@@ -28,7 +29,7 @@ struct Handler {
   void operator()(const WorkerJoined& event) const { OnJoined(state, turn, event); }
   void operator()(const WorkerDisconnected& event) const { OnDisconnected(state, turn, event); }
   void operator()(const WorkerSaid& event) const { OnSaid(state, turn, event); }
-  void operator()(const WorkerDrained& event) const { OnDrained(state, event); }
+  void operator()(const WorkerDrained& event) const { OnDrained(state, turn, event); }
   void operator()(const InspectionChecked& event) const { OnInspectionChecked(state, turn, event); }
   void operator()(const SplitDrawn& event) const { OnSplitDrawn(state, turn, event); }
   void operator()(const CombinationDone& event) const { OnCombinationDone(state, turn, event); }
@@ -105,6 +106,8 @@ const Records& Core::records() const {
   Show(state_->epochs, shown.epochs, shown.records.epochs, kItself);
   Show(state_->checkpoints, shown.checkpoints, shown.records.checkpoints, kItself);
   Show(state_->predictions, shown.predictions, shown.records.predictions, kItself);
+  shown.records.drains.clear();
+  for (const auto& [worker, drain] : state_->drains) shown.records.drains.push_back(drain);
   return shown.records;
 }
 
@@ -147,7 +150,11 @@ std::vector<Core::WorkerView> Core::workers() const {
   for (const auto& [id, worker] : state_->workers) {
     if (worker.gone) continue;
     views.push_back({id, worker.incarnation, worker.connected, static_cast<int>(worker.holders.size()), worker.holders,
-                     worker.drained || worker.leaving, WhyClosed(worker)});
+                     state_->drains.contains(id) || worker.leaving, WhyClosed(*state_, worker)});
+  }
+  for (const auto& [id, drain] : state_->drains) {
+    const auto known = state_->workers.find(id);
+    if (known == state_->workers.end() || known->second.gone) views.push_back({id, {}, false, 0, {}, true, kDrained});
   }
   return views;
 }
@@ -161,9 +168,28 @@ std::map<JobId, std::string> Core::WhyWaiting(const EnsembleId& ensemble) const 
   return ReasonsToWait(*state_, ensemble);
 }
 
+Core Core::Copy() const {
+  Core copy(state_->settings, state_->generation);
+  *copy.state_ = *state_;
+  return copy;
+}
+
+const JobRecord* Core::job(const JobId& id) const {
+  const auto found = state_->jobs.find(id);
+  return found == state_->jobs.end() ? nullptr : &found->second.record;
+}
+
 const protocol::Progress* Core::progress(const JobId& job) const {
   const auto found = state_->jobs.find(job);
   return found == state_->jobs.end() || !found->second.progress ? nullptr : &*found->second.progress;
+}
+
+bool Core::IsLedBy(const AttemptId& id, const WorkerId& worker, Incarnation incarnation) const {
+  const auto attempt = state_->attempts.find(id);
+  const auto known = state_->workers.find(worker);
+  if (attempt == state_->attempts.end() || known == state_->workers.end()) return false;
+  return known->second.usable() && known->second.incarnation == incarnation && IsLive(attempt->second) &&
+         core::IsLedBy(attempt->second, known->second);
 }
 
 bool Core::stopped() const {

@@ -29,6 +29,8 @@ using spec::kInspectJob;
 // Why an ensemble stopped, as its note and its jobs' reasons say it.
 inline constexpr const char* kOnRequest = "on request";
 inline constexpr const char* kProcessGone = "its process is gone";
+// Why a worker gets nothing new.
+inline constexpr const char* kDrained = "is being drained";
 
 // What becomes of ensembles that a coordinator finds running at its start: the one that trained them was lost.
 // kGoOn: they go on by themselves, as people expect of a service. kStop: they stop, and EnsembleResumed goes on with
@@ -62,6 +64,9 @@ class Core {
   static Core Restore(Settings settings, Generation generation, Records records, TimePoint now,
                       std::vector<Effect>& outstanding);
 
+  // The same state again, to try things on.
+  Core Copy() const;
+
   Core(Core&&) noexcept;
   Core& operator=(Core&&) noexcept;
   ~Core();
@@ -77,6 +82,7 @@ class Core {
   const Records& records() const;
   Records RecordsOf(const EnsembleId& ensemble) const;
   Records RecordsOf(const JobId& job) const;  // its own: without those of its ensemble
+  const JobRecord* job(const JobId& id) const;  // null when there is none; valid until the next Handle
   struct WorkerView {
     WorkerId id;
     Incarnation incarnation;
@@ -86,10 +92,12 @@ class Core {
     bool draining = false;                          // or leaving
     std::string closed = {};                        // why it gets nothing new: "is being drained", "is set aside: ..."
   };
-  std::vector<WorkerView> workers() const;  // those that are not given up
+  std::vector<WorkerView> workers() const;  // those that are not given up, and those that are drained
   std::string Why(const JobId& job) const;
   // The same of an ensemble's waiting jobs in a few words: "3rd in line for a slot".
   std::map<JobId, std::string> WhyWaiting(const EnsembleId& ensemble) const;
+  // Whether this start of a worker, which is connected, leads the attempt, which has not ended.
+  bool IsLedBy(const AttemptId& id, const WorkerId& worker, Incarnation incarnation) const;
   // The last Progress of a running job; never persisted.
   const protocol::Progress* progress(const JobId& job) const;
   // True once StopRequested was handled, no attempt lives, and nothing that was begun for an ensemble is on its way.

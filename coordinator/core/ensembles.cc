@@ -147,7 +147,10 @@ void AddMissingJobs(State& state, Turn& turn, const EnsembleId& id, const spec::
 
 void ApplySpec(State& state, Ensemble& ensemble, const spec::EnsembleSpec& spec) {
   for (const spec::MemberSpec& member : spec.members) {
-    state.jobs.at(JobId{ensemble.record.id, member.name}).keep = member.training.checkpoint.keep;
+    Job& job = state.jobs.at(JobId{ensemble.record.id, member.name});
+    job.keep = member.training.checkpoint.keep;
+    job.spread = member.slots.spread;
+    job.slot_memory_bytes = member.slot_memory_bytes.value_or(0);
   }
   const int members = static_cast<int>(spec.members.size());
   ensemble.minimum = std::clamp(spec.minimum_members.value_or(members), 1, std::max(members, 1));
@@ -167,6 +170,7 @@ void OnSubmitted(State& state, Turn& turn, const EnsembleSubmitted& event) {
   ensemble.record.spec = spec::ToJson(event.spec).dump();
   ensemble.record.spec_hash = event.spec_hash;
   ensemble.record.submitted_at = turn.now;
+  ensemble.record.priority = event.priority;
   turn.Touch(ensemble);
   AddMissingJobs(state, turn, event.id, event.spec);
   ApplySpec(state, ensemble, event.spec);
@@ -174,6 +178,14 @@ void OnSubmitted(State& state, Turn& turn, const EnsembleSubmitted& event) {
   Enqueue(state, state.jobs.at(InspectJobOf(event.id)), turn.now);
   Announce(turn, event.id, fmt::format("{} submitted: {} members", event.id, ensemble.Members()));
   if (state.stopping) BringToStop(state, turn, ensemble, EnsembleState::kStopped, JobState::kStopped, kOnRequest);
+}
+
+void OnPrioritised(State& state, Turn& turn, const EnsemblePrioritised& event) {
+  Ensemble* ensemble = FindEnsemble(state, event.id);
+  if (ensemble == nullptr || std::exchange(ensemble->record.priority, event.priority) == event.priority) return;
+  turn.Touch(*ensemble);
+  state.schedule_needed = true;  // what is kept for others may be for it now
+  Announce(turn, event.id, fmt::format("{} has priority {}", event.id, event.priority));
 }
 
 void OnCancelled(State& state, Turn& turn, const EnsembleCancelled& event) {

@@ -6,6 +6,7 @@
 namespace tutti::core {
 
 void OnSubmitted(State& state, Turn& turn, const EnsembleSubmitted& event);
+void OnPrioritised(State& state, Turn& turn, const EnsemblePrioritised& event);
 void OnCancelled(State& state, Turn& turn, const EnsembleCancelled& event);
 void OnResumed(State& state, Turn& turn, const EnsembleResumed& event);
 void OnRemoved(State& state, Turn& turn, const EnsembleRemoved& event);

@@ -19,6 +19,12 @@ struct EnsembleSubmitted {
   EnsembleId id;  // chosen by the server
   spec::EnsembleSpec spec;
   std::string spec_hash;
+  int priority = 0;
+};
+// From now on it is served before those of a lower priority; what runs goes on.
+struct EnsemblePrioritised {
+  EnsembleId id;
+  int priority = 0;
 };
 struct EnsembleCancelled {
   EnsembleId id;
@@ -50,11 +56,12 @@ struct WorkerSaid {
   Incarnation incarnation;
   protocol::FromWorker message;  // any but Hello
 };
-// Somebody wants a node to themselves: a worker that is drained gets nothing new, what it runs goes on to its end.
-// Holds for every process of that name, until it is taken back or the coordinator starts anew.
+// Somebody wants a node to themselves: a worker that is drained gets nothing new. What it runs goes on to its end, or
+// checkpoints and goes on elsewhere. Holds for every process of that name until it ends.
 struct WorkerDrained {
+  enum class Drain { kFinish, kCheckpoint, kEnd };
   WorkerId worker;
-  bool drain = true;
+  Drain drain = Drain::kFinish;
 };
 
 // ---- effects that ended ----
@@ -97,7 +104,7 @@ struct EnsembleFolderRemoved {
 
 struct Tick {};  // time passed
 
-using Event = std::variant<EnsembleSubmitted, EnsembleCancelled, EnsembleResumed, EnsembleRemoved, StopRequested,
+using Event = std::variant<EnsembleSubmitted, EnsemblePrioritised, EnsembleCancelled, EnsembleResumed, EnsembleRemoved, StopRequested,
                            WorkerJoined, WorkerDisconnected, WorkerSaid, WorkerDrained, InspectionChecked, SplitDrawn,
                            CombinationDone, FoldersInspected, CheckpointRemoved, EnsembleFolderRemoved, Tick>;
 

@@ -43,6 +43,7 @@ void LoadRows(State& state, Records records) {
     const PredictionKey key{record.attempt, record.predictor, record.split};
     state.predictions.emplace(key, std::move(record));
   }
+  for (const DrainRecord& record : records.drains) state.drains.emplace(record.worker, record);
 }
 
 // An experiment that cannot be read is left alone: nothing of it starts, nothing is deleted.

@@ -164,7 +164,7 @@ void OpenTheLast(const State& state, std::vector<FreeSlots>& cluster) {
   if (std::ranges::any_of(cluster, [](const FreeSlots& slots) { return slots.closed.empty(); })) return;
   for (FreeSlots& slots : cluster) {
     const Worker& worker = state.workers.at(slots.worker);
-    if (!worker.drained && !worker.leaving) slots.closed.clear();
+    if (!state.drains.contains(worker.id) && !worker.leaving) slots.closed.clear();
   }
 }
 
@@ -174,7 +174,7 @@ std::vector<FreeSlots> FreeCluster(const State& state) {
   std::vector<FreeSlots> cluster;
   for (const auto& [id, worker] : state.workers) {
     if (!worker.usable()) continue;
-    FreeSlots slots{id, worker.launch_domain, static_cast<int>(worker.holders.size()), {}, WhyClosed(worker)};
+    FreeSlots slots{id, worker.launch_domain, static_cast<int>(worker.holders.size()), {}, WhyClosed(state, worker), worker.slot_memory_bytes};
     for (int index = 0; index < slots.total; ++index) {
       if (!worker.holders[static_cast<size_t>(index)]) slots.free.push_back(index);
     }
@@ -185,7 +185,7 @@ std::vector<FreeSlots> FreeCluster(const State& state) {
 }
 
 Waiting WaitingOf(const Job& job) {
-  return {job.record.id, job.record.minimum_slots, job.record.maximum_slots, job.failed_on};
+  return {job.record.id, job.record.minimum_slots, job.record.maximum_slots, job.failed_on, job.slot_memory_bytes, job.spread};
 }
 
 void ScheduleReady(State& state, Turn& turn) {

@@ -28,12 +28,12 @@ ServingOrder::ServingOrder(const State& state) : state_(state), grants_(state.gr
   for (Cursor first = state.ready.begin(); first != state.ready.end(); first = state.ready.lower_bound(EndOf(*first))) {
     const Ensemble& ensemble = state.ensembles.at(std::get<EnsembleId>(*first));
     const EnsembleId& id = ensemble.record.id;
-    const Rank rank{-ensemble.priority, held[id], ensemble.last_grant, ensemble.record.submitted_at, id};
+    const Rank rank{-ensemble.record.priority, held[id], ensemble.last_grant, ensemble.record.submitted_at, id};
     if (const auto cursor = FirstNotKept(first)) claims_.emplace(rank, *cursor);
     ranks_.emplace(id, rank);
   }
   for (const auto& [since, job] : state.kept) {
-    kept_.emplace(std::pair(-state.ensembles.at(job.ensemble).priority, since), job);
+    kept_.emplace(std::pair(-state.ensembles.at(job.ensemble).record.priority, since), job);
   }
 }
 

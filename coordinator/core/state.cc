@@ -29,6 +29,7 @@ std::vector<Effect> Turn::Finish(State& state) {
   PersistTouched(epochs_, state.epochs, kItself, all);
   PersistTouched(checkpoints_, state.checkpoints, kItself, all);
   PersistTouched(predictions_, state.predictions, kItself, all);
+  PersistTouched(drains_, state.drains, kItself, all);
   for (Erasure& key : erased_) all.push_back(Erase{std::move(key)});
   for (Effect& effect : effects_) all.push_back(std::move(effect));
 

@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "common/records.h"
+#include "common/spec/ensemble_spec.h"
 #include "coordinator/core/core.h"
 #include "coordinator/core/effects.h"
 
@@ -24,7 +25,6 @@ enum class Folders { kKnown, kUnlooked, kLooking };
 struct Ensemble {
   EnsembleRecord record;
   int minimum = 1;             // members that make an answer complete
-  int priority = 0;            // higher ones are served first
   int64_t last_grant = 0;      // number of the last grant to it, of all that were made
   std::array<int, 6> train{};  // training jobs by JobState
   int live = 0;                // attempts
@@ -43,9 +43,11 @@ struct Ensemble {
 
 struct Job {
   JobRecord record;
-  int keep = 1;                   // newest checkpoints
-  int unmet = 0;                  // of `after`, not finished yet
-  std::vector<JobId> dependents;  // that name this one in `after`
+  int keep = 1;                    // newest checkpoints
+  uint64_t slot_memory_bytes = 0;  // that each of its slots must have
+  spec::SlotsSpec::Spread spread = spec::SlotsSpec::Spread::kAllowed;
+  int unmet = 0;                   // of `after`, not finished yet
+  std::vector<JobId> dependents;   // that name this one in `after`
   Folders folders = Folders::kKnown;
   int failed_looks = 0;               // at its folders, in a row
   std::set<WorkerId> failed_on;       // in a row: the leaders of its attempts
@@ -67,10 +69,10 @@ struct Worker {
   WorkerId id;
   Incarnation incarnation;
   std::string launch_domain;
-  bool joined = false;  // this coordinator; else it is only awaited, for what it held under the former one
+  uint64_t slot_memory_bytes = 0;  // of each slot; 0: unknown
+  bool joined = false;             // this coordinator; else it is only awaited, for what it held under the former one
   bool connected = false;
   bool gone = false;  // given up; what it held is remembered for its return
-  bool drained = false;
   bool leaving = false;
   int failures = 0;             // of attempts that it led, in a row
   std::set<JobId> failed_jobs;  // theirs
@@ -109,6 +111,7 @@ struct State {
   std::map<CheckpointKey, CheckpointRecord> checkpoints;
   std::map<PredictionKey, PredictionRecord> predictions;
   std::map<WorkerId, Worker> workers;
+  std::map<WorkerId, DrainRecord> drains;
 
   std::set<AttemptId> live;                        // attempts that have not ended
   std::set<QueueKey> ready;                        // jobs that lack nothing but slots
@@ -143,6 +146,7 @@ class Turn {
   void Touch(const EpochKey& key) { epochs_.insert(key); }
   void Touch(const CheckpointKey& key) { checkpoints_.insert(key); }
   void Touch(const PredictionKey& key) { predictions_.insert(key); }
+  void Touch(const DrainRecord& drain) { drains_.insert(drain.worker); }
   void Erased(Erasure key) { erased_.push_back(std::move(key)); }
 
   // Persists first, parents before children, then erasures, then the rest in the order in which it was asked for.
@@ -155,6 +159,7 @@ class Turn {
   std::set<EpochKey> epochs_;
   std::set<CheckpointKey> checkpoints_;
   std::set<PredictionKey> predictions_;
+  std::set<WorkerId> drains_;
   std::vector<Erasure> erased_;
   std::vector<Effect> effects_;
 };

@@ -229,7 +229,7 @@ void GiveUp(State& state, Turn& turn, Worker& worker) {
 bool OthersTakeWork(const State& state, const Worker& worker) {
   return std::ranges::any_of(state.workers, [&](const auto& entry) {
     const Worker& other = entry.second;
-    return other.id != worker.id && other.usable() && WhyClosed(other).empty();
+    return other.id != worker.id && other.usable() && WhyClosed(state, other).empty();
   });
 }
 
@@ -269,6 +269,7 @@ void OnJoined(State& state, Turn& turn, const WorkerJoined& event) {
   }
   worker.incarnation = hello.incarnation;
   worker.launch_domain = hello.launch_domain;
+  worker.slot_memory_bytes = hello.slot_memory_bytes;
   worker.joined = true;
   worker.connected = true;
   worker.gone = false;
@@ -318,17 +319,25 @@ void Blame(State& state, Turn& turn, const WorkerId& id, const JobId& job, const
   Announce(turn, job.ensemble, fmt::format("worker {} {}", id, worker.set_aside));
 }
 
-void OnDrained(State& state, const WorkerDrained& event) {
-  const auto found = state.workers.find(event.worker);
-  if (found == state.workers.end()) return;
-  found->second.drained = event.drain;
-  if (!event.drain) Trust(state, found->second);
+void OnDrained(State& state, Turn& turn, const WorkerDrained& event) {
   state.schedule_needed = true;
+  const auto known = state.workers.find(event.worker);
+  if (event.drain == WorkerDrained::Drain::kEnd) {
+    if (state.drains.erase(event.worker) > 0) turn.Erased(event.worker);
+    if (known != state.workers.end()) Trust(state, known->second);
+    return;
+  }
+  const auto [drain, is_new] = state.drains.try_emplace(event.worker, DrainRecord{event.worker, turn.now});
+  if (is_new) turn.Touch(drain->second);
+  if (event.drain != WorkerDrained::Drain::kCheckpoint || known == state.workers.end()) return;
+  for (const AttemptId& id : HeldBy(known->second)) {
+    if (Attempt* attempt = FindAttempt(state, id); attempt != nullptr && IsLive(*attempt)) Preempt(state, turn, *attempt);
+  }
 }
 
-std::string WhyClosed(const Worker& worker) {
+std::string WhyClosed(const State& state, const Worker& worker) {
   if (worker.leaving) return "is leaving";
-  return worker.drained ? "is being drained" : worker.set_aside;
+  return state.drains.contains(worker.id) ? kDrained : worker.set_aside;
 }
 
 void ExpireWorkers(State& state, Turn& turn) {

@@ -16,9 +16,9 @@ void OnSaid(State& state, Turn& turn, const WorkerSaid& event);
 void Blame(State& state, Turn& turn, const WorkerId& id, const JobId& job, const std::string& error);
 // What it ran got somewhere.
 void Trust(State& state, Worker& worker);
-void OnDrained(State& state, const WorkerDrained& event);
+void OnDrained(State& state, Turn& turn, const WorkerDrained& event);
 // Why it gets nothing new: "is being drained". Empty: it does.
-std::string WhyClosed(const Worker& worker);
+std::string WhyClosed(const State& state, const Worker& worker);
 
 // Workers that were away or silent for too long, and attempts that nobody claimed after a restart.
 void ExpireWorkers(State& state, Turn& turn);

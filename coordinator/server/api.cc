@@ -12,7 +12,8 @@ namespace {
 
 using Table = std::span<const Route> (*)();
 constexpr Table kTables[] = {HomeRoutes,   EnsembleRoutes, SubmissionRoutes, ControlRoutes,
-                             MemberRoutes, ArtifactRoutes, WorkerRoutes,     MetricsRoutes};
+                             MemberRoutes, ArtifactRoutes, WorkerRoutes,     MetricsRoutes,
+                             EventRoutes,  PlanRoutes,     GarbageRoutes,    TransferRoutes};
 
 std::vector<Route> RoutesThatFit(const HttpRequest& request) {
   std::vector<Route> fitting;

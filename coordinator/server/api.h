@@ -16,12 +16,18 @@ namespace tutti::server {
 class Api {
  public:
   struct Surroundings {
-    protocol::Post disk;  // to a thread that may wait for disks
+    protocol::Post disk;    // to a thread that may wait for disks
+    protocol::Post events;  // to the coordinator's
+    Later later;
+    Duration beat{};
     FileSystem* files = nullptr;
     std::filesystem::path home;
+    Transfers* transfers = nullptr;
   };
   Api(Surroundings here, Executor& executor, storage::Catalog& catalog)
-      : context_{std::move(here.disk), here.files, std::move(here.home), executor, catalog} {}
+      : context_{std::move(here.disk), std::move(here.events), std::move(here.later), here.beat,
+                 here.files,           std::move(here.home),   executor,              catalog,
+                 here.transfers} {}
 
   void Handle(const HttpRequest& request, const Respond& respond);
 

@@ -17,6 +17,7 @@
 #include "coordinator/server/api.h"
 #include "coordinator/server/executor.h"
 #include "coordinator/server/http_server.h"
+#include "coordinator/server/transfers.h"
 #include "storage/catalog/catalog.h"
 
 namespace tutti::server {
@@ -28,6 +29,8 @@ namespace asio = boost::asio;
 constexpr size_t kDiskThreads = 2;
 // What people look at is read beside it, so that `tutti show` does not wait for checkpoints of gigabytes.
 constexpr size_t kReadingThreads = 1;
+// What workers send and fetch that do not see the home.
+constexpr size_t kCarryingThreads = 2;
 // How long answers that are on their way may take when the coordinator ends.
 constexpr auto kClosingTime = std::chrono::seconds(1);
 // A deadline that has passed already is looked at again after this, so that a mistake costs no core.
@@ -70,6 +73,8 @@ class Coordinator::Impl {
   Result<network::TlsContext> OwnTls() const;
   void Run();
   void WakeAt(TimePoint time);
+  void BeatLater();
+  void CallLater(Duration delay, std::function<void()> work);
   void End();
   void Fail(Error error);
   protocol::Post PostToPool(asio::thread_pool& pool);
@@ -83,9 +88,12 @@ class Coordinator::Impl {
   const protocol::Post post_ = PostTo(events_);
   asio::steady_timer wake_{*events_};
   asio::steady_timer closing_{*events_};
+  asio::steady_timer beat_{*events_};
   asio::thread_pool disk_{kDiskThreads};
   asio::thread_pool reading_{kReadingThreads};
+  asio::thread_pool carrying_{kCarryingThreads};
   std::unique_ptr<Executor> executor_;
+  std::unique_ptr<Transfers> transfers_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<HttpServer> http_;
   std::optional<Whereabouts> whereabouts_;
@@ -103,8 +111,10 @@ Coordinator::Impl::~Impl() {
   if (thread_.joinable()) thread_.join();
   disk_.stop();
   reading_.stop();
+  carrying_.stop();
   disk_.join();
   reading_.join();
+  carrying_.join();
 }
 
 Executor::Surroundings Coordinator::Impl::ExecutorsSurroundings() {
@@ -124,8 +134,11 @@ Result<void> Coordinator::Impl::Begin() {
   core::Core core =
       core::Core::Restore(options_.core, catalog_.generation(), std::move(records), clock_.Now(), outstanding);
   executor_ = std::make_unique<Executor>(ExecutorsSurroundings(), catalog_, std::move(core));
-  api_ = std::make_unique<Api>(Api::Surroundings{PostToPool(reading_), options_.files, options_.home}, *executor_,
-                               catalog_);
+  const auto later = [this](Duration delay, std::function<void()> work) { CallLater(delay, std::move(work)); };
+  transfers_ = std::make_unique<Transfers>(PostToPool(carrying_), post_);
+  api_ = std::make_unique<Api>(Api::Surroundings{PostToPool(reading_), post_, later, options_.api.beat, options_.files,
+                                                 options_.home, transfers_.get()},
+                               *executor_, catalog_);
   TUTTI_ASSIGN_OR_RETURN(http_, HttpServer::Listen(*events_, options_.home, options_.api,
                                                    [this](const HttpRequest& request, const Respond& respond) {
                                                      api_->Handle(request, respond);
@@ -134,6 +147,7 @@ Result<void> Coordinator::Impl::Begin() {
       post_, [this](std::shared_ptr<protocol::Channel> channel) { executor_->workers().Attach(std::move(channel)); });
   if (options_.listen) TUTTI_RETURN_IF_ERROR(ListenOnTcp());
   TUTTI_RETURN_IF_ERROR(executor_->Begin(std::move(outstanding)));
+  BeatLater();
   thread_ = std::thread([this] { Run(); });
   return {};
 }
@@ -203,10 +217,27 @@ protocol::Post Coordinator::Impl::PostToPool(asio::thread_pool& pool) {
   };
 }
 
+void Coordinator::Impl::BeatLater() {
+  beat_.expires_after(options_.api.beat);
+  beat_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    executor_->feed().Beat();
+    BeatLater();
+  });
+}
+
+void Coordinator::Impl::CallLater(Duration delay, std::function<void()> work) {
+  const auto timer = std::make_shared<asio::steady_timer>(*events_, delay);
+  timer->async_wait([timer, work = std::move(work)](const boost::system::error_code& error) {
+    if (!error) work();
+  });
+}
+
 // Asked to stop, and done: says goodbye and lets the answers that are on their way arrive.
 void Coordinator::Impl::End() {
   wake_.cancel();
   executor_->workers().LeaveAll();
+  executor_->feed().Close();
   http_->Stop([this] { events_->stop(); });
   closing_.expires_after(kClosingTime);
   closing_.async_wait([this](const boost::system::error_code&) { events_->stop(); });

@@ -156,12 +156,14 @@ Result<void> SetEnsembleFolderAside(FileSystem& files, const fs::path& home, con
   return files.SyncDirectory(home);
 }
 
+bool IsSetAside(std::string_view name) { return name.starts_with(kRemovalPrefix); }
+
 std::vector<EnsembleId> FindSetAside(const FileSystem& files, const fs::path& home) {
   std::vector<EnsembleId> ids;
   const auto entries = files.List(home);
   if (!entries) return ids;
   for (const FileInfo& entry : *entries) {
-    if (entry.name.starts_with(kRemovalPrefix)) ids.emplace_back(entry.name.substr(kRemovalPrefix.size()));
+    if (IsSetAside(entry.name)) ids.emplace_back(entry.name.substr(kRemovalPrefix.size()));
   }
   return ids;
 }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/file_system.h"
@@ -61,6 +62,8 @@ Result<std::vector<EnsembleId>> FindForgotten(const FileSystem& files, const std
 
 // Takes an ensemble's folder from its name, so that a crash leaves no half ensemble there. No error when gone already.
 Result<void> SetEnsembleFolderAside(FileSystem& files, const std::filesystem::path& home, const EnsembleId& id);
+// Whether an entry of the home is what was set aside.
+bool IsSetAside(std::string_view name);
 // Those of which something set aside is still there. What cannot be read counts as none.
 std::vector<EnsembleId> FindSetAside(const FileSystem& files, const std::filesystem::path& home);
 // Deletes what was set aside of it. No error when gone already.

@@ -122,7 +122,8 @@ Executor::Executor(Surroundings surroundings, storage::Catalog& catalog, core::C
     : here_(std::move(surroundings)),
       catalog_(catalog),
       core_(std::move(core)),
-      workers_(catalog.generation(), [this](core::Event event) { Submit(std::move(event)); }) {
+      workers_(catalog.generation(), [this](core::Event event) { Submit(std::move(event)); }),
+      feed_(catalog.generation()) {
   for (const EnsembleRecord& ensemble : core_.records().ensembles) ensembles_[ensemble.id] = ensemble;
   for (const AttemptRecord& attempt : core_.records().attempts) tally_.Know(attempt);
 }
@@ -180,6 +181,7 @@ void Executor::HandleQueued() {
   for (const Queued& queued : batch) {
     if (queued.committed) queued.committed();
   }
+  feed_.Tell();
   if (const auto deadline = core_.NextDeadline()) here_.wake_at(*deadline);
   if (core_.stopped() && !std::exchange(told_stopped_, true)) here_.stopped();
 }
@@ -261,7 +263,7 @@ Live Executor::LiveOf(const Records& ensemble) const {
   return live;
 }
 
-void Executor::OnDisk(std::function<core::Event()> work) {
+void Executor::SubmitFromDisk(std::function<core::Event()> work) {
   here_.disk([this, work = std::move(work)] { here_.events([this, event = work()] { Submit(event); }); });
 }
 
@@ -275,7 +277,16 @@ void Executor::Perform(const core::StartAttempt& effect) {
   }
   const WorkerId& leader = effect.gang.front().worker;
   workers_.Tell(leader, effect.incarnations.at(leader),
-                protocol::StartAttempt{effect.attempt, std::move(*task), effect.gang});
+                protocol::StartAttempt{effect.attempt, std::move(*task), effect.gang, HostsOf(effect)});
+}
+
+std::vector<std::string> Executor::HostsOf(const core::StartAttempt& effect) const {
+  std::vector<std::string> hosts;
+  for (const SlotId& slot : effect.gang) {
+    const auto* worker = workers_.Find(slot.worker, effect.incarnations.at(slot.worker));
+    hosts.push_back(worker != nullptr ? worker->host : "");
+  }
+  return hosts;
 }
 
 Result<protocol::Task> Executor::PrepareTask(const core::StartAttempt& effect) {
@@ -316,7 +327,7 @@ void Executor::RefuseStart(const core::StartAttempt& effect, const Error& error)
 }
 
 void Executor::Perform(const core::CheckInspection& effect) {
-  OnDisk([files = here_.files, folder = FolderOf(effect.id), effect] {
+  SubmitFromDisk([files = here_.files, folder = FolderOf(effect.id), effect] {
     return core::InspectionChecked{effect.id, TextOf(LookForInspection(*files, folder))};
   });
 }
@@ -324,7 +335,7 @@ void Executor::Perform(const core::CheckInspection& effect) {
 void Executor::Perform(const core::DrawSplit& effect) {
   const auto experiment = experiments_.Of(ensembles_.at(effect.id));
   if (!experiment) return Submit(core::SplitDrawn{effect.id, experiment.error().Text()});
-  OnDisk([files = here_.files, folder = FolderOf(effect.id), experiment = *experiment, effect,
+  SubmitFromDisk([files = here_.files, folder = FolderOf(effect.id), experiment = *experiment, effect,
           provenance = Provenance(core_.RecordsOf(effect.id), effect.id)] {
     const auto drawn = DrawAndWriteSplit(*files, folder, experiment->spec().data, effect.inspection);
     if (drawn) WriteProvenance(*files, folder, provenance);
@@ -336,7 +347,7 @@ void Executor::Perform(const core::Combine& effect) {
   const auto experiment = experiments_.Of(ensembles_.at(effect.id));
   if (!experiment) return Submit(core::CombinationDone{effect.id, experiment.error().Text(), {}});
   CombineRequest request{effect.id, FolderOf(effect.id), {}, effect.predictions};
-  OnDisk([files = here_.files, request = std::move(request), experiment = *experiment,
+  SubmitFromDisk([files = here_.files, request = std::move(request), experiment = *experiment,
           provenance = Provenance(core_.RecordsOf(effect.id), effect.id)] {
     const auto combined = CombineAndWrite(*files, request, *experiment, provenance);
     std::vector<JobId> lost = combined ? std::vector<JobId>() : FindLost(*files, request);
@@ -353,7 +364,7 @@ void Executor::Perform(const core::InspectFolders& effect) {
   Records records = core_.RecordsOf(effect.job);
   known.checkpoints = std::move(records.checkpoints);
   for (const AttemptRecord& attempt : records.attempts) known.acknowledged[attempt.id] = attempt.acknowledged;
-  OnDisk([files = here_.files, folder = FolderOf(effect.job.ensemble), job = effect.job, known = std::move(known)] {
+  SubmitFromDisk([files = here_.files, folder = FolderOf(effect.job.ensemble), job = effect.job, known = std::move(known)] {
     auto inspected = InspectFoldersOf(*files, folder, job, known);
     if (inspected) return std::move(*inspected);
     core::FoldersInspected unknown;
@@ -364,7 +375,7 @@ void Executor::Perform(const core::InspectFolders& effect) {
 }
 
 void Executor::Perform(const core::RemoveCheckpoint& effect) {
-  OnDisk([files = here_.files, folder = FolderOf(effect.key.attempt.job.ensemble), key = effect.key] {
+  SubmitFromDisk([files = here_.files, folder = FolderOf(effect.key.attempt.job.ensemble), key = effect.key] {
     storage::CheckpointStore store(*files, folder);
     return core::CheckpointRemoved{key, TextOf(store.Remove(key.attempt, key.step))};
   });
@@ -384,6 +395,7 @@ void Executor::DeleteRemoved(const EnsembleId& id, std::function<void(Result<voi
 void Executor::Perform(const core::Notify& effect) {
   const bool named = effect.what.starts_with(effect.ensemble.str());
   spdlog::info("{}{}", named ? "" : effect.ensemble.str() + ": ", effect.what);
+  feed_.Publish(here_.clock->Now(), effect.ensemble, effect.what);
 }
 
 }  // namespace tutti::server

@@ -16,6 +16,7 @@
 #include "common/result.h"
 #include "coordinator/core/core.h"
 #include "coordinator/server/attempt_tally.h"
+#include "coordinator/server/event_feed.h"
 #include "coordinator/server/experiments.h"
 #include "coordinator/server/views.h"
 #include "coordinator/server/worker_sessions.h"
@@ -51,8 +52,13 @@ class Executor {
   // coordinator ends before: the next one deletes them.
   void DeleteRemoved(const EnsembleId& id, std::function<void(Result<void>)> deleted);
 
+  // Work that changes files and may take long.
+  void OnDisk(std::function<void()> work) { here_.disk(std::move(work)); }
+
   WorkerSessions& workers() { return workers_; }
+  EventFeed& feed() { return feed_; }
   const core::Core& core() const { return core_; }
+  TimePoint Now() const { return here_.clock->Now(); }
   const AttemptTally& tally() const { return tally_; }
   bool stopping() const { return stopping_; }
   // What only a living coordinator knows of an ensemble's jobs.
@@ -85,10 +91,12 @@ class Executor {
   void Perform(const core::Notify& effect);
 
   Result<protocol::Task> PrepareTask(const core::StartAttempt& effect);
+  // Of the workers of its gang, in the order of ranks.
+  std::vector<std::string> HostsOf(const core::StartAttempt& effect) const;
   Result<int> ClassesOf(const EnsembleId& id);
   void RefuseStart(const core::StartAttempt& effect, const Error& error);
   // Runs `work` on a disk's thread; the event that it returns is submitted here.
-  void OnDisk(std::function<core::Event()> work);
+  void SubmitFromDisk(std::function<core::Event()> work);
   std::filesystem::path FolderOf(const EnsembleId& id) const { return here_.home / id.str(); }
 
   const Surroundings here_;
@@ -96,6 +104,7 @@ class Executor {
   core::Core core_;
   WorkerSessions workers_;
   AttemptTally tally_;
+  EventFeed feed_;
   std::vector<Queued> queue_;
   bool scheduled_ = false;
   bool failed_ = false;

@@ -52,6 +52,14 @@ HttpRequest ParseTarget(Method method, std::string_view target) {
   return request;
 }
 
+HttpResponse EventStreamResponse(std::shared_ptr<BodyStream> stream) {
+  HttpResponse response;
+  response.content_type = "text/event-stream";
+  response.headers = {{"Cache-Control", "no-store"}};
+  response.stream = std::move(stream);
+  return response;
+}
+
 HttpResponse JsonResponse(const Json& document, int status) { return {status, "application/json", Dump(document)}; }
 
 HttpResponse ProblemResponse(const Error& error) { return ProblemResponse(error, HttpStatus(error.code)); }

@@ -13,11 +13,15 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/chunk_encode.hpp>
+#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
+#include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/version.hpp>
@@ -90,16 +94,24 @@ HttpRequest RequestOf(http::request<http::string_body>& message, Role role) {
   HttpRequest request = ParseTarget(MethodOf(message.method()), View(message.target()));
   request.role = role;
   request.range = std::string(View(message[http::field::range]));
+  request.last_event_id = std::string(View(message["Last-Event-ID"]));
+  request.idempotency_key = std::string(View(message["Idempotency-Key"]));
   request.body = std::move(message.body());
   return request;
 }
 
-http::response<http::string_body> MessageOf(HttpResponse answer, unsigned version, bool keep_alive) {
-  http::response<http::string_body> message(static_cast<http::status>(answer.status), version);
+template <typename Body>
+http::response<Body> HeadOf(const HttpResponse& answer, unsigned version, bool keep_alive) {
+  http::response<Body> message(static_cast<http::status>(answer.status), version);
   message.set(http::field::content_type, answer.content_type);
   for (const auto& [name, value] : answer.headers) message.set(name, value);
-  if (answer.status == 401) message.set(http::field::www_authenticate, "Bearer");
   message.keep_alive(keep_alive);
+  return message;
+}
+
+http::response<http::string_body> MessageOf(HttpResponse answer, unsigned version, bool keep_alive) {
+  auto message = HeadOf<http::string_body>(answer, version, keep_alive);
+  if (answer.status == 401) message.set(http::field::www_authenticate, "Bearer");
   message.body() = std::move(answer.body);
   message.prepare_payload();
   return message;
@@ -170,9 +182,12 @@ struct HttpServer::State : std::enable_shared_from_this<State> {
   static tl::expected<Role, HttpResponse> RoleIn(const Session& session, const Parser& parser);
   asio::awaitable<bool> AnswerOne(Session& session, beast::flat_buffer& buffer);
   asio::awaitable<bool> Answer(Session& session, HttpResponse answer, unsigned version, bool keep_alive);
+  asio::awaitable<void> SendStream(Session& session, const HttpResponse& answer, unsigned version);
+  asio::awaitable<std::string> NextPiece(BodyStream& stream);
   asio::awaitable<void> TakeWorker(Session& session, const http::request<http::string_body>& message);
   // Strangers at one entrance do not keep others from coming in at another.
   size_t SessionsThrough(const Entrance* entrance) const;
+  size_t StreamsThrough(const Entrance* entrance) const;
   void TellWhenDrained();
 
   asio::io_context& events;
@@ -193,7 +208,7 @@ struct HttpServer::State : std::enable_shared_from_this<State> {
 // an answer which nobody gives is unwound.
 class HttpServer::State::Session {
  public:
-  enum class Phase { kReading, kAnswering };
+  enum class Phase { kReading, kAnswering, kStreaming };
 
   Session(State& server, Socket socket, Phase first, const Entrance* entrance_used)
       : stream(std::move(socket), entrance_used != nullptr ? entrance_used->tls : nullptr),
@@ -289,6 +304,12 @@ size_t HttpServer::State::SessionsThrough(const Entrance* entrance) const {
   return static_cast<size_t>(std::ranges::count(sessions, entrance, [](const Session* one) { return one->entrance; }));
 }
 
+size_t HttpServer::State::StreamsThrough(const Entrance* entrance) const {
+  return static_cast<size_t>(std::ranges::count_if(sessions, [&](const Session* one) {
+    return one->entrance == entrance && one->phase == Session::Phase::kStreaming;
+  }));
+}
+
 tl::expected<Role, HttpResponse> HttpServer::State::RoleIn(const Session& session, const Parser& parser) {
   if (session.entrance == nullptr) return Role::kOperator;
   return session.entrance->gate.Admit(PapersOf(parser.get()));
@@ -334,9 +355,54 @@ asio::awaitable<bool> HttpServer::State::AnswerOne(Session& session, beast::flat
 
 asio::awaitable<bool> HttpServer::State::Answer(Session& session, HttpResponse answer, unsigned version,
                                                 bool keep_alive) {
+  if (answer.stream && StreamsThrough(session.entrance) >= limits.watchers) {
+    answer = ProblemResponse(
+        Error{ErrorCode::kUnreachable,
+              fmt::format("{} watchers are there already: close some or try again", limits.watchers), nullptr});
+  }
+  if (answer.stream) {
+    session.phase = Session::Phase::kStreaming;
+    co_await SendStream(session, answer, version);
+    co_return false;
+  }
   const bool more = keep_alive && !stopping;
   co_await WriteAnswer(session.stream, std::move(answer), version, more, limits.deadline);
   co_return more;
+}
+
+// A peer that takes nothing for as long as an answer may take is let go; what it would have been told next is not kept
+// for it.
+asio::awaitable<void> HttpServer::State::SendStream(Session& session, const HttpResponse& answer, unsigned version) {
+  const bool chunked = version >= 11;
+  auto head = HeadOf<http::empty_body>(answer, version, false);
+  head.chunked(chunked);
+  http::response_serializer<http::empty_body> serializer(head);
+  session.stream.ExpiresAfter(limits.deadline);
+  auto [error, count] = co_await http::async_write_header(session.stream, serializer, kTuple);
+  while (!error) {
+    session.stream.ExpiresNever();
+    const std::string piece = co_await NextPiece(*answer.stream);
+    session.stream.ExpiresAfter(limits.deadline);
+    if (piece.empty()) break;
+    if (chunked) {
+      std::tie(error, count) =
+          co_await asio::async_write(session.stream, http::make_chunk(asio::buffer(piece)), kTuple);
+    } else {
+      std::tie(error, count) = co_await asio::async_write(session.stream, asio::buffer(piece), kTuple);
+    }
+  }
+  if (!error && chunked) co_await asio::async_write(session.stream, http::make_chunk_last(), kTuple);
+}
+
+asio::awaitable<std::string> HttpServer::State::NextPiece(BodyStream& stream) {
+  const auto start = [this, &stream](auto completion) {
+    auto shared = std::make_shared<decltype(completion)>(std::move(completion));
+    stream.Next([this, shared](std::string piece) {
+      asio::post(events, [shared, text = std::move(piece)]() mutable { std::move (*shared)(std::move(text)); });
+    });
+  };
+  co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::string)>(start,
+                                                                                            asio::use_awaitable);
 }
 
 // The connection becomes the worker's channel, and is no session of requests any more.

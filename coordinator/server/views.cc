@@ -41,6 +41,7 @@ Json Summary(const EnsembleRecord& ensemble, const std::optional<Outline>& exper
       {"submitted_at", FormatTime(ensemble.submitted_at)},
       {"ended_at", OrNull(ensemble.ended_at)},
       {"note", ensemble.note},
+      {"priority", ensemble.priority},
       {"problem", problem},
       {"members_total", counts.total},
       {"members_finished", counts.finished},
@@ -123,7 +124,12 @@ Json WorkersView(std::span<const core::Core::WorkerView> workers) {
   for (const auto& worker : workers) {
     const auto busy = std::count_if(worker.holders.begin(), worker.holders.end(),
                                     [](const auto& holder) { return holder.has_value(); });
-    list.push_back({{"id", worker.id.str()}, {"connected", worker.connected}, {"slots", worker.slots}, {"busy", busy}});
+    list.push_back({{"id", worker.id.str()},
+                    {"connected", worker.connected},
+                    {"slots", worker.slots},
+                    {"busy", busy},
+                    {"draining", worker.draining},
+                    {"note", worker.closed}});
   }
   return {{"workers", std::move(list)}};
 }

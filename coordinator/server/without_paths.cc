@@ -40,8 +40,26 @@ std::string WithoutPaths(std::string_view json, std::string_view home) {
   return shown;
 }
 
+namespace {
+
+class StreamForReaders : public BodyStream {
+ public:
+  StreamForReaders(std::shared_ptr<BodyStream> whole, std::string home)
+      : whole_(std::move(whole)), home_(std::move(home)) {}
+  void Next(std::function<void(std::string)> ready) override {
+    whole_->Next([ready = std::move(ready), home = home_](const std::string& piece) { ready(WithoutPaths(piece, home)); });
+  }
+
+ private:
+  const std::shared_ptr<BodyStream> whole_;
+  const std::string home_;
+};
+
+}  // namespace
+
 Respond ForReaders(Respond respond, std::string home) {
   return [respond = std::move(respond), home = std::move(home)](HttpResponse response) {
+    if (response.stream) response.stream = std::make_shared<StreamForReaders>(std::move(response.stream), home);
     if (response.content_type.ends_with("json")) response.body = WithoutPaths(response.body, home);
     respond(std::move(response));
   };

@@ -172,6 +172,7 @@ Result<void> WriteWhole(const fs::path& path, const Records& records, const std:
     store_all(records.epochs);
     store_all(records.checkpoints);
     store_all(records.predictions);
+    store_all(records.drains);
     for (const auto& [name, highest] : numbers) RaiseHighestNumber(database, name, highest);
     transaction.commit();
     return {};

@@ -107,8 +107,8 @@ std::optional<NumberedName> SplitId(std::string_view id) {
 }
 
 void Put(SQLite::Database& database, const EnsembleRecord& r) {
-  Execute(database, Insert("ensembles", 10), r.id.str(), Name(r.state), r.spec, r.spec_hash, r.data_hash, r.split_drawn,
-          r.combined, r.submitted_at, r.ended_at, r.note);
+  Execute(database, Insert("ensembles", 11), r.id.str(), Name(r.state), r.spec, r.spec_hash, r.data_hash, r.split_drawn,
+          r.combined, r.submitted_at, r.ended_at, r.note, r.priority);
   if (const auto numbered = SplitId(r.id.str())) {
     RaiseHighestNumber(database, std::string(numbered->name), numbered->number);
   }
@@ -141,6 +141,14 @@ void Put(Statements& statements, const CheckpointRecord& r) {
 void Put(Statements& statements, const PredictionRecord& r) {
   static const std::string kSql = Insert("predictions", 9);
   Execute(statements, kSql, r.attempt, r.predictor, Name(r.split), r.file, r.samples, r.step, r.hash);
+}
+
+void Put(SQLite::Database& database, const DrainRecord& r) {
+  Execute(database, Insert("drains", 2), r.worker.str(), r.since);
+}
+
+void Drop(SQLite::Database& database, const WorkerId& worker) {
+  Execute(database, "DELETE FROM drains WHERE worker = ?", worker.str());
 }
 
 void Drop(SQLite::Database& database, const EnsembleId& id) {
@@ -182,6 +190,7 @@ class RowReader {
   }
   void Take(TimePoint& time) { time = TimePoint(Duration(Next().getInt64())); }
   void Take(EnsembleId& id) { id = EnsembleId(Next().getString()); }
+  void Take(WorkerId& id) { id = WorkerId(Next().getString()); }
   void Take(Incarnation& incarnation) { Take(incarnation.value); }
   void Take(JobId& id) {
     Take(id.ensemble);
@@ -244,8 +253,9 @@ class RowReader {
 
 Result<void> Read(RowReader read, EnsembleRecord& r) {
   return read(r.id, r.state, r.spec, r.spec_hash, r.data_hash, r.split_drawn, r.combined, r.submitted_at, r.ended_at,
-              r.note);
+              r.note, r.priority);
 }
+Result<void> Read(RowReader read, DrainRecord& r) { return read(r.worker, r.since); }
 Result<void> Read(RowReader read, JobRecord& r) {
   return read(r.id, r.position, r.kind, r.state, r.minimum_slots, r.maximum_slots, r.after, r.attempts, r.failures,
               r.not_before, r.reason);
@@ -314,6 +324,7 @@ Result<Records> LoadAll(SQLite::Database& database) {
   TUTTI_ASSIGN_OR_RETURN(all.epochs, LoadTable<EpochRecord>(database, "epochs", "1, 2, 3, 4"));
   TUTTI_ASSIGN_OR_RETURN(all.checkpoints, LoadTable<CheckpointRecord>(database, "checkpoints", "1, 2, 3, 4"));
   TUTTI_ASSIGN_OR_RETURN(all.predictions, LoadTable<PredictionRecord>(database, "predictions", "1, 2, 3, 4, 5"));
+  TUTTI_ASSIGN_OR_RETURN(all.drains, LoadTable<DrainRecord>(database, "drains", "1"));
   return all;
 }
 

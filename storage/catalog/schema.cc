@@ -53,7 +53,13 @@ constexpr std::string_view kPredictionHashes = "ALTER TABLE predictions ADD COLU
 constexpr std::string_view kSubmissions =
     "CREATE TABLE submissions (key TEXT NOT NULL PRIMARY KEY, ensemble TEXT NOT NULL) WITHOUT ROWID";
 
-constexpr auto kMigrations = std::to_array<std::string_view>({kRecords, kNumbers, kPredictionHashes, kSubmissions});
+constexpr std::string_view kDrains =
+    "CREATE TABLE drains (worker TEXT NOT NULL PRIMARY KEY, since INTEGER NOT NULL) WITHOUT ROWID";
+
+constexpr std::string_view kPriorities = "ALTER TABLE ensembles ADD COLUMN priority INTEGER NOT NULL DEFAULT 0";
+
+constexpr auto kMigrations =
+    std::to_array<std::string_view>({kRecords, kNumbers, kPredictionHashes, kSubmissions, kDrains, kPriorities});
 
 }  // namespace
 

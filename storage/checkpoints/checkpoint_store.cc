@@ -6,36 +6,17 @@
 #include <utility>
 
 #include "common/hash.h"
+#include "storage/checkpoints/checkpoint_folder.h"
 
 namespace tutti::storage {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kStepPrefix = "step-";
 constexpr std::string_view kAttemptPrefix = "attempt-";
 constexpr std::string_view kTemporaryPrefix = ".step-";  // both what is being written and what is being removed
-constexpr std::string_view kManifestName = "manifest.json";
 constexpr std::string_view kPredictionsFolder = "predictions";
-constexpr uint64_t kMaximumManifestBytes = 16 << 20;
-constexpr uint64_t kVerifyChunkBytes = 8 << 20;  // of memory that verifying takes
-constexpr int kMaximumTemporaries = 1000;        // unfinished writes of one step; a loop is our own bug
-
-template <typename Number>
-std::optional<Number> ParseNumber(std::string_view digits) {
-  Number number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (error != std::errc() || end != digits.data() + digits.size() || number < 0) return {};
-  return number;
-}
-
-// Of "step-00004290", and only of a name that StepFolderName gives.
-std::optional<int64_t> ParseStepFolder(std::string_view name) {
-  if (!name.starts_with(kStepPrefix)) return {};
-  const auto step = ParseNumber<int64_t>(name.substr(kStepPrefix.size()));
-  if (!step || StepFolderName(*step) != name) return {};
-  return step;
-}
+constexpr int kMaximumTemporaries = 1000;  // unfinished writes of one step; a loop is our own bug
 
 std::optional<int> ParseAttemptFolder(std::string_view name) {
   if (!name.starts_with(kAttemptPrefix)) return {};
@@ -44,67 +25,12 @@ std::optional<int> ParseAttemptFolder(std::string_view name) {
   return number;
 }
 
+// What is garbage once the attempt has ended.
+bool IsTemporary(const FileInfo& entry) {
+  return entry.is_directory && (entry.name.starts_with(kTemporaryPrefix) || entry.name == kUploadsName);
+}
+
 std::string RemovedName(int64_t step) { return "." + StepFolderName(step) + ".removed"; }
-
-fs::path ParentOf(const fs::path& path) {
-  const fs::path parent = path.parent_path();
-  return parent.empty() ? fs::path(".") : parent;
-}
-
-Result<Manifest> ParseManifest(std::string_view text) {
-  TUTTI_ASSIGN_OR_RETURN(const Json json, ParseJson(text));
-  return ManifestFromJson(json);
-}
-
-Result<void> CheckSizes(const FileSystem& files, const fs::path& folder, const Manifest& manifest) {
-  for (const FileEntry& file : manifest.files) {
-    const auto info = files.Stat(folder / file.name);
-    if (!info && info.error().code != ErrorCode::kNotFound) return tl::unexpected(info.error());
-    if (!info) return Fail(ErrorCode::kCorrupt, "{} is missing", file.name);
-    if (info->is_directory || info->size_bytes != file.size_bytes) {
-      return Fail(ErrorCode::kCorrupt, "{} has {} bytes instead of {}", file.name, info->size_bytes, file.size_bytes);
-    }
-  }
-  return {};
-}
-
-// A folder that is named like a checkpoint, as what it is. kCorrupt with the reason when it is not whole.
-Result<FoundCheckpoint> ReadCheckpoint(const FileSystem& files, const fs::path& folder, const AttemptId& attempt,
-                                       int64_t step) {
-  const auto text = files.ReadRange(folder / kManifestName, 0, kMaximumManifestBytes);
-  if (!text && text.error().code == ErrorCode::kNotFound) {
-    return Fail(ErrorCode::kCorrupt, "{} has no manifest", folder.string());
-  }
-  if (!text) return tl::unexpected(text.error());
-  auto manifest = ParseManifest(*text);
-  if (!manifest) {
-    return Fail(ErrorCode::kCorrupt, "the manifest of {} cannot be read: {}", folder.string(), manifest.error().Text());
-  }
-  if (manifest->attempt != attempt || manifest->step != step) {
-    return Fail(ErrorCode::kCorrupt, "{} holds step {} of {}", folder.string(), manifest->step,
-                manifest->attempt.str());
-  }
-  auto sizes = CheckSizes(files, folder, *manifest);
-  if (!sizes) return FailBecause(std::move(sizes.error()), "{} is damaged", folder.string());
-  return FoundCheckpoint{folder, std::move(*manifest), HashText(*text)};
-}
-
-Result<std::string> HashFile(const FileSystem& files, const fs::path& path, uint64_t size_bytes) {
-  Hasher hasher;
-  for (uint64_t offset = 0; offset < size_bytes; offset += kVerifyChunkBytes) {
-    TUTTI_ASSIGN_OR_RETURN(const std::string chunk, files.ReadRange(path, offset, kVerifyChunkBytes));
-    hasher.Update(std::as_bytes(std::span(chunk)));
-  }
-  return hasher.Digest();
-}
-
-// A folder's entry, and those of the folders above it up to the home, survive a power cut.
-Result<void> SyncParents(FileSystem& files, const fs::path& attempt_folder, const fs::path& ensemble_folder) {
-  for (fs::path folder = attempt_folder;; folder = folder.parent_path()) {
-    TUTTI_RETURN_IF_ERROR(files.SyncDirectory(ParentOf(folder)));
-    if (folder == ensemble_folder) return {};
-  }
-}
 
 }  // namespace
 
@@ -200,17 +126,7 @@ Result<void> WriteManifest(FileSystem& files, const fs::path& folder, std::strin
                      [&](WritableFile& file) { return file.Append(std::as_bytes(std::span(text))); });
 }
 
-// The commit point lies in the rename: all before it is durable, and nothing after it can undo it.
-Result<void> Publish(FileSystem& files, const fs::path& temporary, const fs::path& folder) {
-  TUTTI_RETURN_IF_ERROR(files.SyncDirectory(temporary));
-  if (files.Exists(folder)) return Fail(ErrorCode::kExists, "{} is committed already", folder.string());
-  TUTTI_RETURN_IF_ERROR(files.Rename(temporary, folder));
-  return files.SyncDirectory(ParentOf(folder));
-}
-
 }  // namespace
-
-std::string StepFolderName(int64_t step) { return fmt::format("{}{:08}", kStepPrefix, step); }
 
 fs::path AttemptFolder(const AttemptId& attempt) {
   return fs::path("members") / attempt.job.name / fmt::format("{}{}", kAttemptPrefix, attempt.number);
@@ -241,7 +157,7 @@ Result<FoundCheckpoint> CheckpointStore::Writer::Commit() {
   state_->failed = true;  // until all of it went well
   const std::string text = ToJson(state_->manifest).dump(2) + "\n";
   TUTTI_RETURN_IF_ERROR(WriteManifest(state_->files, state_->temporary, text));
-  TUTTI_RETURN_IF_ERROR(Publish(state_->files, state_->temporary, state_->folder));
+  TUTTI_RETURN_IF_ERROR(PublishFolder(state_->files, state_->temporary, state_->folder));
   state_->failed = false;
   state_->committed = true;
   return FoundCheckpoint{state_->folder, state_->manifest, HashText(text)};
@@ -278,7 +194,7 @@ Result<AttemptContents> CheckpointStore::Inspect(const AttemptId& attempt) const
   for (const FileInfo& entry : entries) {
     const fs::path path = attempt_folder / entry.name;
     if (!entry.is_directory || entry.name == kPredictionsFolder) continue;
-    if (entry.name.starts_with(kTemporaryPrefix)) {
+    if (IsTemporary(entry)) {
       contents.temporary.push_back(path);
       continue;
     }
@@ -287,7 +203,7 @@ Result<AttemptContents> CheckpointStore::Inspect(const AttemptId& attempt) const
       contents.quarantined.push_back({path, "it is named like nothing that belongs here"});
       continue;
     }
-    auto found = ReadCheckpoint(files_, path, attempt, *step);
+    auto found = ReadCheckpointFolder(files_, path, attempt, *step);
     if (found) {
       contents.checkpoints.push_back(std::move(*found));
     } else if (found.error().code == ErrorCode::kCorrupt) {
@@ -357,7 +273,7 @@ Result<void> CheckpointStore::Verify(const FoundCheckpoint& checkpoint) const {
 Result<FoundCheckpoint> CheckpointStore::Find(const AttemptId& attempt, int64_t step) const {
   const fs::path folder = ensemble_folder_ / AttemptFolder(attempt) / StepFolderName(step);
   if (auto info = files_.Stat(folder); !info) return tl::unexpected(std::move(info.error()));
-  return ReadCheckpoint(files_, folder, attempt, step);
+  return ReadCheckpointFolder(files_, folder, attempt, step);
 }
 
 Result<void> CheckpointStore::SyncFolders(const AttemptId& attempt) const {
@@ -391,7 +307,7 @@ Result<void> CheckpointStore::RemoveTemporary(const AttemptId& attempt) {
   if (!entries && entries.error().code == ErrorCode::kNotFound) return {};
   if (!entries) return tl::unexpected(std::move(entries.error()));
   for (const FileInfo& entry : *entries) {
-    if (!entry.is_directory || !entry.name.starts_with(kTemporaryPrefix)) continue;
+    if (!IsTemporary(entry)) continue;
     TUTTI_RETURN_IF_ERROR(files_.RemoveAll(attempt_folder / entry.name));
   }
   return {};

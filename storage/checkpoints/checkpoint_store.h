@@ -57,6 +57,8 @@ struct QuarantinedFolder {
 
 // Of the file that a coordinator puts into an attempt's folder before its trainer starts.
 inline constexpr const char* kTaskName = "task.json";
+// Of the folder in an attempt's folder where what comes over the network is kept until it is whole.
+inline constexpr const char* kUploadsName = ".uploads";
 
 std::string StepFolderName(int64_t step);                       // "step-00004290"
 std::filesystem::path AttemptFolder(const AttemptId& attempt);  // "members/NAME/attempt-N", relative to the ensemble

@@ -63,6 +63,8 @@ Result<EnsembleUsage> MeasureEnsemble(const FileSystem& files, const fs::path& h
   return usage;
 }
 
+Result<uint64_t> MeasureFolder(const FileSystem& files, const fs::path& folder) { return BytesBelow(files, folder); }
+
 Result<HomeUsage> MeasureHome(const FileSystem& files, const fs::path& home) {
   HomeUsage usage;
   TUTTI_ASSIGN_OR_RETURN(const std::set<EnsembleId> ids, EnsembleFolders(files, home));

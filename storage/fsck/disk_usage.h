@@ -33,6 +33,8 @@ struct HomeUsage {
 // Sizes of files, as a sum. Files that go meanwhile do not count. Errors: kNotFound for an ensemble without folder;
 // kIo, kDenied.
 Result<EnsembleUsage> MeasureEnsemble(const FileSystem& files, const std::filesystem::path& home, const EnsembleId& id);
+// Of all files below a folder; 0 where there is none.
+Result<uint64_t> MeasureFolder(const FileSystem& files, const std::filesystem::path& folder);
 Result<HomeUsage> MeasureHome(const FileSystem& files, const std::filesystem::path& home);
 
 }  // namespace tutti::storage

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <thread>
 
+#include "cli/exchange.h"
 #include "common/network/home_socket.h"
 #include "common/spec/parse.h"
 #include "coordinator/server/coordinator.h"
@@ -154,11 +155,6 @@ TEST_F(ClientTest, AnErrorWithoutAProblemDocumentIsStillAnError) {
   const auto answer = client_.Ensembles();
   ASSERT_FALSE(answer);
   EXPECT_THAT(answer.error().message, HasSubstr("503"));
-}
-
-TEST(EncodeUrlPart, LeavesNothingThatAUrlWouldMisread) {
-  EXPECT_EQ(EncodeUrlPart("fashion-mnist_1.a~"), "fashion-mnist_1.a~");
-  EXPECT_EQ(EncodeUrlPart("a/b?c=d ü"), "a%2Fb%3Fc%3Dd%20%C3%BC");
 }
 
 }  // namespace

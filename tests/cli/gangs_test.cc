@@ -27,6 +27,17 @@ TEST(CheckGangsFit, AnElasticGangNeedsItsLeastWidthAlone) {
   EXPECT_TRUE(CheckGangsFit(WithGangs({{1, 8}, {2, 2}}), Lending(2)));
 }
 
+TEST(CheckGangsFit, NamesTheMemberThatNeedsMoreMemoryThanSlotsHave) {
+  spec::EnsembleSpec spec = WithGangs({{1, 1}, {1, 1}});
+  spec.members[1].slot_memory_bytes = 6'000'000'000;
+  EXPECT_TRUE(CheckGangsFit(spec, Lending(1))) << "nobody knows what they have";
+  worker::Inventory inventory = Lending(1);
+  inventory.slot_memory_bytes = 4'000'000'000;
+  const auto fits = CheckGangsFit(spec, inventory);
+  ASSERT_FALSE(fits);
+  EXPECT_THAT(fits.error().message, HasSubstr("m2 needs slots of 6 GB and those of this machine have 4 GB"));
+}
+
 TEST(CheckGangsFit, NamesTheFirstMemberThatWouldWaitForEver) {
   const auto fits = CheckGangsFit(WithGangs({{1, 1}, {3, 4}, {5, 5}}), Lending(2));
   ASSERT_FALSE(fits);

@@ -19,6 +19,13 @@ TEST(NextCommand, RepeatsHomeAndSlots) {
   EXPECT_EQ(next.Watch("small-1"), "tutti watch small-1 --home /scratch/x");
 }
 
+TEST(NextCommand, RepeatsWhatSlotsAreMadeOf) {
+  NextCommand next;
+  next.slots_per_gpu = 2;
+  next.device = "cuda";
+  EXPECT_EQ(next.Resume("small-1"), "tutti resume small-1 --slots-per-gpu 2 --device cuda");
+}
+
 TEST(QuoteForShell, LeavesAloneWhatIsAWordAlready) {
   EXPECT_EQ(QuoteForShell("/home/ada/runs_1.2-é"), "/home/ada/runs_1.2-é");
 }

@@ -95,19 +95,21 @@ class Tutti:
         self.folder = folder
         self.home = folder / "runs"
         self.program = build_folder() / "bin/tutti"
-        self.environment = dict(os.environ, TUTTI_HOME=str(self.home), NO_COLOR="1")
+        # On machines with GPUs as on others: what is tested on GPUs says so.
+        self.environment = dict(os.environ, TUTTI_HOME=str(self.home), NO_COLOR="1", CUDA_VISIBLE_DEVICES="")
         self.started = []
 
     def __call__(self, *arguments, status=0, deadline_s=DEADLINE_S, **options):
         done = subprocess.run([self.program, *map(str, arguments)], capture_output=True, text=True, cwd=self.folder,
                               env=self.environment, timeout=deadline_s, stdin=subprocess.DEVNULL, **options)
-        assert done.returncode == status, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert status in (None, done.returncode), f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
-    def start(self, *arguments, hang_up=signal.SIG_DFL):
-        """`hang_up`: what SIGHUP does to the process, whatever it does to these tests (nohup)."""
+    def start(self, *arguments, hang_up=signal.SIG_DFL, within=()):
+        """`hang_up`: what SIGHUP does to the process, whatever it does to these tests (nohup). `within`: a command that
+        becomes the program."""
         output = open(self.folder / f"output-{len(self.started)}.txt", "w+")
-        process = subprocess.Popen([self.program, *map(str, arguments)], stdout=output, stderr=subprocess.STDOUT,
+        process = subprocess.Popen([*within, self.program, *map(str, arguments)], stdout=output, stderr=subprocess.STDOUT,
                                    cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
                                    preexec_fn=lambda: signal.signal(signal.SIGHUP, hang_up))
         process.output = lambda: Path(output.name).read_text()

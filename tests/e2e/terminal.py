@@ -23,6 +23,7 @@ class Screen:
         self.row = self.column = 0
         self.wrapped = []  # lines that did not fit
         self.cursor_shown = True
+        self.below = None  # what stood there before the whole screen was taken
         self.coloured = False
         self.rest = ""
 
@@ -58,6 +59,14 @@ class Screen:
             self.coloured = True
         elif parameter == "?25":
             self.cursor_shown = kind == "h"
+        elif parameter == "?1049" and kind == "h":
+            self.below = (self.lines, self.row, self.column)
+            self.lines, self.row, self.column = [""], 0, 0
+        elif parameter == "?1049":
+            self.lines, self.row, self.column = self.below
+            self.below = None
+        elif kind == "H" and self.below:
+            self.row = self.column = 0
         else:
             raise AssertionError(f"an unknown control sequence: {parameter}{kind}")
 

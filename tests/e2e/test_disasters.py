@@ -10,7 +10,7 @@ import time
 
 import pytest
 from conftest import assert_same_weights, full_counts, processes_of, wait_for
-from test_service import CHECKPOINTS, Proxy, Service, undisturbed
+from service import CHECKPOINTS, Proxy, Service, undisturbed
 
 GANG = "[{model: resnet8, seeds: 1, slots: 2, training: {epochs: 2, optimizer: {lr: 0.02}}}]"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")

@@ -4,7 +4,7 @@ import os
 import subprocess
 
 import pytest
-from conftest import DEADLINE_S
+from conftest import DEADLINE_S, wait_for
 from terminal import Screen, Terminal
 
 MEMBERS = "[{model: lenet5, seeds: 2}, {model: {name: mlp, hidden: [32]}, seeds: 10}]"
@@ -126,3 +126,21 @@ def test_other_shells_are_told_every_command(tutti, shell):
     for command in ("run", "submit", "coordinator", "worker", "completion"):
         assert command in script
     assert "threads-per-slot" in script and "rank" not in script.split()
+
+
+def test_watch_fills_the_screen_and_gives_it_back(terminal, tutti, experiment):
+    process = tutti.start("run", experiment(members=MEMBERS, epochs=30), "--slots", 2)
+    wait_for(lambda: tutti.try_show("small-1"), "nothing was submitted")
+    shown = terminal("watch", columns=100, rows=24)
+    assert shown.watch(lambda text: "what happened last" in text and "running" in text, DEADLINE_S)
+    lines = shown.screen.text().splitlines()
+    assert len(lines) <= 24 and not shown.screen.wrapped
+    assert lines[0].startswith("small-1  ") and "Ctrl-C leaves" in lines[-1]
+    assert shown.screen.below and not shown.screen.cursor_shown
+    shown.type("\x03")
+    assert shown.finish(DEADLINE_S) == 130
+    assert not shown.screen.below and shown.screen.cursor_shown and "running" not in shown.screen.text()
+    assert process.poll() is None, "the ensemble goes on"
+    plain = terminal("watch", "--plain", columns=100, rows=24)
+    assert plain.watch(lambda text: ": epoch " in text, DEADLINE_S)
+    assert not plain.screen.below

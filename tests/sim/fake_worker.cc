@@ -58,7 +58,7 @@ protocol::Hello FakeWorker::MakeHello() const {
   hello.launch_domain = domain_;
   hello.slots = slots_;
   for (const auto& [id, attempt] : attempts_) {
-    if (!attempt.leader && attempt.ended) continue;
+    // Ended ones as well: the leader may not have told the end yet.
     hello.running.push_back({id, attempt.leader, attempt.ended ? std::vector<int>() : attempt.slots});
   }
   return hello;
@@ -89,6 +89,13 @@ void FakeWorker::CheckSlotsAreFree(const AttemptId& wanted, const std::vector<in
 void FakeWorker::HandleGrant(const protocol::GrantSlots& grant) {
   if (attempts_.contains(grant.attempt)) return;
   CheckSlotsAreFree(grant.attempt, grant.slots);
+  const bool leads = std::ranges::count(grant.ranks, 0) > 0;
+  const bool refuses = leaving_ || (surroundings_.chaos == Chaos::kOn && surroundings_.agenda.OneIn(20));
+  if (!leads && refuses) {
+    surroundings_.send(id_, protocol::AttemptFailedToStart{grant.attempt, "its ranks did not come"});
+    surroundings_.send(id_, protocol::SlotsFree{grant.attempt, grant.slots});
+    return;
+  }
   attempts_[grant.attempt].slots = grant.slots;
 }
 
@@ -281,7 +288,6 @@ void FakeWorker::Report(const AttemptId& id, Attempt& attempt) {
     surroundings_.send(id_, protocol::AttemptExited{id, attempt.exit_code, ""});
   }
   if (!std::exchange(attempt.told_free, true)) surroundings_.send(id_, protocol::SlotsFree{id, attempt.slots});
-  if (!attempt.leader) attempts_.erase(id);
 }
 
 FakeWorker::Attempt* FakeWorker::Find(const AttemptId& id) {

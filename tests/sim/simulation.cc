@@ -345,10 +345,11 @@ void Simulation::Start(const core::StartAttempt& effect) {
   CheckProgress(effect);
   for (const SlotId& slot : effect.gang) CheckIsOpen(slot.worker);
   std::map<WorkerId, protocol::GrantSlots> grants;
-  for (const SlotId& slot : effect.gang) {
+  for (int rank = 0; const SlotId& slot : effect.gang) {
     protocol::GrantSlots& grant = grants[slot.worker];
     grant.attempt = effect.attempt;
     grant.slots.push_back(slot.index);
+    grant.ranks.push_back(rank++);
   }
   const auto is_meant = [&](const WorkerId& id) { return workers_.at(id).incarnation() == effect.incarnations.at(id); };
   for (const auto& [id, grant] : grants) {
@@ -648,8 +649,9 @@ void Simulation::AskToLeave(const WorkerId& id) {
 }
 
 void Simulation::Drain(const WorkerId& id) {
-  Handle(core::WorkerDrained{id, true});
-  agenda_.After(agenda_.Within(seconds(1), seconds(60)), [this, id] { Handle(core::WorkerDrained{id, false}); });
+  using Drain = core::WorkerDrained::Drain;
+  Handle(core::WorkerDrained{id, agenda_.Within(seconds(0), seconds(1)) < milliseconds(500) ? Drain::kFinish : Drain::kCheckpoint});
+  agenda_.After(agenda_.Within(seconds(1), seconds(60)), [this, id] { Handle(core::WorkerDrained{id, Drain::kEnd}); });
 }
 
 // It tells of attempts that it does not lead, or as a process that it is not.

@@ -282,12 +282,12 @@ TEST_F(CheckpointStoreTest, AStepCanBeWrittenAgainAfterItsRemovalWasCutShort) {
 
 TEST_F(CheckpointStoreTest, RemoveTemporaryLeavesCheckpointsAlone) {
   ASSERT_TRUE(WriteCheckpoint(store_, Attempt(1), 10));
-  for (const std::string name : {".step-00000020.1", ".step-00000010.removed"}) {
+  for (const std::string name : {".step-00000020.1", ".step-00000010.removed", kUploadsName}) {
     const fs::path folder = ensemble_folder_ / AttemptFolder(Attempt(1)) / name;
     fs::create_directories(folder);
     Overwrite(folder / "model.safetensors", "half");
   }
-  EXPECT_THAT(store_.Inspect(Attempt(1)).value().temporary, SizeIs(2));
+  EXPECT_THAT(store_.Inspect(Attempt(1)).value().temporary, SizeIs(3));
   ASSERT_TRUE(store_.RemoveTemporary(Attempt(1)));
   ASSERT_TRUE(store_.RemoveTemporary(Attempt(7)));
   const auto contents = store_.Inspect(Attempt(1)).value();

@@ -106,6 +106,7 @@ inline Records HardRecords() {
                       .hash = "dd"},
                      {.attempt = attempt, .predictor = "last", .split = Split::kCalibration, .file = "q"},
                      {.attempt = attempt, .predictor = "last", .split = Split::kValidation, .file = "r"}};
+  all.drains = {{.worker = WorkerId("n1"), .since = At(4)}, {.worker = WorkerId("n2"), .since = At(5)}};
   return all;
 }
 
@@ -120,6 +121,7 @@ inline std::vector<Change> ChangesOf(const Records& records) {
   add(records.epochs);
   add(records.checkpoints);
   add(records.predictions);
+  add(records.drains);
   return changes;
 }
 

@@ -18,10 +18,13 @@
 #include <utility>
 
 #include "common/file_system.h"
+#include "worker/agent/followed_attempts.h"
 #include "worker/agent/led_attempt.h"
 #include "worker/agent/runtime_folder.h"
 #include "worker/launch/environment.h"
 #include "worker/launch/rank_server.h"
+#include "worker/transfer/courier.h"
+#include "worker/transfer/sender.h"
 
 namespace tutti::worker {
 namespace {
@@ -49,12 +52,13 @@ Result<AgentOptions> Complete(AgentOptions options) {
 }
 
 LaunchSettings SettingsOf(const AgentOptions& options, const fs::path& runtime_folder) {
-  return {.home = options.home,
+  return {.worker = options.id,
+          .home = options.home,
           .trainer = options.trainer,
           .tutti = options.tutti,
           .mpirun = options.mpirun,
+          .meeting_folder = options.runtime_folder,
           .runtime_folder = runtime_folder,
-          .socket = runtime_folder / "ranks.sock",
           .inventory = options.inventory,
           .start_deadline = options.start_deadline,
           .checkpoint_deadline = options.checkpoint_deadline,
@@ -103,12 +107,23 @@ struct Agent::Impl {
         keep_running(io->get_executor()),
         tick_timer(*io),
         heartbeat_timer(*io),
-        incarnation(NewIncarnation()) {}
+        incarnation(NewIncarnation()) {
+    if (options.carry) BeginToCarry(*options.carry);
+  }
+
+  void BeginToCarry(const CarryOptions& carry) {
+    sender = {options.id, incarnation};
+    courier = std::make_unique<Courier>(carry.coordinator, carry.deadline, PostTo(io));
+    carriage.emplace(
+        Carriage{*courier, sender, carry.home, carry.first_backoff, carry.longest_backoff, carry.fetch_deadline});
+  }
 
   Result<void> Listen() {
     RankServer::Handlers handlers{[this](const RankHello& hello) { return Admit(hello); },
                                   [this](const AttemptId& attempt) { HandleRanksGone(attempt); }};
-    TUTTI_ASSIGN_OR_RETURN(ranks, RankServer::Listen(*io, settings.socket, std::move(handlers)));
+    const fs::path socket = runtime_folder.path() / kRankSocket;
+    TUTTI_ASSIGN_OR_RETURN(ranks, RankServer::Listen(*io, socket, std::move(handlers), options.grant_deadline));
+    followed = std::make_unique<FollowedAttempts>(*ranks, settings);
     return {};
   }
 
@@ -125,6 +140,7 @@ struct Agent::Impl {
   void Fall(const char* why) noexcept {
     spdlog::error("The worker {} fails: {}", options.id.str(), why);
     attempts.clear();
+    followed->KillAll(Now());
     if (channel) channel->Close();
     channel.reset();
     const std::lock_guard lock(mutex);
@@ -177,12 +193,14 @@ struct Agent::Impl {
     hello.launch_domain = options.launch_domain;
     hello.slots = options.inventory.slots;
     hello.threads_per_slot = options.inventory.threads_per_slot;
-    hello.device = "cpu";
+    hello.device = options.inventory.device();
+    hello.slot_memory_bytes = options.inventory.slot_memory_bytes;
     hello.obeyed = obeyed;
     for (const auto& [id, attempt] : attempts) {
       // Ended ones as well: their end may not have arrived.
       hello.running.push_back({id, true, attempt->gone() ? std::vector<int>() : attempt->slots()});
     }
+    for (protocol::RunningAttempt& one : followed->Running()) hello.running.push_back(std::move(one));
     return hello;
   }
 
@@ -230,28 +248,41 @@ struct Agent::Impl {
     HandleClosed();
   }
 
+  // Who has rank 0 leads: the start is on its way.
   void Handle(const protocol::GrantSlots& grant) {
-    if (!attempts.contains(grant.attempt)) granted[grant.attempt] = grant.slots;
+    if (attempts.contains(grant.attempt) || followed->Knows(grant.attempt)) return;
+    if (std::ranges::find(grant.ranks, 0) != grant.ranks.end()) {
+      granted[grant.attempt] = grant.slots;
+      return;
+    }
+    const Result<void> free = CheckFree(grant.slots);
+    free ? followed->Grant(grant, Now()) : followed->Refuse(grant, free.error().Text());
+    ranks->Reconsider(grant.attempt);
+    TickSoon();
   }
 
   void Handle(const protocol::StartAttempt& start) {
     if (const auto known = attempts.find(start.attempt); known != attempts.end()) return known->second->Rejoin();
     granted.erase(start.attempt);
-    const Result<std::vector<int>> slots = SlotsFor(start);
-    const AttemptSurroundings surroundings{*io, spawner, *ranks, PosixFileSystem(), settings, [this] { ReportSoon(); }};
-    auto attempt = std::make_unique<LedAttempt>(surroundings, start.task, slots.value_or(OwnSlots(start.gang)));
-    slots ? attempt->Launch() : attempt->RefuseToStart(slots.error().Text());
+    const Result<void> possible =
+        CheckGang(start, options.id, options.host).and_then([&] { return CheckFree(SlotsOf(options.id, start.gang)); });
+    const AttemptSurroundings surroundings{
+        *io, spawner, *ranks, PosixFileSystem(), settings, [this] { ReportSoon(); }, carriage ? &*carriage : nullptr};
+    auto attempt = std::make_unique<LedAttempt>(surroundings, carriage ? carriage->home.Moved(start.task) : start.task,
+                                                start.gang);
+    possible ? attempt->Launch() : attempt->RefuseToStart(possible.error().Text());
     attempts.emplace(start.attempt, std::move(attempt));
     TickSoon();
   }
 
   void Handle(const protocol::StopAttempt& stop) {
     const auto known = attempts.find(stop.attempt);
+    if (followed->Knows(stop.attempt)) return followed->Stop(stop, Now());
     if (known == attempts.end()) return RenounceGrant(stop.attempt);
     const bool at_once = stop.reason == protocol::StopReason::kCancelled || stop.reason == protocol::StopReason::kStale;
-    at_once ? known->second->Kill(Now()) : known->second->RequestCheckpoint(Now());
+    at_once ? known->second->Discard(Now()) : known->second->RequestCheckpoint(Now());
     // The coordinator has no use for what it calls stale: it need not be told again.
-    if (stop.reason == protocol::StopReason::kStale && known->second->told_all()) attempts.erase(known);
+    if (stop.reason == protocol::StopReason::kStale && known->second->told_all()) Forget(known);
   }
 
   void Handle(const protocol::Acknowledge& acknowledge) {
@@ -272,23 +303,10 @@ struct Agent::Impl {
 
   // ---- attempts ----
 
-  std::vector<int> OwnSlots(const std::vector<SlotId>& gang) const {
-    std::vector<int> slots;
-    for (const SlotId& slot : gang) {
-      if (slot.worker == options.id) slots.push_back(slot.index);
-    }
-    return slots;
-  }
-
-  // This worker's slots in the order of ranks, when all of the gang is here and free.
-  Result<std::vector<int>> SlotsFor(const protocol::StartAttempt& start) const {
-    std::vector<int> slots = OwnSlots(start.gang);
+  Result<void> CheckFree(const std::vector<int>& slots) const {
     if (phase == Phase::kStopping) return Fail(ErrorCode::kCancelled, "the worker {} is leaving", options.id.str());
-    if (slots.empty() || slots.size() != start.gang.size()) {
-      return Fail(ErrorCode::kInvalid, "the worker {} starts gangs on its own slots only", options.id.str());
-    }
     for (const int slot : slots) TUTTI_RETURN_IF_ERROR(CheckFree(slot));
-    return slots;
+    return {};
   }
 
   Result<void> CheckFree(int slot) const {
@@ -296,18 +314,23 @@ struct Agent::Impl {
       return Fail(ErrorCode::kInvalid, "the worker {} has {} slots, none is number {}", options.id.str(),
                   options.inventory.slots, slot);
     }
+    const std::optional<AttemptId> holder = HolderOf(slot);
+    if (!holder) return {};
+    return Fail(ErrorCode::kConflict, "slot {} of the worker {} is still held by {}", slot, options.id.str(),
+                holder->str());
+  }
+
+  std::optional<AttemptId> HolderOf(int slot) const {
     for (const auto& [id, attempt] : attempts) {
       const std::vector<int>& held = attempt->slots();
-      if (!attempt->gone() && std::find(held.begin(), held.end(), slot) != held.end()) {
-        return Fail(ErrorCode::kConflict, "slot {} of the worker {} is still held by {}", slot, options.id.str(),
-                    id.str());
-      }
+      if (!attempt->gone() && std::ranges::find(held, slot) != held.end()) return id;
     }
-    return {};
+    return followed->HolderOf(slot);
   }
 
   Result<RankOrders> Admit(const RankHello& hello) {
     const auto known = attempts.find(hello.attempt);
+    if (followed->Knows(hello.attempt)) return followed->Admit(hello);
     if (known == attempts.end()) {
       return Fail(ErrorCode::kNotFound, "the worker {} runs no {}", options.id.str(), hello.attempt.str());
     }
@@ -317,6 +340,8 @@ struct Agent::Impl {
   void HandleRanksGone(const AttemptId& id) {
     const auto known = attempts.find(id);
     if (known != attempts.end()) known->second->HandleRanksGone();
+    followed->HandleRanksGone(id);
+    ReportSoon();
   }
 
   static LedAttempt::SteadyTime Now() { return std::chrono::steady_clock::now(); }
@@ -327,7 +352,9 @@ struct Agent::Impl {
 
   void ReportAll() {
     if (joined) {
-      for (const auto& [id, attempt] : attempts) attempt->Report([this](auto body) { Tell(std::move(body)); });
+      const auto tell = [this](protocol::FromWorker body) { Tell(std::move(body)); };
+      for (const auto& [id, attempt] : attempts) attempt->Report(tell);
+      followed->Report(tell);
       ForgetOldest();
     }
     TickSoon();
@@ -340,13 +367,21 @@ struct Agent::Impl {
     }
     while (ended.size() > kRememberedAttempts) {
       const auto oldest = attempts.find(ended.front());
-      if (oldest != attempts.end() && oldest->second->told_all()) attempts.erase(oldest);
+      if (oldest != attempts.end() && oldest->second->told_all()) Forget(oldest);
       known_ended.erase(ended.front());
       ended.pop_front();
     }
   }
 
+  void Forget(std::map<AttemptId, std::unique_ptr<LedAttempt>>::iterator attempt) {
+    const JobId job = attempt->first.job;
+    attempts.erase(attempt);
+    const bool others = std::ranges::any_of(attempts, [&](const auto& entry) { return entry.first.job == job; });
+    if (carriage && !others) RemoveFilesOf(PosixFileSystem(), carriage->home, job);
+  }
+
   bool NeedsTicks() const {
+    if (!followed->all_gone() || (joined && !followed->told_all())) return true;
     return std::any_of(attempts.begin(), attempts.end(), [this](const auto& entry) {
       return !entry.second->gone() || (joined && !entry.second->told_all());
     });
@@ -360,6 +395,7 @@ struct Agent::Impl {
       ticking = false;
       if (error) return;
       for (const auto& [id, attempt] : attempts) attempt->Tick(Now());
+      followed->Tick(Now());
       ReportAll();
     });
   }
@@ -369,12 +405,14 @@ struct Agent::Impl {
   void RequestStop() {
     BeginToLeave();
     for (const auto& [id, attempt] : attempts) attempt->RequestCheckpoint(Now());
+    followed->RequestStop(Now());
     CheckStopped();
   }
 
   void KillAll() {
     BeginToLeave();
-    for (const auto& [id, attempt] : attempts) attempt->Kill(Now());
+    for (const auto& [id, attempt] : attempts) attempt->Discard(Now());
+    followed->KillAll(Now());
     TickSoon();
     CheckStopped();
   }
@@ -431,14 +469,18 @@ struct Agent::Impl {
   bool ticking = false;
 
   const Incarnation incarnation;
+  Sender sender;
+  std::unique_ptr<Courier> courier;
+  std::optional<Carriage> carriage;  // where the home is not the coordinator's
   Generation obeyed;
   std::shared_ptr<protocol::Channel> channel;
-  bool joined = false;                    // welcome on this channel
-  std::unique_ptr<CoordinatorLink> link;  // where there is one, it attaches the channels
-  std::map<AttemptId, std::unique_ptr<LedAttempt>> attempts;
-  std::map<AttemptId, std::vector<int>> granted;
-  std::deque<AttemptId> ended;      // those of attempts that were told all, oldest first
-  std::set<AttemptId> known_ended;  // the same, to be found
+  bool joined = false;                                        // welcome on this channel
+  std::unique_ptr<CoordinatorLink> link;                      // where there is one, it attaches the channels
+  std::map<AttemptId, std::unique_ptr<LedAttempt>> attempts;  // that it leads
+  std::unique_ptr<FollowedAttempts> followed;                 // of the others' gangs
+  std::map<AttemptId, std::vector<int>> granted;              // that it is to lead
+  std::deque<AttemptId> ended;                                // those of attempts that were told all, oldest first
+  std::set<AttemptId> known_ended;                            // the same, to be found
   enum class Phase { kServing, kStopping } phase = Phase::kServing;
 
   std::mutex mutex;
@@ -450,7 +492,8 @@ struct Agent::Impl {
 
 Result<std::unique_ptr<Agent>> Agent::Start(AgentOptions options) try {
   TUTTI_ASSIGN_OR_RETURN(AgentOptions complete, Complete(std::move(options)));
-  TUTTI_ASSIGN_OR_RETURN(RuntimeFolder folder, RuntimeFolder::Make(complete.runtime_folder));
+  TUTTI_ASSIGN_OR_RETURN(RuntimeFolder folder,
+                         RuntimeFolder::Make(complete.runtime_folder, {complete.home, complete.id}));
   auto impl = std::make_unique<Impl>(std::move(complete), std::move(folder));
   TUTTI_RETURN_IF_ERROR(impl->Listen());
   impl->RunThread();

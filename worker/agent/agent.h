@@ -20,8 +20,19 @@
 #include "common/result.h"
 #include "worker/agent/coordinator_link.h"
 #include "worker/agent/inventory.h"
+#include "worker/transfer/scratch.h"
 
 namespace tutti::worker {
+
+// For a worker that does not see the coordinator's home: files travel between that and a home of its own.
+struct CarryOptions {
+  network::Peer coordinator;                     // with the operator's token
+  ScratchHome home;                              // outlives the agent
+  Duration deadline = std::chrono::seconds(30);  // for a connection, and for each request with its answer
+  Duration first_backoff = std::chrono::milliseconds(500);
+  Duration longest_backoff = std::chrono::seconds(15);
+  Duration fetch_deadline = std::chrono::minutes(10);  // for what an attempt needs to start
+};
 
 struct AgentOptions {
   WorkerId id;                           // "n1"
@@ -29,16 +40,18 @@ struct AgentOptions {
   std::string launch_domain;             // empty: a domain of its own, gangs stay on this worker
   std::filesystem::path home;            // absolute; where trainers run
   std::filesystem::path runtime_folder;  // empty: DefaultRuntimeFolder(), runtime_folder.h
-  Inventory inventory;                   // TakeInventory(ReadCpuLimits(), ...)
+  Inventory inventory;                   // TakeLocalInventory, device_choice.h
   std::filesystem::path trainer;         // empty: FindTrainer()
   std::filesystem::path tutti;           // what gangs start as `tutti rank`; empty: the running program
   std::filesystem::path mpirun = "mpirun";
   Duration heartbeat = std::chrono::seconds(2);
   Duration events_poll = std::chrono::milliseconds(100);    // how often new events are looked for
   Duration start_deadline = std::chrono::seconds(60);       // for all ranks of a gang to come up
+  Duration grant_deadline = std::chrono::seconds(10);       // for the grant of a rank that came before it
   Duration checkpoint_deadline = std::chrono::seconds(60);  // from being asked to stop to being killed
   Duration kill_deadline = std::chrono::seconds(5);         // for a gang's launcher to clean up after itself
   uint64_t log_limit_bytes = uint64_t{64} << 20;            // of each attempt's log.txt
+  std::optional<CarryOptions> carry = {};                   // `home` is then carry->home.home
 };
 
 // TUTTI_TRAINER, or tutti-trainer beside the running program. kNotFound says what to do.

@@ -41,6 +41,15 @@ Result<void> RefuseSecondStart(const FileSystem& files, const protocol::Task& ta
   return {};
 }
 
+std::vector<GangPart> PartsOf(const std::vector<SlotId>& gang) {
+  std::vector<GangPart> parts;
+  for (const SlotId& slot : gang) {
+    if (parts.empty() || parts.back().worker != slot.worker) parts.push_back({slot.worker, 0});
+    ++parts.back().ranks;
+  }
+  return parts;
+}
+
 bool SaysWhy(std::string_view line) { return line.starts_with("tutti-trainer:") || line.starts_with("tutti rank "); }
 
 bool HasALetter(std::string_view line) {
@@ -70,11 +79,44 @@ std::string UpToTheReason(const std::string& lines) {
 
 }  // namespace
 
-LedAttempt::LedAttempt(AttemptSurroundings surroundings, protocol::Task task, std::vector<int> slots)
+SlotShare ShareOf(const Inventory& inventory, int slot) {
+  return {inventory.threads_per_slot, inventory.CpusOf(slot), inventory.GpuOf(slot)};
+}
+
+std::vector<int> SlotsOf(const WorkerId& worker, const std::vector<SlotId>& gang) {
+  std::vector<int> slots;
+  for (const SlotId& slot : gang) {
+    if (slot.worker == worker) slots.push_back(slot.index);
+  }
+  return slots;
+}
+
+Result<void> CheckGang(const protocol::StartAttempt& start, const WorkerId& leader, const std::string& host) {
+  if (start.gang.empty() || start.gang.front().worker != leader) {
+    return Fail(ErrorCode::kInvalid, "the worker {} was told to lead a gang whose rank 0 it has no slot for", leader);
+  }
+  for (size_t rank = 0; rank < start.gang.size(); ++rank) {
+    const WorkerId& worker = start.gang[rank].worker;
+    if (worker == leader) continue;
+    const std::string other = rank < start.hosts.size() ? start.hosts[rank] : "";
+    if (other.empty()) return Fail(ErrorCode::kInvalid, "the worker {} of its gang is away", worker);
+    if (other == host) continue;
+    return Fail(ErrorCode::kInvalid, "a gang stays on one machine: the worker {} is on {}, {} on {}", leader, host,
+                worker, other);
+  }
+  return {};
+}
+
+LedAttempt::LedAttempt(AttemptSurroundings surroundings, protocol::Task task, std::vector<SlotId> gang)
     : surroundings_(std::move(surroundings)),
       task_(std::move(task)),
-      slots_(std::move(slots)),
-      events_(surroundings_.files, task_.events) {}
+      gang_(std::move(gang)),
+      slots_(SlotsOf(surroundings_.settings.worker, gang_)),
+      events_(surroundings_.files, task_.events) {
+  if (surroundings_.carriage == nullptr) return;
+  transfer_ =
+      std::make_unique<AttemptTransfer>(*surroundings_.carriage, surroundings_.files, task_, surroundings_.changed);
+}
 
 LedAttempt::~LedAttempt() {
   if (gone()) return;
@@ -82,7 +124,9 @@ LedAttempt::~LedAttempt() {
   surroundings_.ranks.Kill(id());
 }
 
-void LedAttempt::Launch() {
+void LedAttempt::Launch() { transfer_ ? transfer_->BeginToFetch(std::chrono::steady_clock::now()) : LaunchNow(); }
+
+void LedAttempt::LaunchNow() {
   const Result<void> launched = TryLaunch();
   if (!launched) {
     RemoveLauncherFolder();
@@ -119,11 +163,10 @@ Result<Command> LedAttempt::MakeCommand() const {
   if (is_gang()) {
     TUTTI_ASSIGN_OR_RETURN(const fs::path mpirun, FindProgram(settings.mpirun, CurrentEnvironment()));
     TUTTI_RETURN_IF_ERROR(surroundings_.files.CreateDirectories(LauncherFolder()));
-    command = GangCommand({mpirun, settings.tutti, settings.socket, LauncherFolder(), id(),
-                           static_cast<int>(slots_.size()), settings.inventory.threads_per_slot});
+    command = GangCommand({mpirun, settings.tutti, settings.home, settings.meeting_folder, LauncherFolder(), id(),
+                           PartsOf(gang_), settings.inventory.threads_per_slot});
   } else {
-    command = SoloCommand(std::move(arguments), settings.inventory.threads_per_slot,
-                          settings.inventory.CpusOf(slots_.front()));
+    command = SoloCommand(std::move(arguments), ShareOf(settings.inventory, slots_.front()));
   }
   command.folder = settings.home;
   return command;
@@ -139,17 +182,22 @@ Result<RankOrders> LedAttempt::Admit(int rank) {
   if (phase_ != Phase::kRunning || stop_ == Stop::kKill) {
     return Fail(ErrorCode::kCancelled, "{} has been ended", id().str());
   }
-  if (rank < 0 || rank >= static_cast<int>(slots_.size())) {
-    return Fail(ErrorCode::kInvalid, "{} has {} ranks, none is number {}", id().str(), slots_.size(), rank);
+  if (rank < 0 || rank >= static_cast<int>(gang_.size())) {
+    return Fail(ErrorCode::kInvalid, "{} has {} ranks, none is number {}", id().str(), gang_.size(), rank);
+  }
+  const SlotId& slot = gang_[static_cast<size_t>(rank)];
+  if (slot.worker != settings.worker) {
+    return Fail(ErrorCode::kInvalid, "rank {} of {} runs on the worker {}", rank, id().str(), slot.worker.str());
   }
   TUTTI_ASSIGN_OR_RETURN(std::vector<std::string> arguments, TrainerArguments(settings.trainer, task_));
   came_.insert(rank);
   if (came_.size() == slots_.size()) start_by_.reset();
-  return RankOrders{std::move(arguments), ForTrainer({}, settings.inventory.threads_per_slot),
-                    settings.inventory.CpusOf(slots_[static_cast<size_t>(rank)])};
+  SlotShare share = ShareOf(settings.inventory, slot.index);
+  return RankOrders{std::move(arguments), EnvironmentOf(share), std::move(share.cpus)};
 }
 
 void LedAttempt::RequestCheckpoint(SteadyTime now) {
+  if (phase_ == Phase::kNew) return RefuseToStart("it was stopped before it was started");
   if (phase_ != Phase::kRunning || stop_ != Stop::kNone) return;
   // An inspection has nothing to keep.
   if (task_.kind == JobKind::kInspect) return Kill(now);
@@ -159,17 +207,32 @@ void LedAttempt::RequestCheckpoint(SteadyTime now) {
   AskIfDue(now);
 }
 
+// A rank takes signals from its hello on: before, one would end it. That those elsewhere have come too shows in the
+// first event, which a trainer writes when all of its gang are there.
+bool LedAttempt::TakesSignals() const {
+  if (!is_gang()) return true;
+  if (surroundings_.ranks.Connected(id()) < static_cast<int>(slots_.size())) return false;
+  if (slots_.size() == gang_.size()) return true;
+  const Result<FileInfo> events = surroundings_.files.Stat(task_.events);
+  return events && events->size_bytes > 0;
+}
+
 void LedAttempt::AskIfDue(SteadyTime now) {
   if (!ask_at_ || now < *ask_at_ || phase_ != Phase::kRunning || stop_ != Stop::kCheckpoint) return;
-  // A rank takes signals from its hello on: before, one would end it.
-  if (is_gang() && surroundings_.ranks.Connected(id()) < static_cast<int>(slots_.size())) return;
+  if (!TakesSignals()) return;
   process_->Signal(SIGUSR1);
   ask_at_.reset();
   if (!listens_) ask_at_ = now + kAskAgain;
 }
 
+void LedAttempt::Discard(SteadyTime now) {
+  if (transfer_) transfer_->Abandon();
+  Kill(now);
+}
+
 void LedAttempt::Kill(SteadyTime now) {
-  if (phase_ == Phase::kNew || gone() || stop_ == Stop::kKill) return;
+  if (phase_ == Phase::kNew) return RefuseToStart("it was stopped before it was started");
+  if (gone() || stop_ == Stop::kKill) return;
   stop_ = Stop::kKill;
   start_by_.reset();
   kill_at_.reset();
@@ -179,7 +242,19 @@ void LedAttempt::Kill(SteadyTime now) {
   if (!is_gang() || surroundings_.ranks.Connected(id()) == 0) process_->KillGroup();
 }
 
+// Starts it once its inputs have come, and ends it when what it writes can never arrive.
+void LedAttempt::TickTransfer(SteadyTime now) {
+  using Fetch = AttemptTransfer::Fetch;
+  transfer_->Tick(now);
+  if (phase_ == Phase::kNew && transfer_->fetch() == Fetch::kDone) LaunchNow();
+  if (phase_ == Phase::kNew && transfer_->fetch() == Fetch::kGivenUp) {
+    RefuseToStart("what it needs cannot be fetched from the coordinator: " + transfer_->last_error());
+  }
+  if (phase_ == Phase::kRunning && transfer_->failure()) Kill(now);
+}
+
 void LedAttempt::Tick(SteadyTime now) {
+  if (transfer_) TickTransfer(now);
   AskIfDue(now);
   if (start_by_ && now >= *start_by_) GiveUpStart(now);
   if (kill_at_ && now >= *kill_at_) {
@@ -237,7 +312,7 @@ void LedAttempt::RemoveLauncherFolder() {
 }
 
 void LedAttempt::Report(const Tell& tell) {
-  if (told_ == Told::kAll) return;
+  if (told_ == Told::kAll || phase_ == Phase::kNew) return;
   if (start_error_) {
     if (gone()) ReportEnd(tell);
     return;
@@ -247,10 +322,27 @@ void LedAttempt::Report(const Tell& tell) {
     told_ = Told::kStarted;
   }
   ReportEvents(tell);
-  if (gone() && (failed_reads_ == 0 ? events_.at_end() : failed_reads_ >= kMostFailedReads)) ReportEnd(tell);
+  if (gone() && AllIsSaid()) ReportEnd(tell);
+}
+
+bool LedAttempt::AllIsSaid() const {
+  const bool all_read = failed_reads_ == 0 ? events_.at_end() : failed_reads_ >= kMostFailedReads;
+  if (!transfer_ || !all_read) return all_read;
+  using Keep = AttemptTransfer::Keep;
+  const Keep keep = exit_code_ == protocol::kExitFinished ? Keep::kNoCheckpoint : Keep::kNewestCheckpoint;
+  if (transfer_->IsEmpty()) transfer_->Finish(keep, std::chrono::steady_clock::now());
+  return transfer_->finished();
 }
 
 void LedAttempt::ReportEvents(const Tell& tell) {
+  if (!transfer_ || transfer_->HasRoom()) ReadEvents(tell);
+  if (!transfer_) return;
+  for (protocol::FollowedEvent& followed : transfer_->TakeArrived()) {
+    tell(protocol::AttemptEvent{id(), followed.sequence, std::move(followed.event)});
+  }
+}
+
+void LedAttempt::ReadEvents(const Tell& tell) {
   Result<std::vector<protocol::FollowedEvent>> events = events_.Next();
   if (!events) {
     spdlog::warn("Cannot read the events of {}: {}", id().str(), events.error().Text());
@@ -259,7 +351,11 @@ void LedAttempt::ReportEvents(const Tell& tell) {
   }
   failed_reads_ = 0;
   for (protocol::FollowedEvent& followed : *events) {
-    tell(protocol::AttemptEvent{id(), followed.sequence, std::move(followed.event)});
+    if (transfer_) {
+      transfer_->Hold(std::move(followed));
+    } else {
+      tell(protocol::AttemptEvent{id(), followed.sequence, std::move(followed.event)});
+    }
   }
   if (events->empty() || listens_) return;
   listens_ = true;
@@ -269,6 +365,8 @@ void LedAttempt::ReportEvents(const Tell& tell) {
 void LedAttempt::ReportEnd(const Tell& tell) {
   if (start_error_) {
     tell(protocol::AttemptFailedToStart{id(), *start_error_});
+  } else if (transfer_ && transfer_->failure()) {
+    tell(protocol::AttemptExited{id(), protocol::kExitIo, *transfer_->failure()});
   } else {
     tell(protocol::AttemptExited{id(), exit_code_, last_log_lines_});
   }
@@ -279,6 +377,7 @@ void LedAttempt::ReportEnd(const Tell& tell) {
 void LedAttempt::Rejoin() {
   told_ = Told::kNothing;
   events_.GoTo(acknowledged_);
+  if (transfer_) transfer_->Restart();
 }
 
 void LedAttempt::Acknowledge(int64_t sequence) { acknowledged_ = std::max(acknowledged_, sequence); }

@@ -14,6 +14,7 @@
 #include "common/file_system.h"
 #include "common/protocol/channel.h"
 #include "common/protocol/event_follower.h"
+#include "worker/agent/attempt_transfer.h"
 #include "worker/agent/inventory.h"
 #include "worker/launch/process.h"
 #include "worker/launch/rank_server.h"
@@ -23,18 +24,29 @@ namespace tutti::worker {
 
 // What an attempt's processes are started and ended with.
 struct LaunchSettings {
+  WorkerId worker;
   std::filesystem::path home;
   std::filesystem::path trainer;
   std::filesystem::path tutti;
   std::filesystem::path mpirun;
+  std::filesystem::path meeting_folder;  // where ranks find the workers of this node
   std::filesystem::path runtime_folder;  // of this agent
-  std::filesystem::path socket;          // of its ranks
   Inventory inventory;
   Duration start_deadline{};
   Duration checkpoint_deadline{};
   Duration kill_deadline{};
   uint64_t log_limit_bytes = 0;
 };
+
+// What a slot's rank has of this machine.
+SlotShare ShareOf(const Inventory& inventory, int slot);
+
+// Those of one worker, in the order of ranks.
+std::vector<int> SlotsOf(const WorkerId& worker, const std::vector<SlotId>& gang);
+
+// Whether a worker on this host can lead this gang: rank 0 is its own, and all are on this machine and were there when
+// the start was sent. kInvalid.
+Result<void> CheckGang(const protocol::StartAttempt& start, const WorkerId& leader, const std::string& host);
 
 // What an attempt uses of the agent, which outlives it.
 struct AttemptSurroundings {
@@ -43,7 +55,8 @@ struct AttemptSurroundings {
   RankServer& ranks;
   FileSystem& files;
   const LaunchSettings& settings;
-  std::function<void()> changed;  // something is to be told; never called from inside a call
+  std::function<void()> changed;       // something is to be told; never called from inside a call
+  const Carriage* carriage = nullptr;  // where the home is not the coordinator's
 };
 
 // Not thread-safe: lives on the agent's thread.
@@ -52,15 +65,16 @@ class LedAttempt {
   using SteadyTime = std::chrono::steady_clock::time_point;
   using Tell = std::function<void(protocol::FromWorker)>;
 
-  // `slots` are this worker's, in the order of ranks.
-  LedAttempt(AttemptSurroundings surroundings, protocol::Task task, std::vector<int> slots);
+  // `gang` in the order of ranks; rank 0 is this worker's.
+  LedAttempt(AttemptSurroundings surroundings, protocol::Task task, std::vector<SlotId> gang);
   // Kills what still runs.
   ~LedAttempt();
   LedAttempt(const LedAttempt&) = delete;
   LedAttempt& operator=(const LedAttempt&) = delete;
 
-  // Starts the trainer, or the launcher of the gang, whose ranks must all have come by the start deadline. What goes
-  // wrong is told as AttemptFailedToStart.
+  // Starts the trainer, or the launcher of the gang, whose ranks here must all have come by the start deadline; those
+  // elsewhere have their own workers' deadline. With a carriage once its inputs have come. What goes wrong is told as
+  // AttemptFailedToStart.
   void Launch();
   // Ends it without a start.
   void RefuseToStart(std::string reason);
@@ -68,6 +82,8 @@ class LedAttempt {
   void RequestCheckpoint(SteadyTime now);
   // Ends it at once. A gang's launcher has until the kill deadline to clean up.
   void Kill(SteadyTime now);
+  // The same; and what has not been carried to the coordinator by now never is.
+  void Discard(SteadyTime now);
   // Looks after deadlines.
   void Tick(SteadyTime now);
 
@@ -82,6 +98,7 @@ class LedAttempt {
   void Acknowledge(int64_t sequence);
 
   const AttemptId& id() const { return task_.attempt; }
+  // This worker's.
   const std::vector<int>& slots() const { return slots_; }
   // Nothing of it runs any more.
   bool gone() const { return phase_ == Phase::kGone; }
@@ -93,7 +110,10 @@ class LedAttempt {
   enum class Stop { kNone, kCheckpoint, kKill };
   enum class Told { kNothing, kStarted, kEnded, kAll };  // each with those before
 
-  bool is_gang() const { return slots_.size() > 1; }
+  bool is_gang() const { return gang_.size() > 1; }
+  bool TakesSignals() const;
+  void LaunchNow();
+  void TickTransfer(SteadyTime now);
   Result<void> TryLaunch();
   Result<Command> MakeCommand() const;
   std::filesystem::path LauncherFolder() const;
@@ -104,20 +124,24 @@ class LedAttempt {
   void HandleGroupGone();
   void BecomeGoneIfAllAre();
   void ReportEvents(const Tell& tell);
+  void ReadEvents(const Tell& tell);
+  bool AllIsSaid() const;
   void ReportEnd(const Tell& tell);
 
   AttemptSurroundings surroundings_;
   protocol::Task task_;
+  std::vector<SlotId> gang_;
   std::vector<int> slots_;
   protocol::EventFollower events_;
   int64_t acknowledged_ = 0;
+  std::unique_ptr<AttemptTransfer> transfer_;  // where the home is not the coordinator's
   std::unique_ptr<Supervision> process_;
 
   Phase phase_ = Phase::kNew;
   bool group_gone_ = false;
   std::optional<std::string> start_error_;
-  std::set<int> came_;                  // ranks
-  std::optional<SteadyTime> start_by_;  // for the ranks of a gang to come
+  std::set<int> came_;                  // ranks on this worker
+  std::optional<SteadyTime> start_by_;  // for them to come
   int exit_code_ = 0;
   std::string last_log_lines_;
 

@@ -10,12 +10,15 @@
 #include <cstdlib>
 #include <thread>
 
+#include "common/hash.h"
+
 namespace tutti::worker {
 namespace {
 
 namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "agent-";
+constexpr std::string_view kLinkPrefix = "worker-";
 constexpr auto kLockDeadline = std::chrono::seconds(10);  // another agent makes or sweeps a few folders
 constexpr auto kLockRetry = std::chrono::milliseconds(10);
 
@@ -60,6 +63,29 @@ void RemoveAbandoned(const fs::path& parent) {
   }
 }
 
+void RemoveBrokenLinks(const fs::path& parent) {
+  std::error_code error, ignored;
+  for (fs::directory_iterator entry(parent, error), end; !error && entry != end; entry.increment(error)) {
+    if (!entry->path().filename().string().starts_with(kLinkPrefix)) continue;
+    if (!fs::exists(entry->path(), ignored)) fs::remove(entry->path(), ignored);
+  }
+}
+
+// Short, since the paths of sockets are bounded.
+std::string LinkName(const WorkerAddress& address) {
+  return std::string(kLinkPrefix) + HashText(address.home.string() + "\n" + address.worker.str()).substr(0, 12);
+}
+
+// A former one is replaced at once: whoever looks finds the one or the other.
+Result<fs::path> MakeLink(const fs::path& folder, const WorkerAddress& address) {
+  const fs::path link = folder.parent_path() / LinkName(address);
+  const fs::path made = folder / "link";
+  if (::symlink(folder.filename().c_str(), made.c_str()) != 0 || ::rename(made.c_str(), link.c_str()) != 0) {
+    return FailErrno(errno, fmt::format("cannot make the link {}", link.string()));
+  }
+  return link;
+}
+
 }  // namespace
 
 fs::path DefaultRuntimeFolder() {
@@ -69,7 +95,21 @@ fs::path DefaultRuntimeFolder() {
   return fmt::format("/tmp/tutti-{}", ::geteuid());
 }
 
-Result<RuntimeFolder> RuntimeFolder::Make(const fs::path& parent) {
+Result<fs::path> FindRankSocket(const fs::path& parent, const WorkerAddress& address) {
+  for (const fs::path& candidate : {parent, DefaultRuntimeFolder()}) {
+    const Result<OwnedDescriptor> folder = OpenFolder(candidate);
+    if (!folder) continue;
+    // Who could put a socket there would have us run what they like.
+    TUTTI_RETURN_IF_ERROR(CheckPrivate(*folder, candidate));
+    fs::path socket = candidate / LinkName(address) / kRankSocket;
+    std::error_code ignored;
+    if (fs::is_socket(socket, ignored)) return socket;
+  }
+  return Fail(ErrorCode::kNotFound, "no worker {} of the home {} runs on this machine", address.worker,
+              address.home.string());
+}
+
+Result<RuntimeFolder> RuntimeFolder::Make(const fs::path& parent, const WorkerAddress& address) {
   if (::mkdir(parent.c_str(), 0700) != 0 && errno != EEXIST) {
     return FailErrno(errno, fmt::format("cannot make the runtime folder {}", parent.string()));
   }
@@ -77,16 +117,21 @@ Result<RuntimeFolder> RuntimeFolder::Make(const fs::path& parent) {
   TUTTI_RETURN_IF_ERROR(CheckPrivate(shared, parent));
   TUTTI_RETURN_IF_ERROR(LockWithin(shared, parent));
   RemoveAbandoned(parent);
+  RemoveBrokenLinks(parent);
   std::string name = (parent / (std::string(kPrefix) + "XXXXXX")).string();
   if (::mkdtemp(name.data()) == nullptr) return FailErrno(errno, fmt::format("cannot make {}", name));
   TUTTI_ASSIGN_OR_RETURN(OwnedDescriptor own, OpenFolder(name));
   TUTTI_RETURN_IF_ERROR(LockWithin(own, name));
-  return RuntimeFolder(name, std::move(own));
+  TUTTI_ASSIGN_OR_RETURN(fs::path link, MakeLink(name, address));
+  return RuntimeFolder(name, std::move(link), std::move(own));
 }
 
 RuntimeFolder::~RuntimeFolder() {
+  if (lock_.get() < 0) return;
   std::error_code ignored;
-  if (lock_.get() >= 0) fs::remove_all(path_, ignored);
+  // A later agent of the same name may have taken it over.
+  if (fs::read_symlink(link_, ignored) == path_.filename()) fs::remove(link_, ignored);
+  fs::remove_all(path_, ignored);
 }
 
 }  // namespace tutti::worker

@@ -47,6 +47,12 @@ Environment ForTrainer(Environment environment, int threads) {
   return environment;
 }
 
+Environment ForGpu(Environment environment, const std::string& gpu) {
+  environment["CUDA_VISIBLE_DEVICES"] = gpu;
+  environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID";
+  return environment;
+}
+
 Environment ForLauncher(Environment environment) {
   environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1";
   environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1";

@@ -22,6 +22,10 @@ Environment WithoutOuterLaunch(Environment environment);
 // For a trainer of `threads` CPU threads. Idle OpenMP threads sleep: spinning ones starve the trainers beside them.
 Environment ForTrainer(Environment environment, int threads);
 
+// For a trainer that is to see one GPU, named as CUDA_VISIBLE_DEVICES does, or none: empty. What the user has set up
+// for CUDA's Multi-Process Service stays.
+Environment ForGpu(Environment environment, const std::string& gpu);
+
 // For mpirun, which asks root twice whether it is sure.
 Environment ForLauncher(Environment environment);
 

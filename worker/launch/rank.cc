@@ -167,6 +167,11 @@ Result<int> RunTrainer(const RankOptions& options, int signals, const OwnedDescr
 
 }  // namespace
 
+int RefuseRank(const AttemptId& attempt, const Error& why) {
+  std::fprintf(stderr, "tutti rank %s: %s\n", attempt.str().c_str(), why.Text().c_str());
+  return kNoOrders;
+}
+
 int RunRank(const RankOptions& options) {
   // First of all: the launcher may end, or pass a signal on, at any moment from now.
   const OwnedDescriptor launcher = OpenProcess(::getppid());
@@ -178,8 +183,7 @@ int RunRank(const RankOptions& options) {
 
   const Result<int> exit_code = RunTrainer(options, signals.get(), launcher);
   if (exit_code) return *exit_code;
-  std::fprintf(stderr, "tutti rank %s: %s\n", options.attempt.str().c_str(), exit_code.error().Text().c_str());
-  return kNoOrders;
+  return RefuseRank(options.attempt, exit_code.error());
 }
 
 }  // namespace tutti::worker

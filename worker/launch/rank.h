@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/ids.h"
+#include "common/result.h"
 
 namespace tutti::worker {
 
@@ -15,6 +16,9 @@ struct RankOptions {
   std::filesystem::path socket;  // of the worker
   Duration orders_deadline = std::chrono::seconds(30);
 };
+
+// Says why there is no rank; returns the exit code for the process.
+int RefuseRank(const AttemptId& attempt, const Error& why);
 
 // Returns the exit code for the process: the trainer's (128 + signal for a signal's), 70 when there were no orders; the
 // reason goes to stderr. To be called on the main thread of a program that has started no other: it takes the signals.

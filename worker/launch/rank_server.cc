@@ -38,9 +38,10 @@ std::optional<ucred> CredentialsOf(Socket& socket) {
 
 struct RankServer::State : std::enable_shared_from_this<State> {
   struct Session {
-    Session(Socket accepted, asio::io_context& context) : socket(std::move(accepted)), hello_deadline(context) {}
+    Session(Socket accepted, asio::io_context& context) : socket(std::move(accepted)), deadline(context) {}
     Socket socket;
-    asio::steady_timer hello_deadline;
+    asio::steady_timer deadline;     // for its hello, then for the grant that it waits for
+    std::optional<RankHello> hello;  // while that is unanswered
     OwnedDescriptor process;
     std::optional<RankStarted> started;
     std::string incoming;
@@ -49,7 +50,8 @@ struct RankServer::State : std::enable_shared_from_this<State> {
   };
   using SessionPointer = std::shared_ptr<Session>;
 
-  State(asio::io_context& io, Handlers given) : context(io), acceptor(io), handlers(std::move(given)) {}
+  State(asio::io_context& io, Handlers given, Duration for_grants)
+      : context(io), acceptor(io), handlers(std::move(given)), patience(for_grants) {}
 
   void Accept() {
     acceptor.async_accept([self = shared_from_this()](ErrorCodeOfAsio error, Socket socket) {
@@ -74,9 +76,9 @@ struct RankServer::State : std::enable_shared_from_this<State> {
     auto session = std::make_shared<Session>(std::move(socket), context);
     session->process = OpenProcess(peer->pid);
     sessions.push_back(session);
-    session->hello_deadline.expires_after(kHelloDeadline);
-    session->hello_deadline.async_wait([self = shared_from_this(), session](ErrorCodeOfAsio error) {
-      if (!error && !session->attempt) self->Forget(session);
+    session->deadline.expires_after(kHelloDeadline);
+    session->deadline.async_wait([self = shared_from_this(), session](ErrorCodeOfAsio error) {
+      if (!error && !session->hello && !session->attempt) self->Forget(session);
     });
     asio::async_read_until(session->socket, asio::dynamic_buffer(session->incoming, kLongestRankMessage), '\n',
                            [self = shared_from_this(), session](ErrorCodeOfAsio error, size_t length) {
@@ -87,10 +89,34 @@ struct RankServer::State : std::enable_shared_from_this<State> {
   }
 
   void Answer(const SessionPointer& session, const std::string& line) {
-    session->hello_deadline.cancel();
-    const Result<RankHello> hello = DecodeRankHello(line);
-    const Result<RankOrders> orders = hello.and_then([this](const RankHello& said) { return handlers.on_hello(said); });
-    if (orders) session->attempt = hello->attempt;
+    session->deadline.cancel();
+    Result<RankHello> hello = DecodeRankHello(line);
+    if (!hello) return Reply(session, tl::unexpected(std::move(hello.error())));
+    session->hello = std::move(*hello);
+    Consider(session);
+  }
+
+  void Consider(const SessionPointer& session) {
+    Result<RankOrders> orders = handlers.on_hello(*session->hello);
+    if (orders || orders.error().code != ErrorCode::kNotFound) return Reply(session, std::move(orders));
+    session->deadline.expires_after(patience);
+    session->deadline.async_wait([self = shared_from_this(), session](ErrorCodeOfAsio error) {
+      if (error || self->closed || !session->hello) return;
+      self->Reply(session, self->handlers.on_hello(*session->hello));
+    });
+  }
+
+  void Reconsider(const AttemptId& attempt) {
+    const std::vector<SessionPointer> all = sessions;
+    for (const SessionPointer& session : all) {
+      if (session->hello && session->hello->attempt == attempt) Consider(session);
+    }
+  }
+
+  void Reply(const SessionPointer& session, const Result<RankOrders>& orders) {
+    session->deadline.cancel();
+    if (orders) session->attempt = session->hello->attempt;
+    session->hello.reset();
     session->outgoing = (orders ? Encode(*orders) : EncodeRefusal(orders.error().Text())) + "\n";
     if (!orders) spdlog::warn("Refused a rank: {}", orders.error().Text());
     asio::async_write(
@@ -127,7 +153,7 @@ struct RankServer::State : std::enable_shared_from_this<State> {
     if (std::erase(sessions, session) == 0) return;
     ErrorCodeOfAsio ignored;
     session->socket.close(ignored);
-    session->hello_deadline.cancel();
+    session->deadline.cancel();
     if (session->attempt && Count(*session->attempt) == 0) handlers.on_gone(*session->attempt);
   }
 
@@ -142,7 +168,7 @@ struct RankServer::State : std::enable_shared_from_this<State> {
     acceptor.close(ignored);
     for (const SessionPointer& session : sessions) {
       session->socket.close(ignored);
-      session->hello_deadline.cancel();
+      session->deadline.cancel();
     }
     sessions.clear();
   }
@@ -150,17 +176,18 @@ struct RankServer::State : std::enable_shared_from_this<State> {
   asio::io_context& context;
   asio::local::stream_protocol::acceptor acceptor;
   Handlers handlers;
+  const Duration patience;
   std::vector<SessionPointer> sessions;
   bool closed = false;
 };
 
 Result<std::unique_ptr<RankServer>> RankServer::Listen(asio::io_context& context, const std::filesystem::path& socket,
-                                                       Handlers handlers) {
+                                                       Handlers handlers, Duration patience) {
   if (socket.string().size() >= sizeof(sockaddr_un::sun_path)) {
     return Fail(ErrorCode::kInvalid, "the path {} is too long for a socket: choose a shorter runtime folder",
                 socket.string());
   }
-  auto state = std::make_shared<State>(context, std::move(handlers));
+  auto state = std::make_shared<State>(context, std::move(handlers), patience);
   try {
     const asio::local::stream_protocol::endpoint endpoint(socket.string());
     state->acceptor.open(endpoint.protocol());
@@ -176,6 +203,8 @@ Result<std::unique_ptr<RankServer>> RankServer::Listen(asio::io_context& context
 RankServer::RankServer(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 RankServer::~RankServer() { state_->Close(); }
+
+void RankServer::Reconsider(const AttemptId& attempt) { state_->Reconsider(attempt); }
 
 int RankServer::Connected(const AttemptId& attempt) const { return state_->Count(attempt); }
 

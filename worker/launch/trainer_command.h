@@ -15,19 +15,34 @@ namespace tutti::worker {
 // kInvalid: a kind of job that no trainer does.
 Result<std::vector<std::string>> TrainerArguments(const std::filesystem::path& trainer, const protocol::Task& task);
 
-// A gang of one: the trainer itself.
-Command SoloCommand(std::vector<std::string> trainer_arguments, int threads, std::vector<int> cpus);
+// What a trainer's slot is made of.
+struct SlotShare {
+  int threads = 1;
+  std::vector<int> cpus;  // to stay on; empty: any
+  std::string gpu;        // as CUDA_VISIBLE_DEVICES names it; empty: none
+};
+// What is set in the environment of a trainer on that slot.
+Environment EnvironmentOf(const SlotShare& share, Environment environment = {});
 
+// A gang of one: the trainer itself.
+Command SoloCommand(std::vector<std::string> trainer_arguments, SlotShare share);
+
+// Ranks side by side on slots of one worker.
+struct GangPart {
+  WorkerId worker;
+  int ranks = 1;
+};
 struct GangLaunch {
   std::filesystem::path mpirun;
   std::filesystem::path tutti;
-  std::filesystem::path socket;            // of this node's worker
+  std::filesystem::path home;              // of the workers
+  std::filesystem::path meeting_folder;    // where their ranks find them, runtime_folder.h
   std::filesystem::path temporary_folder;  // for the launcher's own files
   AttemptId attempt;
-  int ranks = 2;
-  int threads = 1;  // of each rank
+  std::vector<GangPart> parts;  // in the order of ranks
+  int threads = 1;              // of each rank
 };
-// A wider gang on this machine: mpirun, which starts `tutti rank` for each rank.
+// A wider gang on this machine: mpirun, which starts `tutti rank` for each rank, with the worker that it belongs to.
 Command GangCommand(const GangLaunch& launch);
 
 }  // namespace tutti::worker

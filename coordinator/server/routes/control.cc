@@ -70,7 +70,17 @@ Result<void> RemoveEnsemble(const RouteContext& context, const HttpRequest& requ
   return {};
 }
 
+Result<void> PrioritiseEnsemble(const RouteContext& context, const HttpRequest& request, const Respond& respond) {
+  TUTTI_ASSIGN_OR_RETURN(const Json body, ParseJson(request.body));
+  TUTTI_ASSIGN_OR_RETURN(const int priority, PriorityIn(body));
+  TUTTI_RETURN_IF_ERROR(CheckOpen(context));
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleRecord ensemble, FindNamed(context, request));
+  SubmitAndAnswer(context, core::EnsemblePrioritised{ensemble.id, priority}, ensemble.id, "prioritised", respond);
+  return {};
+}
+
 constexpr Route kRoutes[] = {
+    {Method::kPost, "/api/v1/ensembles/ID/priority", Role::kOperator, PrioritiseEnsemble},
     {Method::kPost, "/api/v1/ensembles/ID/cancel", Role::kOperator, CancelEnsemble},
     {Method::kPost, "/api/v1/ensembles/ID/resume", Role::kOperator, ResumeEnsemble},
     {Method::kDelete, "/api/v1/ensembles/ID", Role::kOperator, RemoveEnsemble},

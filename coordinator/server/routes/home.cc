@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "coordinator/server/access.h"
 #include "coordinator/server/provenance.h"
 #include "coordinator/server/routes/routes.h"
@@ -8,8 +9,10 @@ namespace tutti::server {
 namespace {
 
 Result<void> ShowHealth(const RouteContext& context, const HttpRequest&, const Respond& respond) {
-  respond(
-      JsonResponse({{"generation", context.catalog.generation().value}, {"pid", ::getpid()}, {"version", Version()}}));
+  respond(JsonResponse({{"generation", context.catalog.generation().value},
+                        {"pid", ::getpid()},
+                        {"version", Version()},
+                        {"time", FormatTime(SystemClock().Now())}}));
   return {};
 }
 

@@ -1,6 +1,8 @@
+#include <algorithm>
+
+#include "coordinator/server/log_stream.h"
 #include "coordinator/server/member_views.h"
 #include "coordinator/server/routes/routes.h"
-#include "storage/checkpoints/checkpoint_store.h"
 
 namespace tutti::server {
 namespace {
@@ -9,6 +11,10 @@ namespace {
 constexpr uint64_t kLogBytes = 1024 * 1024;
 
 HttpResponse ResponseOf(const Result<Json>& view) { return view ? JsonResponse(*view) : ProblemResponse(view.error()); }
+
+tl::unexpected<Error> NoSuchAttempt(const JobRecord& job, int64_t attempt) {
+  return Fail(ErrorCode::kNotFound, "{} has no attempt {}: its newest is {}", job.id.str(), attempt, job.attempts);
+}
 
 Result<void> ListMembers(const RouteContext& context, const HttpRequest& request, const Respond& respond) {
   TUTTI_ASSIGN_OR_RETURN(const EnsembleRecord ensemble, FindNamed(context, request));
@@ -36,16 +42,29 @@ Result<void> ShowMetrics(const RouteContext& context, const HttpRequest& request
   return {};
 }
 
+// With follow, from there on as events; one that comes again says how far it got.
+Result<void> FollowLogOf(const RouteContext& context, const HttpRequest& request, const JobRecord& job,
+                         const Respond& respond) {
+  TUTTI_ASSIGN_OR_RETURN(const int64_t attempt, NumberOf(request, "attempt", std::max(1, job.attempts)));
+  TUTTI_ASSIGN_OR_RETURN(const int64_t offset, NumberOf(request, "offset", 0));
+  LogPlace from{static_cast<int>(attempt), offset};
+  if (!request.last_event_id.empty()) {
+    TUTTI_ASSIGN_OR_RETURN(from, LogPlace::Parse(request.last_event_id));
+  }
+  if (from.attempt < 1 || from.attempt > std::max(1, job.attempts)) return NoSuchAttempt(job, from.attempt);
+  respond(EventStreamResponse(FollowLog(context, job.id, from)));
+  return {};
+}
+
 Result<void> ShowLog(const RouteContext& context, const HttpRequest& request, const Respond& respond) {
   TUTTI_ASSIGN_OR_RETURN(const JobRecord job, FindMember(context, request));
+  TUTTI_ASSIGN_OR_RETURN(const bool follow, FlagOf(request, "follow"));
+  if (follow) return FollowLogOf(context, request, job, respond);
   TUTTI_ASSIGN_OR_RETURN(const int64_t attempt, NumberOf(request, "attempt", job.attempts));
   TUTTI_ASSIGN_OR_RETURN(const int64_t offset, NumberOf(request, "offset", 0));
   if (job.attempts == 0) return Fail(ErrorCode::kNotFound, "{} has not started yet: it has no log", job.id.str());
-  if (attempt < 1 || attempt > job.attempts) {
-    return Fail(ErrorCode::kNotFound, "{} has no attempt {}: its newest is {}", job.id.str(), attempt, job.attempts);
-  }
-  const AttemptId id{job.id, static_cast<int>(attempt)};
-  const auto path = context.home / job.id.ensemble.str() / storage::AttemptFolder(id) / "log.txt";
+  if (attempt < 1 || attempt > job.attempts) return NoSuchAttempt(job, attempt);
+  const auto path = LogFile(context, {job.id, static_cast<int>(attempt)});
   AnswerFromDisk(context, respond, [path, offset, files = context.files] {
     auto text = files->ReadRange(path, static_cast<uint64_t>(offset), kLogBytes);
     // The attempt exists; its trainer has just not said anything.

@@ -33,9 +33,7 @@ Result<EnsembleRecord> FindNamed(const RouteContext& context, const HttpRequest&
 Result<JobRecord> FindMember(const RouteContext& context, const HttpRequest& request) {
   TUTTI_ASSIGN_OR_RETURN(const EnsembleRecord ensemble, FindNamed(context, request));
   const std::string& name = request.segments[kMemberSegment];
-  for (const JobRecord& job : context.executor.core().records().jobs) {
-    if (job.id.ensemble == ensemble.id && job.id.name == name) return job;
-  }
+  if (const JobRecord* job = context.executor.core().job({ensemble.id, name})) return *job;
   if (!IsValidName(name)) return Fail(ErrorCode::kInvalid, "'{}' cannot be the name of a member", name);
   return Fail(ErrorCode::kNotFound, "{} has no member {}", ensemble.id, name);
 }
@@ -56,6 +54,21 @@ Result<int64_t> NumberOf(const HttpRequest& request, const std::string& key, int
     return Fail(ErrorCode::kInvalid, "{}={} is no whole number", key, found->second);
   }
   return number;
+}
+
+Result<bool> FlagOf(const HttpRequest& request, const std::string& key) {
+  const auto found = request.query.find(key);
+  if (found == request.query.end() || found->second == "false") return false;
+  if (found->second == "true") return true;
+  return Fail(ErrorCode::kInvalid, "{}={} is neither true nor false", key, found->second);
+}
+
+Result<int> PriorityIn(const Json& body) {
+  const auto found = body.is_object() ? body.find("priority") : body.end();
+  const bool whole = found != body.end() && found->is_number_integer();
+  const bool possible = whole && *found >= -kMostPriority && *found <= kMostPriority;
+  if (possible) return found->get<int>();
+  return Fail(ErrorCode::kInvalid, "'priority' must be a whole number from {} to {}", -kMostPriority, kMostPriority);
 }
 
 tl::unexpected<Error> ReadersLookOnly() {

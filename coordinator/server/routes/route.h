@@ -17,17 +17,25 @@
 #include "coordinator/server/executor.h"
 #include "coordinator/server/http.h"
 #include "coordinator/server/outlines.h"
+#include "coordinator/server/transfers.h"
 #include "storage/catalog/catalog.h"
 
 namespace tutti::server {
 
+// Calls a function on the coordinator's thread after a while.
+using Later = std::function<void(Duration, std::function<void()>)>;
+
 // What handlers work with. All on the coordinator's thread, but for what is handed to `disk`.
 struct RouteContext {
-  protocol::Post disk;  // to a thread that may wait for disks
+  protocol::Post disk;    // to a thread that may wait for disks
+  protocol::Post events;  // to the coordinator's
+  Later later;
+  Duration beat;  // what streams say nothing for
   FileSystem* files = nullptr;
   std::filesystem::path home;
   Executor& executor;
   storage::Catalog& catalog;
+  Transfers* transfers = nullptr;
   std::shared_ptr<Outlines> outlines = std::make_shared<Outlines>();
 };
 
@@ -57,6 +65,12 @@ Result<Stored> ReadStoredOf(const RouteContext& context, const EnsembleRecord& e
 
 // A whole number of the query that is not negative.
 Result<int64_t> NumberOf(const HttpRequest& request, const std::string& key, int64_t otherwise);
+
+// "true" or "false", false where the query does not have it.
+Result<bool> FlagOf(const HttpRequest& request, const std::string& key);
+
+// The "priority" of a body that has one. kInvalid.
+Result<int> PriorityIn(const Json& body);
 
 // What a reader is told who asks for more. kDenied.
 tl::unexpected<Error> ReadersLookOnly();

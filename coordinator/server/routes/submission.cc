@@ -15,23 +15,30 @@ struct Submission {
   spec::EnsembleSpec spec;
   std::optional<std::string> source;
   std::optional<std::string> key;  // of whoever submits: the same again means the same ensemble
+  std::optional<int> priority;
   enum class Repeat { kContinue, kStartAnother } repeat = Repeat::kContinue;
 };
 
 Result<void> CheckKeys(const Json& body) {
-  static const std::set<std::string, std::less<>> kKnown = {"experiment", "key", "new", "source"};
+  static const std::set<std::string, std::less<>> kKnown = {"experiment", "key", "new", "priority", "source"};
   for (const auto& item : body.items()) {
     if (!kKnown.contains(item.key())) {
-      return Fail(ErrorCode::kInvalid, "unknown key '{}': experiment, key, new and source are known", item.key());
+      return Fail(ErrorCode::kInvalid, "unknown key '{}': experiment, key, new, priority and source are known",
+                  item.key());
     }
   }
   return {};
 }
 
-Result<std::optional<std::string>> ParseKey(const Json& body) {
+// Of the header Idempotency-Key, or the body's key.
+Result<std::optional<std::string>> ParseKey(const Json& body, const std::string& header) {
   const auto found = body.find("key");
-  if (found == body.end() || found->is_null()) return std::nullopt;
-  const std::string key = found->is_string() ? found->get<std::string>() : "";
+  const bool in_body = found != body.end() && !found->is_null();
+  if (!in_body && header.empty()) return std::nullopt;
+  const std::string key = !in_body ? header : found->is_string() ? found->get<std::string>() : "";
+  if (in_body && !header.empty() && key != header) {
+    return Fail(ErrorCode::kInvalid, "'key' and the header Idempotency-Key differ: give one of them");
+  }
   const bool printable =
       std::all_of(key.begin(), key.end(), [](char letter) { return letter >= ' ' && letter <= '~'; });
   if (key.empty() || key.size() > kLongestKey || !printable) {
@@ -40,8 +47,8 @@ Result<std::optional<std::string>> ParseKey(const Json& body) {
   return key;
 }
 
-Result<Submission> ParseSubmission(const std::string& text) {
-  TUTTI_ASSIGN_OR_RETURN(const Json body, ParseJson(text));
+Result<Submission> ParseSubmission(const HttpRequest& request) {
+  TUTTI_ASSIGN_OR_RETURN(const Json body, ParseJson(request.body));
   if (!body.is_object() || !body.contains("experiment")) {
     return Fail(ErrorCode::kInvalid, "the body must be an object with the key 'experiment'");
   }
@@ -61,7 +68,10 @@ Result<Submission> ParseSubmission(const std::string& text) {
     if (!source->is_string()) return Fail(ErrorCode::kInvalid, "'source' must be a string");
     submission.source = source->get<std::string>();
   }
-  TUTTI_ASSIGN_OR_RETURN(submission.key, ParseKey(body));
+  TUTTI_ASSIGN_OR_RETURN(submission.key, ParseKey(body, request.idempotency_key));
+  if (body.contains("priority")) {
+    TUTTI_ASSIGN_OR_RETURN(submission.priority, PriorityIn(body));
+  }
   return submission;
 }
 
@@ -104,6 +114,7 @@ std::optional<SubmissionKey> KeyFor(const Submission& submission, const Ensemble
 Result<void> ContinueWith(const RouteContext& context, const EnsembleRecord& ensemble, const Submission& submission,
                           const Respond& respond) {
   TUTTI_ASSIGN_OR_RETURN(const Stored stored, ReadStoredOf(context, ensemble));
+  if (submission.priority) context.executor.Submit(core::EnsemblePrioritised{ensemble.id, *submission.priority});
   const bool finished = IsAnswered(ensemble.state) && stored.problem.empty();
   core::Event event = core::EnsembleResumed{ensemble.id, core::Answer::kLost};
   if (finished || ensemble.state == EnsembleState::kRunning) event = core::Tick{};
@@ -136,7 +147,7 @@ Result<std::optional<EnsembleRecord>> FindEarlier(const RouteContext& context, c
 }
 
 Result<void> SubmitEnsemble(const RouteContext& context, const HttpRequest& request, const Respond& respond) {
-  TUTTI_ASSIGN_OR_RETURN(const Submission submission, ParseSubmission(request.body));
+  TUTTI_ASSIGN_OR_RETURN(const Submission submission, ParseSubmission(request));
   const std::string spec_hash = SpecHash(submission.spec);
   context.executor.Flush();  // two submissions of one experiment at the same time make one ensemble
   TUTTI_RETURN_IF_ERROR(CheckOpen(context));
@@ -148,8 +159,8 @@ Result<void> SubmitEnsemble(const RouteContext& context, const HttpRequest& requ
     TUTTI_RETURN_IF_ERROR(CheckNotForgotten(context, spec_hash));
   }
   TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, CreateEnsemble(context, submission.spec, submission.source));
-  SubmitAndAnswer(context, core::EnsembleSubmitted{id, submission.spec, spec_hash}, id, "created", respond,
-                  KeyFor(submission, id));
+  const core::EnsembleSubmitted submitted{id, submission.spec, spec_hash, submission.priority.value_or(0)};
+  SubmitAndAnswer(context, submitted, id, "created", respond, KeyFor(submission, id));
   context.executor.Flush();
   return {};
 }

@@ -1,14 +1,55 @@
+#include <algorithm>
+
 #include "coordinator/server/routes/routes.h"
 
 namespace tutti::server {
 namespace {
+
+constexpr size_t kWorkerSegment = 3;  // /api/v1/workers/NAME
 
 Result<void> ListWorkers(const RouteContext& context, const HttpRequest&, const Respond& respond) {
   respond(JsonResponse(WorkersView(context.executor.core().workers())));
   return {};
 }
 
-constexpr Route kRoutes[] = {{Method::kGet, "/api/v1/workers", Role::kReader, ListWorkers}};
+Result<WorkerId> FindWorker(const RouteContext& context, const HttpRequest& request) {
+  context.executor.Flush();
+  const std::string& name = request.segments[kWorkerSegment];
+  for (const auto& worker : context.executor.core().workers()) {
+    if (worker.id.str() == name) return worker.id;
+  }
+  if (!IsValidName(name)) return Fail(ErrorCode::kInvalid, "'{}' cannot be the name of a worker", name);
+  return Fail(ErrorCode::kNotFound, "there is no worker {}; `tutti workers` lists those that there are", name);
+}
+
+void DrainAndAnswer(const RouteContext& context, const WorkerId& worker, core::WorkerDrained::Drain drain,
+                    std::string outcome, const Respond& respond) {
+  context.executor.Submit(core::WorkerDrained{worker, drain}, [respond, worker, outcome = std::move(outcome)] {
+    respond(JsonResponse({{"id", worker.str()}, {"outcome", outcome}}));
+  });
+}
+
+Result<void> DrainWorker(const RouteContext& context, const HttpRequest& request, const Respond& respond) {
+  TUTTI_RETURN_IF_ERROR(CheckOpen(context));
+  TUTTI_ASSIGN_OR_RETURN(const WorkerId worker, FindWorker(context, request));
+  TUTTI_ASSIGN_OR_RETURN(const bool checkpoint, FlagOf(request, "checkpoint"));
+  using enum core::WorkerDrained::Drain;
+  DrainAndAnswer(context, worker, checkpoint ? kCheckpoint : kFinish, "draining", respond);
+  return {};
+}
+
+Result<void> UndrainWorker(const RouteContext& context, const HttpRequest& request, const Respond& respond) {
+  TUTTI_RETURN_IF_ERROR(CheckOpen(context));
+  TUTTI_ASSIGN_OR_RETURN(const WorkerId worker, FindWorker(context, request));
+  DrainAndAnswer(context, worker, core::WorkerDrained::Drain::kEnd, "in service", respond);
+  return {};
+}
+
+constexpr Route kRoutes[] = {
+    {Method::kGet, "/api/v1/workers", Role::kReader, ListWorkers},
+    {Method::kPost, "/api/v1/workers/NAME/drain", Role::kOperator, DrainWorker},
+    {Method::kPost, "/api/v1/workers/NAME/undrain", Role::kOperator, UndrainWorker},
+};
 
 }  // namespace
 

@@ -68,6 +68,7 @@ std::vector<FromWorker> EveryWorkerMessage() {
   hello.slots = 4;
   hello.threads_per_slot = 2;
   hello.device = "cuda";
+  hello.slot_memory_bytes = 42'949'672'960;
   hello.running = {{kAttempt, true, {0, 3}}, {{{EnsembleId("a-1"), ".inspect"}, 1}, false, {}}};
   hello.obeyed = {6};
   std::vector<FromWorker> messages = {hello,
@@ -86,7 +87,7 @@ std::vector<ToWorker> EveryCoordinatorMessage() {
       Welcome{},
       Refused{"version 2 is not spoken here"},
       GrantSlots{kAttempt, {0, 1}, {2, 3}},
-      StartAttempt{kAttempt, ATask(), {{WorkerId("n1"), 0}, {WorkerId("n2"), 1}}},
+      StartAttempt{kAttempt, ATask(), {{WorkerId("n1"), 0}, {WorkerId("n2"), 1}}, {"host", "other"}},
       Acknowledge{kAttempt, 99},
       Leave{},
   };

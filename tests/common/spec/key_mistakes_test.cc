@@ -24,7 +24,7 @@ TEST(KeyMistakes, UnknownKeyThatResemblesNothingGetsNoSuggestion) {
   EXPECT_THAT(
       Mistakes(WithMember("colour: red\n")),
       ElementsAre("exp.yaml:5:1: unknown key 'colour'; allowed: version, name, data, prepare, augment, training, "
-                  "members, ensemble"));
+                  "slot_memory, members, ensemble"));
 }
 
 TEST(KeyMistakes, UnknownKeyIsFoundInEverySection) {
@@ -38,7 +38,7 @@ TEST(KeyMistakes, UnknownKeyIsFoundInEverySection) {
           "exp.yaml:4:11: unknown key 'normalise' in prepare (did you mean 'normalize'?); allowed: normalize, resize",
           "exp.yaml:5:25: unknown key 'evry' in training.checkpoint (did you mean 'every'?); allowed: every, keep",
           StartsWith("exp.yaml:6:24: unknown key 'sead' in members[] (did you mean 'seed'?); allowed: model"),
-          "exp.yaml:6:57: unknown key 'maxx' in members[].slots (did you mean 'max'?); allowed: min, max",
+          "exp.yaml:6:57: unknown key 'maxx' in members[].slots (did you mean 'max'?); allowed: min, max, spread",
           "exp.yaml:7:12: unknown key 'combinor' in ensemble (did you mean 'combiner'?); allowed: combiner, "
           "minimum_members"));
 }

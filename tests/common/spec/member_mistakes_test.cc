@@ -69,6 +69,16 @@ TEST(MemberMistakes, SlotsThatAreNone) {
   }
 }
 
+TEST(MemberMistakes, MemoryThatIsNone) {
+  for (const std::string bad :
+       {"6", "GB", "0 GB", "-1 GB", "6GB", "6 gb", "6 GB more", "1e400 GB", "0.1 B", "[6 GB]"}) {
+    EXPECT_THAT(Mistakes(WithHead("members: [{model: mlp, slot_memory: " + bad + "}]\n")),
+                ElementsAre(AllOf(StartsWith("exp.yaml:4:37: members[].slot_memory is "),
+                                  HasSubstr("; allowed: none, or a number and a unit: 6 GB, 512 MiB"))))
+        << bad;
+  }
+}
+
 TEST(MemberMistakes, ElasticSlotsThatAreNone) {
   const auto mistakes = [](const std::string& slots) {
     return Mistakes(WithHead("members: [{model: mlp, slots: " + slots + "}]\n"));
@@ -83,6 +93,11 @@ TEST(MemberMistakes, ElasticSlotsThatAreNone) {
   EXPECT_THAT(mistakes("{}"),
               ElementsAre("exp.yaml:4:31: members[].slots.min is missing; allowed: a whole number from 1 to 4096",
                           "exp.yaml:4:31: members[].slots.max is missing; allowed: a whole number from 1 to 4096"));
+}
+
+TEST(MemberMistakes, ASpreadThatIsNone) {
+  EXPECT_THAT(Mistakes(WithHead("members: [{model: mlp, slots: {min: 2, max: 2, spread: never}}]\n")),
+              ElementsAre("exp.yaml:4:56: members[].slots.spread is 'never'; allowed: true or false"));
 }
 
 TEST(MemberMistakes, SeedsThatAreNone) {

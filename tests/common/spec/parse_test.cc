@@ -231,6 +231,33 @@ TEST(Members, SlotsAreACountOrARange) {
   EXPECT_EQ(spec.members[2].slots, (SlotsSpec{1, 1}));
 }
 
+TEST(Members, SpreadOverWorkersUnlessTheySayOtherwise) {
+  const EnsembleSpec spec =
+      MustParse(WithHead("members:\n"
+                         "  - {model: mlp, slots: {min: 2, max: 2, spread: false}}\n"
+                         "  - {model: lenet5, slots: {min: 1, max: 4, spread: true}}\n"));
+  ASSERT_EQ(spec.members.size(), 2U);
+  EXPECT_EQ(spec.members[0].slots, (SlotsSpec{2, 2, SlotsSpec::Spread::kOneWorker}));
+  EXPECT_EQ(spec.members[1].slots, (SlotsSpec{1, 4, SlotsSpec::Spread::kAllowed}));
+}
+
+TEST(Members, AskForMemoryOfTheirOwnOrThatOfTheExperiment) {
+  const std::string head = "version: 1\nname: t\ndata: {source: idx, path: /d}\n";
+  const std::string members =
+      "members: [{model: mlp}, {model: lenet5, slot_memory: 512 MiB}, {model: resnet8, slot_memory: none}]\n";
+  const EnsembleSpec spec = MustParse(head + "slot_memory: 6 GB\n" + members);
+  ASSERT_EQ(spec.members.size(), 3U);
+  EXPECT_EQ(spec.members[0].slot_memory_bytes, 6'000'000'000);
+  EXPECT_EQ(spec.members[1].slot_memory_bytes, 512 << 20);
+  EXPECT_EQ(spec.members[2].slot_memory_bytes, std::nullopt);
+  EXPECT_EQ(MustParse(head + members).members[0].slot_memory_bytes, std::nullopt);
+}
+
+// Else ensembles of before the key would be trained again.
+TEST(Members, ThatAskForNoMemoryResolveAsBeforeTheKey) {
+  EXPECT_FALSE(ToJson(MustParse(WithHead("members: [{model: mlp}]\n")).members[0]).contains("slot_memory"));
+}
+
 TEST(Members, MinimumIsAllOrACount) {
   EXPECT_EQ(MustParse(WithMember("ensemble: {minimum_members: all}\n")).minimum_members, std::nullopt);
   EXPECT_EQ(MustParse(WithMember("ensemble: {minimum_members: 1}\n")).minimum_members, 1);

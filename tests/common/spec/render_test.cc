@@ -49,6 +49,8 @@ class Generator {
     member.seed = Pick<int64_t>({0, 3, INT64_MAX});
     member.slots.min = static_cast<int>(Below(4) + 1);
     member.slots.max = member.slots.min + (Coin() ? 0 : 3);
+    if (Coin()) member.slots.spread = SlotsSpec::Spread::kOneWorker;
+    if (Coin()) member.slot_memory_bytes = Pick<uint64_t>({1, 6'000'000'000, uint64_t{6} << 30, 123'456'789});
     member.prepare.normalize = Coin() ? PrepareSpec::Normalize::kAuto : PrepareSpec::Normalize::kNone;
     if (Coin()) member.prepare.resize = Below(500) + 1;
     for (int64_t i = Below(4); i > 0; --i) member.augment.push_back(Draw(ChoiceKind::kAugmentation));

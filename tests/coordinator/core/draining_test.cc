@@ -57,10 +57,37 @@ TEST(Draining, HoldsForTheNextProcessToo) {
   EXPECT_THAT(stage.StartedAttempts(), IsEmpty());
 }
 
-TEST(Draining, OfAWorkerThatNobodyKnowsIsHarmless) {
+TEST(Draining, OfAWorkerThatIsAwayAwaitsIt) {
   Stage stage;
   stage.Drain("n7");
-  EXPECT_THAT(stage.core.workers(), IsEmpty());
+  ASSERT_THAT(stage.core.workers(), SizeIs(1));
+  EXPECT_TRUE(stage.core.workers()[0].draining);
+  EXPECT_FALSE(stage.core.workers()[0].connected);
+  stage.Submit({{"a"}});
+  stage.Join("n7", 1);
+  EXPECT_THAT(stage.StartedAttempts(), IsEmpty());
+  stage.Drain("n7", false);
+  EXPECT_THAT(stage.StartedAttempts(), SizeIs(1));
+  EXPECT_THAT(stage.core.records().drains, IsEmpty());
+}
+
+TEST(Draining, OutlivesTheCoordinator) {
+  Stage stage = RunningOnN1();
+  stage.Drain("n1");
+  stage.Restart();
+  stage.Join("n1", 1, {}, 2);
+  stage.LookAtFolders();
+  EXPECT_THAT(stage.StartedAttempts(), IsEmpty());
+  EXPECT_EQ(stage.core.workers().at(0).closed, kDrained);
+}
+
+TEST(Draining, WithACheckpointSendsWhatRunsThereElsewhereAtOnce) {
+  Stage stage = RunningOnN1();
+  stage.Join("n2", 1);
+  stage.Handle(WorkerDrained{WorkerId("n1"), WorkerDrained::Drain::kCheckpoint});
+  ASSERT_THAT(stage.Told<protocol::StopAttempt>("n1"), SizeIs(1));
+  EXPECT_EQ(stage.Told<protocol::StopAttempt>("n1")[0].reason, protocol::StopReason::kPreempted);
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kStopping);
 }
 
 TEST(Draining, IsTheReasonOfJobsThatFitNowhereElse) {

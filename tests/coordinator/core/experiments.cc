@@ -28,7 +28,8 @@ spec::EnsembleSpec ExperimentOf(const std::vector<MemberSketch>& members, std::o
     spec::MemberSpec member = base.members.front();
     member.name = sketch.name;
     member.seed = static_cast<int64_t>(experiment.members.size());
-    member.slots = {sketch.minimum_slots, std::max(sketch.minimum_slots, sketch.maximum_slots)};
+    member.slots = {sketch.minimum_slots, std::max(sketch.minimum_slots, sketch.maximum_slots), sketch.spread};
+    member.slot_memory_bytes = sketch.slot_memory_bytes;
     member.training.checkpoint.keep = sketch.keep;
     experiment.members.push_back(std::move(member));
   }

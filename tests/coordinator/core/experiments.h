@@ -1,6 +1,7 @@
 // Small experiments for tests of the core.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +15,8 @@ struct MemberSketch {
   int minimum_slots = 1;
   int maximum_slots = 0;  // 0: as the minimum
   int keep = 2;
+  spec::SlotsSpec::Spread spread = spec::SlotsSpec::Spread::kAllowed;
+  std::optional<uint64_t> slot_memory_bytes = {};
 };
 
 // A resolved experiment that survives its own JSON.

@@ -38,6 +38,7 @@ void Ledger::Put(const Record& record) {
                  [&](const PredictionRecord& row) {
                    predictions_[{row.attempt, row.predictor, row.split}] = row;
                  },
+                 [&](const DrainRecord& row) { drains_[row.worker] = row; },
              },
              record);
 }
@@ -45,6 +46,10 @@ void Ledger::Put(const Record& record) {
 void Ledger::Erase(const Erasure& key) {
   if (const auto* checkpoint = std::get_if<CheckpointKey>(&key)) {
     checkpoints_.erase(*checkpoint);
+    return;
+  }
+  if (const auto* worker = std::get_if<WorkerId>(&key)) {
+    drains_.erase(*worker);
     return;
   }
   const EnsembleId& id = std::get<EnsembleId>(key);
@@ -58,7 +63,7 @@ void Ledger::Erase(const Erasure& key) {
 
 Records Ledger::All() const {
   return {RowsOf(ensembles_), RowsOf(jobs_),        RowsOf(attempts_),
-          RowsOf(epochs_),    RowsOf(checkpoints_), RowsOf(predictions_)};
+          RowsOf(epochs_),    RowsOf(checkpoints_), RowsOf(predictions_), RowsOf(drains_)};
 }
 
 }  // namespace tutti::core

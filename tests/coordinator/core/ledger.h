@@ -26,6 +26,7 @@ class Ledger {
   std::map<std::pair<AttemptId, int>, EpochRecord> epochs_;
   std::map<CheckpointKey, CheckpointRecord> checkpoints_;
   std::map<std::tuple<AttemptId, std::string, Split>, PredictionRecord> predictions_;
+  std::map<WorkerId, DrainRecord> drains_;
 };
 
 }  // namespace tutti::core

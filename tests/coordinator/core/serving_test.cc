@@ -73,8 +73,8 @@ TEST(ServingOrder, OfEqualsTheOneThatWasGrantedSomethingLongestAgoIsNext) {
 TEST(ServingOrder, AHigherPriorityIsServedFirstWhateverItHolds) {
   Queue queue;
   queue.Add("a-1", 2);
-  queue.Add("b-1", 2).priority = 1;
-  queue.Add("c-1", 1).priority = -1;
+  queue.Add("b-1", 2).record.priority = 1;
+  queue.Add("c-1", 1).record.priority = -1;
   EXPECT_THAT(queue.Served(4), ElementsAre("b-1/m1", "b-1/m2", "a-1/m1", "a-1/m2", "c-1/m1"));
 }
 
@@ -82,7 +82,7 @@ TEST(ServingOrder, GangsThatSlotsAreKeptForComeFirstInTheirPriority) {
   Queue queue;
   queue.Add("a-1", 2);
   queue.Add("b-1", 2);
-  queue.Add("c-1", 1).priority = 1;
+  queue.Add("c-1", 1).record.priority = 1;
   queue.Keep("b-1", "m2");
   queue.Keep("a-1", "m2");
   EXPECT_THAT(queue.Served(1), ElementsAre("c-1/m1", "b-1/m2", "a-1/m2", "b-1/m1", "a-1/m1"));

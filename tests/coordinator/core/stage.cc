@@ -65,12 +65,13 @@ void Stage::Submit(const std::vector<MemberSketch>& members, std::optional<int> 
 }
 
 void Stage::Join(const std::string& worker, int slots, std::vector<protocol::RunningAttempt> running, int incarnation,
-                 const std::string& domain) {
+                 const std::string& domain, uint64_t slot_memory_bytes) {
   protocol::Hello hello;
   hello.worker = WorkerId(worker);
   hello.incarnation = Incarnation{incarnation};
   hello.launch_domain = domain;
   hello.slots = slots;
+  hello.slot_memory_bytes = slot_memory_bytes;
   hello.running = std::move(running);
   Handle(WorkerJoined{std::move(hello)});
 }
@@ -79,7 +80,9 @@ void Stage::Disconnect(const std::string& worker, int incarnation) {
   Handle(WorkerDisconnected{WorkerId(worker), Incarnation{incarnation}});
 }
 
-void Stage::Drain(const std::string& worker, bool drain) { Handle(WorkerDrained{WorkerId(worker), drain}); }
+void Stage::Drain(const std::string& worker, bool drain) {
+  Handle(WorkerDrained{WorkerId(worker), drain ? WorkerDrained::Drain::kFinish : WorkerDrained::Drain::kEnd});
+}
 
 void Stage::Say(const std::string& worker, protocol::FromWorker message, int incarnation) {
   Handle(WorkerSaid{WorkerId(worker), Incarnation{incarnation}, std::move(message)});

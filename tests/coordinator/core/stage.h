@@ -46,7 +46,7 @@ class Stage {
 
   void Submit(const std::vector<MemberSketch>& members, std::optional<int> minimum_members = std::nullopt);
   void Join(const std::string& worker, int slots, std::vector<protocol::RunningAttempt> running = {},
-            int incarnation = 1, const std::string& domain = "");
+            int incarnation = 1, const std::string& domain = "", uint64_t slot_memory_bytes = 0);
   void Disconnect(const std::string& worker, int incarnation = 1);
   void Drain(const std::string& worker, bool drain = true);
   void Say(const std::string& worker, protocol::FromWorker message, int incarnation = 1);

@@ -334,6 +334,88 @@ TEST(Gang, IsLostWhenAFollowerJoinsWithoutIt) {
   EXPECT_THAT(stage.StartedAttempts(), ElementsAre(kSecond));
 }
 
+TEST(Gang, ThatEndsWithItsFollowerIsNoFailure) {
+  Stage stage = GangOnN1AndN2();
+  stage.Disconnect("n2");
+  stage.End(kFirst, 137);
+  EXPECT_EQ(stage.job("a").failures, 0);
+  EXPECT_THAT(stage.job("a").reason, HasSubstr("worker n2 of its gang was lost"));
+  EXPECT_EQ(stage.attempt(kFirst).error, "worker n2 of its gang was lost");
+}
+
+TEST(Gang, ThatCannotStartWithoutItsFollowerIsNoFailure) {
+  Stage stage = GangOnN1AndN2();
+  stage.Disconnect("n2");
+  stage.Say("n1", protocol::AttemptFailedToStart{kFirst, "the worker n2 of its gang is away"});
+  EXPECT_EQ(stage.job("a").failures, 0);
+  EXPECT_THAT(stage.job("a").reason, HasSubstr("the worker n2 of its gang is away"));
+}
+
+TEST(Gang, ThatEndsWhileItsFollowerIsThereIsAFailure) {
+  Stage stage = GangOnN1AndN2();
+  stage.End(kFirst, 137);
+  EXPECT_EQ(stage.job("a").failures, 1);
+}
+
+// Its leader would wait for the ranks there for ever.
+TEST(Gang, IsEndedByAFollowerWhoseRanksDoNotCome) {
+  Stage stage = GangOnN1AndN2();
+  stage.Say("n2", protocol::AttemptFailedToStart{kFirst, "0 of its 1 ranks there came up"});
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kEnded);
+  EXPECT_EQ(stage.job("a").failures, 1);
+  EXPECT_THAT(stage.job("a").reason, HasSubstr("could not be started on n2: 0 of its 1 ranks there came up"));
+  ASSERT_THAT(stage.Told<protocol::StopAttempt>("n1"), SizeIs(1));
+  EXPECT_EQ(stage.Told<protocol::StopAttempt>("n1")[0].reason, protocol::StopReason::kStale);
+}
+
+TEST(Gang, IsNotEndedByAWorkerThatHasNoPartInIt) {
+  Stage stage = GangOnN1AndN2();
+  stage.Join("n3", 1, {}, 1, "d");
+  stage.Say("n3", protocol::AttemptFailedToStart{kFirst, "a stray"});
+  stage.Say("n2", protocol::SlotsFree{kFirst, {0}});
+  stage.Say("n2", protocol::AttemptFailedToStart{kFirst, "a stray"});
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kRunning);
+}
+
+// Its leader comes and tells how it ended.
+TEST(Gang, IsNotLostWhenAFollowerJoinsThatHasDoneItsPart) {
+  Stage stage = GangOnN1AndN2();
+  stage.Join("n2", 1, {{kFirst, false, {}}}, 1, "d");
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kRunning);
+  EXPECT_EQ(stage.core.workers().at(1).holders.at(0), std::nullopt);
+}
+
+TEST(Gang, IsNotLostWhenAFollowerIsSilentAndComesBack) {
+  Stage stage = GangOnN1AndN2();
+  stage.now += seconds(29);
+  stage.Say("n1", protocol::Heartbeat{});
+  stage.Pass(seconds(1));
+  EXPECT_THAT(stage.core.workers(), SizeIs(1)) << "n2 gets nothing new";
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kRunning);
+  stage.Say("n2", protocol::Heartbeat{});
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kRunning);
+  EXPECT_EQ(stage.core.workers().at(1).holders.at(0), kFirst);
+}
+
+TEST(Gang, ThatMayNotBeSpreadWaitsForOneWorkerAlsoAfterARestart) {
+  Stage stage;
+  stage.Submit({{"a", 2, 2, 2, spec::SlotsSpec::Spread::kOneWorker}});
+  stage.Join("n1", 1, {}, 1, "d");
+  stage.Join("n2", 1, {}, 1, "d");
+  stage.Inspect();
+  const std::string why =
+      "needs 2 slots at once on one worker, but no worker has more than 1 (its experiment says spread: false)";
+  EXPECT_EQ(stage.core.Why(JobNamed("a")), why);
+  stage.Restart();
+  stage.Join("n1", 1, {}, 1, "d");
+  stage.Join("n2", 1, {}, 1, "d");
+  stage.LookAtFolders();
+  EXPECT_EQ(stage.core.Why(JobNamed("a")), why);
+  stage.Join("n3", 2, {}, 1, "d");
+  stage.LookAtFolders();
+  EXPECT_THAT(stage.StartedAttempts(), ElementsAre(kFirst));
+}
+
 TEST(Restart, AttemptsAreUnknownUntilTheirWorkerJoins) {
   Stage stage = RunningOnN1();
   stage.Restart();

@@ -195,9 +195,11 @@ TEST_F(CoordinatorTest, EveryWorkerOfAGangIsGrantedItsSlotsBeforeTheLeaderStarts
   FakeWorker one(*coordinator_, 1, Incarnation{1}, "n1", "rack");
   FakeWorker other(*coordinator_, 1, Incarnation{1}, "n2", "rack");
   std::vector<int> granted_to_follower;
+  std::vector<std::string> hosts;
   const auto look_at = [&](FakeWorker& follower) {
     return [&](FakeWorker& leader, const protocol::StartAttempt& start) {
       granted_to_follower = follower.granted(start.attempt);
+      hosts = start.hosts;
       leader.Checkpoint(start, 100);
       leader.Predict(start);
       leader.Say(start, protocol::Finished{100, 1});
@@ -209,6 +211,7 @@ TEST_F(CoordinatorTest, EveryWorkerOfAGangIsGrantedItsSlotsBeforeTheLeaderStarts
   Submit(AnExperiment("  validation: 15\n", "  - {model: mlp, seeds: [7], slots: 2}\n", 1));
   ASSERT_TRUE(Becomes("finished")) << Ensemble().dump(2);
   EXPECT_THAT(granted_to_follower, ElementsAre(0));
+  EXPECT_THAT(hosts, ElementsAre("here", "here"));
   Kill();
 }
 
@@ -752,6 +755,7 @@ TEST_F(CoordinatorTest, HealthNamesGenerationAndProcess) {
   EXPECT_EQ(health["generation"], coordinator_->generation().value);
   EXPECT_EQ(health["pid"], ::getpid());
   EXPECT_FALSE(health["version"].get<std::string>().empty());
+  EXPECT_THAT(health["time"].get<std::string>(), ::testing::MatchesRegex("20..-..-..T..:..:..\\....Z"));
 }
 
 TEST_F(CoordinatorTest, ListsEnsemblesNewestFirst) {

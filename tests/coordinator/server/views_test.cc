@@ -312,8 +312,10 @@ TEST(WorkersView, CountsBusySlots) {
   worker.connected = true;
   worker.slots = 3;
   worker.holders = {AttemptId{Member("mlp-s0"), 1}, std::nullopt, AttemptId{Member("mlp-s1"), 1}};
-  EXPECT_EQ(WorkersView(std::span(&worker, 1)),
-            Json::parse(R"({"workers": [{"id": "n1", "connected": true, "slots": 3, "busy": 2}]})"));
+  worker.draining = true;
+  worker.closed = "is being drained";
+  EXPECT_EQ(WorkersView(std::span(&worker, 1)), Json::parse(R"({"workers": [{"id": "n1", "connected": true, "slots": 3,
+                "busy": 2, "draining": true, "note": "is being drained"}]})"));
 }
 
 TEST(ProblemView, SaysWhatHappenedAndItsKind) {

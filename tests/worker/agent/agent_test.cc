@@ -140,6 +140,31 @@ TEST_F(AgentTest, GivesATrainerItsThreadsAndAQuietPlace) {
   EXPECT_THAT(facts, HasSubstr("folder " + std::filesystem::canonical(options_.home).string() + "\n"));
 }
 
+TEST_F(AgentTest, ShowsATrainerTheGpuOfItsSlotAlone) {
+  ::setenv("CUDA_VISIBLE_DEVICES", "0,1,2", 1);
+  options_.inventory.gpus = {{"GPU-a", "A100", 40}, {"GPU-b", "A100", 40}};
+  options_.inventory.slot_memory_bytes = 40;
+  StartAgent();
+  const auto hello = Join();
+  EXPECT_EQ(hello.device, "cuda");
+  EXPECT_EQ(hello.slot_memory_bytes, 40);
+  const auto start = Start("m", {1}, {"facts facts"});
+  coordinator_.Next<AttemptExited>();
+  ::unsetenv("CUDA_VISIBLE_DEVICES");
+  const std::string facts = Read(start.task.folder / "facts");
+  EXPECT_THAT(facts, HasSubstr("CUDA_VISIBLE_DEVICES=GPU-b\n"));
+  EXPECT_THAT(facts, HasSubstr("CUDA_DEVICE_ORDER=PCI_BUS_ID\n"));
+}
+
+TEST_F(AgentTest, ShowsATrainerNoGpuOnSlotsOfCpus) {
+  ::setenv("CUDA_VISIBLE_DEVICES", "0,1,2", 1);
+  StartAndJoin();
+  const auto start = Start("m", {1}, {"facts facts"});
+  coordinator_.Next<AttemptExited>();
+  ::unsetenv("CUDA_VISIBLE_DEVICES");
+  EXPECT_THAT(Read(start.task.folder / "facts"), HasSubstr("CUDA_VISIBLE_DEVICES=\n"));
+}
+
 TEST_F(AgentTest, BindsSlotsToTheirCpus) {
   StartAndJoin();
   const auto start = Start("m", {1}, {"facts facts"});

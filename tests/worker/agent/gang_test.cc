@@ -32,6 +32,7 @@ class GangTest : public AgentTest {
   // None of the launchers' temporary files.
   void ExpectOnlyTheSocket() {
     for (const auto& own : std::filesystem::directory_iterator(options_.runtime_folder)) {
+      if (own.is_symlink()) continue;  // the worker's address
       for (const auto& entry : std::filesystem::directory_iterator(own)) {
         EXPECT_EQ(entry.path().filename(), "ranks.sock");
       }
@@ -62,6 +63,18 @@ TEST_F(GangTest, RunsEveryRankOnItsSlot) {
     EXPECT_THAT(facts, HasSubstr("OMP_NUM_THREADS=1\n"));
     EXPECT_THAT(facts, HasSubstr("socket:")) << "its lifeline";
   }
+}
+
+TEST_F(GangTest, ShowsEachRankTheGpuOfItsSlot) {
+  ::setenv("CUDA_VISIBLE_DEVICES", "0,1,2", 1);  // which mpirun passes on
+  options_.inventory.gpus = {{"GPU-a", "A100", 40}, {"GPU-b", "A100", 40}};
+  StartAndJoin();
+  const auto start = Start("m", {1, 0}, {"0:facts rank0", "1:facts rank1"});
+  const auto exited = coordinator_.Next<AttemptExited>();
+  ::unsetenv("CUDA_VISIBLE_DEVICES");
+  EXPECT_EQ(exited.exit_code, 0) << exited.last_log_lines;
+  EXPECT_THAT(Read(start.task.folder / "rank0"), HasSubstr("CUDA_VISIBLE_DEVICES=GPU-b\n"));
+  EXPECT_THAT(Read(start.task.folder / "rank1"), HasSubstr("CUDA_VISIBLE_DEVICES=GPU-a\n"));
 }
 
 TEST_F(GangTest, StartsMpiInTheChildOfTheRank) {

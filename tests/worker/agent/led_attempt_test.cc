@@ -20,20 +20,20 @@ constexpr auto kStartDeadline = std::chrono::minutes(1);
 class GangStartTest : public AgentTest {
  protected:
   void SetUp() override {
+    settings_.worker = options_.id;
     settings_.home = options_.home;
     settings_.trainer = options_.trainer;
     settings_.mpirun = Program("launcher", "exec sleep 600");
     settings_.runtime_folder = folder_ / "run";
-    settings_.socket = folder_ / "ranks.sock";
     settings_.inventory = options_.inventory;
     settings_.start_deadline = kStartDeadline;
     settings_.kill_deadline = std::chrono::seconds(5);
     settings_.log_limit_bytes = 1 << 20;
     RankServer::Handlers handlers{[](const RankHello&) { return Result<RankOrders>(); }, [](const AttemptId&) {}};
-    ranks_ = RankServer::Listen(context_, settings_.socket, std::move(handlers)).value();
+    ranks_ = RankServer::Listen(context_, folder_ / "ranks.sock", std::move(handlers)).value();
     attempt_ = std::make_unique<LedAttempt>(
         AttemptSurroundings{context_, spawner_, *ranks_, PosixFileSystem(), settings_, [] {}},
-        TaskIn(options_.home, "m", 1), std::vector<int>{0, 1});
+        TaskIn(options_.home, "m", 1), std::vector<SlotId>{{options_.id, 0}, {options_.id, 1}});
     attempt_->Launch();
     launched_ = std::chrono::steady_clock::now();
   }

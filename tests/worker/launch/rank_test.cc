@@ -13,6 +13,7 @@
 
 #include <array>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <cstring>
 #include <fstream>
 #include <thread>
@@ -54,20 +55,23 @@ class RankTest : public ::testing::Test {
 
   // The same while a worker answers.
   std::pair<int, std::string> RunAgainst(std::function<Result<RankOrders>(const RankHello&)> answer,
-                                         Environment environment) {
-    boost::asio::io_context context;
-    auto server = RankServer::Listen(context, socket_, {std::move(answer), [&](const AttemptId&) { context.stop(); }});
+                                         Environment environment, Duration patience = std::chrono::seconds(60)) {
+    RankServer::Handlers handlers{std::move(answer), [this](const AttemptId&) { context_.stop(); }};
+    auto server = RankServer::Listen(context_, socket_, std::move(handlers), patience);
     EXPECT_TRUE(server);
+    server_ = server->get();
     std::pair<int, std::string> outcome;
     std::thread client([&] {
       outcome = RunRankProgram(std::move(environment));
-      context.stop();
+      context_.stop();
     });
-    context.run_for(std::chrono::seconds(60));
+    context_.run_for(std::chrono::seconds(60));
     client.join();
     return outcome;
   }
 
+  boost::asio::io_context context_;
+  RankServer* server_ = nullptr;  // while it answers
   TemporaryFolder folder_;
   const std::filesystem::path socket_ = folder_ / "ranks.sock";
 };
@@ -83,6 +87,28 @@ TEST_F(RankTest, BecomesWhatTheWorkerOrders) {
   EXPECT_EQ(code, 75);
   EXPECT_EQ(printed, "new old\n");
   EXPECT_EQ(said, (RankHello{kAttempt, 3}));
+}
+
+// Two workers of a gang are told of it over two connections: a rank may come first.
+TEST_F(RankTest, WaitsForOrdersThatAreNotThereYet) {
+  int asked = 0;
+  const auto [code, printed] = RunAgainst(
+      [&](const RankHello& hello) -> Result<RankOrders> {
+        if (++asked > 1) return RankOrders{{"/bin/sh", "-c", "exit 75"}, {}, {}};
+        boost::asio::post(context_, [this, hello] { server_->Reconsider(hello.attempt); });
+        return Fail(ErrorCode::kNotFound, "nothing is known of it");
+      },
+      {{"PMIX_RANK", "3"}});
+  EXPECT_EQ(code, 75) << printed;
+  EXPECT_EQ(asked, 2);
+}
+
+TEST_F(RankTest, DoesNotWaitForEverForOrders) {
+  const auto [code, printed] = RunAgainst(
+      [](const RankHello&) -> Result<RankOrders> { return Fail(ErrorCode::kNotFound, "nothing is known of it"); },
+      {{"PMIX_RANK", "3"}}, std::chrono::milliseconds(1));
+  EXPECT_EQ(code, kNoOrders);
+  EXPECT_THAT(printed, HasSubstr("nothing is known of it"));
 }
 
 TEST_F(RankTest, SaysWhyItWasRefused) {

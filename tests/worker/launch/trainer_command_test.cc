@@ -9,6 +9,7 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::IsSupersetOf;
 using ::testing::Pair;
 
 protocol::Task TaskOf(JobKind kind) {
@@ -29,24 +30,52 @@ TEST(TrainerArguments, OfAJobThatNoTrainerDoesAreAnError) {
   EXPECT_FALSE(TrainerArguments("/bin/tutti-trainer", TaskOf(JobKind::kEvaluate)));
 }
 
+const GangLaunch kLaunch{"/usr/bin/mpirun",
+                         "/bin/tutti",
+                         "/runs",
+                         "/run/user/7/tutti",
+                         "/run/tmp",
+                         {{EnsembleId("a-1"), "m"}, 2},
+                         {{WorkerId("n1"), 3}},
+                         2};
+
+// What mpirun is told to start, command by command.
+std::vector<std::string> Started(const GangLaunch& launch) {
+  const std::vector<std::string> words = GangCommand(launch).arguments;
+  return {std::find(words.begin(), words.end(), "-np"), words.end()};
+}
+
 TEST(GangCommand, StartsARankForEachSlotHere) {
-  const Command command = GangCommand(
-      {"/usr/bin/mpirun", "/bin/tutti", "/run/ranks.sock", "/run/tmp", {{EnsembleId("a-1"), "m"}, 2}, 3, 2});
-  const std::vector<std::string>& words = command.arguments;
-  EXPECT_EQ(words[0], "/usr/bin/mpirun");
-  const auto program = std::find(words.begin(), words.end(), "/bin/tutti");
-  EXPECT_THAT(std::vector<std::string>(program, words.end()),
-              ElementsAre("/bin/tutti", "rank", "a-1/m/attempt-2", "--socket", "/run/ranks.sock"));
-  EXPECT_THAT(words, Contains("localhost:3"));
+  const Command command = GangCommand(kLaunch);
+  EXPECT_EQ(command.arguments[0], "/usr/bin/mpirun");
+  EXPECT_THAT(Started(kLaunch),
+              ElementsAre("-np", "3", "--host", "localhost:3", "/bin/tutti", "rank", "a-1/m/attempt-2", "--worker",
+                          "n1", "--home", "/runs", "--meeting-folder", "/run/user/7/tutti"));
   EXPECT_THAT(command.environment, Contains(Pair("OMP_NUM_THREADS", "2")));
   EXPECT_THAT(command.environment, Contains(Pair("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")));
+}
+
+TEST(GangCommand, TellsEachRankTheWorkerThatGrantedItsSlot) {
+  GangLaunch launch = kLaunch;
+  launch.parts = {{WorkerId("n1"), 2}, {WorkerId("n2"), 1}};
+  EXPECT_THAT(Started(launch),
+              ElementsAre("-np", "2", "--host", "localhost:3", "/bin/tutti", "rank", "a-1/m/attempt-2", "--worker",
+                          "n1", "--home", "/runs", "--meeting-folder", "/run/user/7/tutti", ":",  //
+                          "-np", "1", "--host", "localhost:3", "/bin/tutti", "rank", "a-1/m/attempt-2", "--worker",
+                          "n2", "--home", "/runs", "--meeting-folder", "/run/user/7/tutti"));
 }
 
 // A cluster sends SIGTERM to launcher and ranks at once; the launcher must outlive their checkpoint.
 TEST(GangCommand, KeepsTheLauncherFromSigterm) { EXPECT_THAT(GangCommand({}).blocked_signals, Contains(SIGTERM)); }
 
 TEST(SoloCommand, SurvivesARequestThatComesTooEarly) {
-  EXPECT_THAT(SoloCommand({"/bin/true"}, 1, {}).ignored_signals, Contains(SIGUSR1));
+  EXPECT_THAT(SoloCommand({"/bin/true"}, {}).ignored_signals, Contains(SIGUSR1));
+}
+
+TEST(SoloCommand, SeesTheGpuOfItsSlotAlone) {
+  EXPECT_THAT(SoloCommand({"/bin/true"}, {1, {}, "GPU-a"}).environment,
+              IsSupersetOf({Pair("CUDA_VISIBLE_DEVICES", "GPU-a"), Pair("CUDA_DEVICE_ORDER", "PCI_BUS_ID")}));
+  EXPECT_THAT(SoloCommand({"/bin/true"}, {}).environment, Contains(Pair("CUDA_VISIBLE_DEVICES", "")));
 }
 
 }  // namespace

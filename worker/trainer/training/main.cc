@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "common/protocol/trainer_events.h"
+#include "worker/trainer/training/build.h"
 #include "worker/trainer/training/run.h"
 #include "worker/trainer/training/stop_request.h"
 
@@ -15,7 +16,9 @@ namespace {
 constexpr char kHelp[] =
     "Usage: tutti-trainer train TASK.json     trains a member; under mpirun on several ranks\n"
     "       tutti-trainer inspect TASK.json   reads what a data source holds\n"
+    "       tutti-trainer meet                under mpirun: says how many ranks met\n"
     "       tutti-trainer --version\n"
+    "       tutti-trainer --build             says in JSON what it was built from and trains on\n"
     "\n"
     "The task file says what to do, and where the events file lies to which events are appended, a JSON object a "
     "line.\n"
@@ -39,7 +42,12 @@ int main(int argc, char** argv) {
     std::printf("tutti-trainer %s (LibTorch %s)\n", TUTTI_VERSION, TORCH_VERSION);
     return 0;
   }
+  if (argc == 2 && command == "--build") {
+    std::puts(tutti::trainer::DescribeBuild(TUTTI_VERSION).dump().c_str());
+    return 0;
+  }
   at::set_num_interop_threads(1);
+  if (argc == 2 && command == "meet") return tutti::trainer::RunMeet();
   if (argc == 3 && command == "train") return tutti::trainer::RunTrain(argv[2]);
   if (argc == 3 && command == "inspect") return tutti::trainer::RunInspect(argv[2]);
   std::fputs(kHelp, stderr);

@@ -9,4 +9,7 @@ namespace tutti::trainer {
 int RunTrain(const std::filesystem::path& task_file);
 int RunInspect(const std::filesystem::path& task_file);
 
+// Under mpirun: waits for the other ranks, and rank 0 prints "2 ranks met". To try whether MPI works on this machine.
+int RunMeet();
+
 }  // namespace tutti::trainer

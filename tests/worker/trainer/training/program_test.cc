@@ -5,6 +5,7 @@
 
 #include <csignal>
 
+#include "common/json.h"
 #include "common/owned_descriptor.h"
 #include "tests/worker/trainer/training/trainer_runs.h"
 
@@ -82,6 +83,9 @@ TEST(Program, ExplainsItself) {
   EXPECT_EQ(help.exit_code, 0);
   EXPECT_THAT(help.output, HasSubstr("train TASK.json"));
   EXPECT_THAT(runs.RunProgram({"--version"}, runs.root() / "none").output, HasSubstr("LibTorch"));
+  const Json build = ParseJson(runs.RunProgram({"--build"}, runs.root() / "none").output).value();
+  EXPECT_EQ(build.at("devices"), Json::array({"cpu"})) << "workers go by it";
+  EXPECT_TRUE(build.contains("cuda"));
   const auto wrong = runs.RunProgram({"fly"}, runs.root() / "none");
   EXPECT_EQ(wrong.exit_code, protocol::kExitBadTask);
   EXPECT_THAT(wrong.errors, HasSubstr("Usage"));

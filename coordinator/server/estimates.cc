@@ -1,0 +1,68 @@
+#include "coordinator/server/estimates.h"
+
+#include <algorithm>
+
+#include "common/json.h"
+
+namespace tutti::server {
+namespace {
+
+double SecondsBetween(TimePoint begin, TimePoint end) { return std::chrono::duration<double>(end - begin).count(); }
+
+// From the first start to the end, or to now; what a job waited for between its attempts is left out.
+double SecondsOf(const Records& ensemble, const JobId& job, TimePoint now) {
+  double seconds = 0;
+  for (const AttemptRecord& attempt : ensemble.attempts) {
+    if (attempt.id.job != job || !attempt.started_at) continue;
+    seconds += SecondsBetween(*attempt.started_at, attempt.ended_at.value_or(now));
+  }
+  return seconds;
+}
+
+Duration AsDuration(double seconds) { return Duration(static_cast<Duration::rep>(seconds * 1000)); }
+
+}  // namespace
+
+std::string Estimates::KindOf(const spec::DataSpec& data, const spec::MemberSpec& member) {
+  Json kind = spec::ToJson(member);
+  for (const char* own : {"name", "seed"}) kind.erase(own);
+  // What it is trained with and for how long changes how long an epoch takes by little.
+  kind["training"] = {{"batch_size", member.training.batch_size},
+                      {"unit", static_cast<int>(member.training.length_unit)}};
+  kind["data"] = spec::ToJson(data);
+  return kind.dump();
+}
+
+void Estimates::Learn(const Records& ensemble, const std::map<JobId, double>& epochs, TimePoint now) {
+  if (ensemble.ensembles.empty()) return;
+  const auto spec = spec::EnsembleFromText(ensemble.ensembles.front().spec);
+  if (!spec) return;
+  for (const JobRecord& job : ensemble.jobs) {
+    const auto member = std::ranges::find(spec->members, job.id.name, &spec::MemberSpec::name);
+    if (member == spec->members.end()) continue;
+    const auto length = static_cast<double>(member->training.length);
+    const bool in_epochs = member->training.length_unit == spec::TrainingSpec::LengthUnit::kEpochs;
+    const auto at = epochs.find(job.id);
+    const double done = job.state == JobState::kFinished ? length : at != epochs.end() && in_epochs ? at->second : 0;
+    const std::string kind = KindOf(spec->data, *member);
+    jobs_.try_emplace(job.id, Job{kind, std::max(0.0, length - done)});
+    // A beginning says little: libraries are loaded, data is prepared.
+    if (done >= 1) seconds_.try_emplace(kind, SecondsOf(ensemble, job.id, now) / done);
+  }
+}
+
+std::optional<Duration> Estimates::Of(const spec::DataSpec& data, const spec::MemberSpec& member) const {
+  const auto known = seconds_.find(KindOf(data, member));
+  if (known == seconds_.end()) return std::nullopt;
+  return AsDuration(known->second * static_cast<double>(member.training.length));
+}
+
+std::optional<Duration> Estimates::Left(const JobId& job) const {
+  const auto learnt = jobs_.find(job);
+  if (learnt == jobs_.end()) return std::nullopt;
+  const auto known = seconds_.find(learnt->second.kind);
+  if (known == seconds_.end()) return std::nullopt;
+  return AsDuration(known->second * learnt->second.length);
+}
+
+}  // namespace tutti::server

@@ -1,0 +1,117 @@
+#include "coordinator/server/event_feed.h"
+
+#include <charconv>
+#include <utility>
+
+#include "common/json.h"
+
+namespace tutti::server {
+namespace {
+
+// Of one piece of a stream: a watcher that reads slowly holds no more of the coordinator's memory than this.
+constexpr size_t kPieceBytes = size_t{64} << 10;
+constexpr std::string_view kAlive = ": alive\n\n";
+
+std::string Frame(std::string_view kind, const FeedPosition& position, const Json& data) {
+  return fmt::format("id: {}\nevent: {}\ndata: {}\n\n", position.Text(), kind, data.dump());
+}
+
+Result<int64_t> Number(std::string_view text) {
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc() && end == text.data() + text.size() && number >= 0) return number;
+  return Fail(ErrorCode::kInvalid, "'{}' is no number of an event", text);
+}
+
+}  // namespace
+
+std::string FeedPosition::Text() const { return fmt::format("{}-{}", generation.value, number); }
+
+Result<FeedPosition> FeedPosition::Parse(std::string_view text) {
+  const size_t dash = text.find('-');
+  if (dash == std::string_view::npos) {
+    return Fail(ErrorCode::kInvalid, "'{}' is no event's id, as in 3-17", text);
+  }
+  FeedPosition position;
+  TUTTI_ASSIGN_OR_RETURN(position.generation.value, Number(text.substr(0, dash)));
+  TUTTI_ASSIGN_OR_RETURN(position.number, Number(text.substr(dash + 1)));
+  return position;
+}
+
+// Holds its place alone: what it has not read yet lies in the feed, as long as that holds it.
+class EventFeed::Stream : public BodyStream, public std::enable_shared_from_this<Stream> {
+ public:
+  Stream(EventFeed& feed, std::optional<FeedPosition> after, std::optional<EnsembleId> of)
+      : feed_(feed), at_(after.value_or(FeedPosition{feed.generation_, feed.newest()})), of_(std::move(of)) {
+    if (!after) first_ = Frame("start", at_, Json::object());
+  }
+
+  void Next(std::function<void(std::string)> ready) override {
+    if (feed_.closed_) return ready("");
+    std::string text = Read();
+    if (!text.empty()) return ready(std::move(text));
+    feed_.waiting_.push_back({weak_from_this(), std::move(ready)});
+  }
+
+  // What is new to it; empty where nothing is.
+  std::string Read() {
+    std::string text = std::exchange(first_, "") + Lost();
+    while (at_.number < feed_.newest() && text.size() < kPieceBytes) {
+      const Event& event = feed_.events_[static_cast<size_t>(++at_.number - feed_.oldest_)];
+      if (of_ && event.ensemble != *of_) continue;
+      text += Frame("change", at_,
+                    {{"time", FormatTime(event.time)}, {"ensemble", event.ensemble.str()}, {"text", event.text}});
+    }
+    return text;
+  }
+
+ private:
+  // Where events were missed: the state has to be looked at anew, and what follows continues from there.
+  std::string Lost() {
+    const bool stranger = at_.generation != feed_.generation_ || at_.number > feed_.newest();
+    if (!stranger && at_.number >= feed_.oldest_ - 1) return "";
+    at_ = {feed_.generation_, feed_.newest()};
+    return Frame("reset", at_, {{"text", "events before this one are not held any more: look at the state anew"}});
+  }
+
+  EventFeed& feed_;
+  FeedPosition at_;
+  const std::optional<EnsembleId> of_;
+  std::string first_;
+};
+
+void EventFeed::Publish(TimePoint time, const EnsembleId& ensemble, std::string text) {
+  events_.push_back({time, ensemble, std::move(text)});
+  if (events_.size() > capacity_) {
+    events_.pop_front();
+    ++oldest_;
+  }
+}
+
+// Those that have nothing to say but `text`, where that is nothing, wait on.
+void EventFeed::Wake(const std::string& text) {
+  for (Waiting& waiting : std::exchange(waiting_, {})) {
+    const auto stream = waiting.stream.lock();
+    if (!stream) continue;
+    std::string piece = stream->Read();
+    if (piece.empty()) piece = text;
+    if (piece.empty()) {
+      waiting_.push_back(std::move(waiting));
+    } else {
+      waiting.ready(std::move(piece));
+    }
+  }
+}
+
+void EventFeed::Beat() { Wake(std::string(kAlive)); }
+
+void EventFeed::Close() {
+  closed_ = true;
+  for (Waiting& waiting : std::exchange(waiting_, {})) waiting.ready("");
+}
+
+std::shared_ptr<BodyStream> EventFeed::Follow(std::optional<FeedPosition> after, std::optional<EnsembleId> of) {
+  return std::make_shared<Stream>(*this, after, std::move(of));
+}
+
+}  // namespace tutti::server

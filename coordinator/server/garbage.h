@@ -1,0 +1,37 @@
+// What lies in a home and is of no use to anybody.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "common/file_system.h"
+#include "common/ids.h"
+#include "common/json.h"
+#include "common/result.h"
+
+namespace tutti::server {
+
+struct Garbage {
+  enum class Kind { kCutRemoval, kHalfWritten, kPrepared };
+  Kind kind = Kind::kHalfWritten;
+  std::filesystem::path path;  // relative to the home
+  uint64_t bytes = 0;
+};
+
+// Looks for what removals that were cut short left, for checkpoints that attempts which have ended left half written
+// (`ended` are all of them), and, when nothing trains, for prepared data. Errors: kIo, kDenied.
+struct GarbageSearch {
+  std::vector<AttemptId> ended;
+  bool trains = true;
+};
+Result<std::vector<Garbage>> FindGarbage(FileSystem& files, const std::filesystem::path& home,
+                                         const GarbageSearch& search);
+// No error for what is gone already.
+Result<void> RemoveGarbage(FileSystem& files, const std::filesystem::path& home, const std::vector<Garbage>& garbage);
+
+// {"garbage": [{"kind", "path", "bytes"}], "bytes", "removed"}
+Json GarbageView(const std::vector<Garbage>& garbage, bool removed);
+
+}  // namespace tutti::server

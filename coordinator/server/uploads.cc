@@ -1,0 +1,259 @@
+#include "coordinator/server/uploads.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/hash.h"
+#include "storage/checkpoints/checkpoint_folder.h"
+#include "storage/checkpoints/checkpoint_store.h"
+
+namespace tutti::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kHashDigits = 32;
+constexpr std::array<std::string_view, 2> kCheckpointFiles = {"model.safetensors", "training.safetensors"};
+constexpr std::array<std::string_view, 3> kPredicted = {"validation.safetensors", "calibration.safetensors",
+                                                        "test.safetensors"};
+
+enum class Kind { kEvents, kFile, kCheckpointFile, kManifest };
+
+std::vector<std::string> PartsOf(const std::string& file) {
+  std::vector<std::string> parts;
+  for (size_t begin = 0; begin <= file.size();) {
+    const size_t end = std::min(file.find('/', begin), file.size());
+    parts.push_back(file.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+// Of the names that a trainer gives to what it writes: nothing else has a way in.
+std::optional<Kind> KindOf(const std::string& file) {
+  if (file == "events.jsonl") return Kind::kEvents;
+  if (file == "log.txt" || file == "labels.safetensors") return Kind::kFile;
+  const std::vector<std::string> parts = PartsOf(file);
+  if (parts.size() == 3 && parts[0] == "predictions" && IsValidName(parts[1]) &&
+      std::ranges::find(kPredicted, parts[2]) != kPredicted.end()) {
+    return Kind::kFile;
+  }
+  if (parts.size() != 2 || !storage::ParseStepFolder(parts[0])) return std::nullopt;
+  if (parts[1] == storage::kManifestName) return Kind::kManifest;
+  if (std::ranges::find(kCheckpointFiles, parts[1]) != kCheckpointFiles.end()) return Kind::kCheckpointFile;
+  return std::nullopt;
+}
+
+bool IsHash(std::string_view text) {
+  return text.size() == kHashDigits && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+Result<uint64_t> SizeOf(const FileSystem& files, const fs::path& path) {
+  const auto info = files.Stat(path);
+  if (info) return info->size_bytes;
+  if (info.error().code == ErrorCode::kNotFound) return uint64_t{0};
+  return tl::unexpected<Error>(info.error());
+}
+
+// One upload, with where its parts lie.
+class Place {
+ public:
+  Place(const FileSystem& files, const fs::path& ensemble_folder, const Upload& upload)
+      : files_(files),
+        upload_(upload),
+        kind_(*KindOf(upload.file)),
+        ensemble_(ensemble_folder),
+        attempt_(ensemble_folder / storage::AttemptFolder(upload.attempt)),
+        target_(attempt_ / upload.file) {}
+
+  Kind kind() const { return kind_; }
+  const fs::path& attempt() const { return attempt_; }
+  const fs::path& ensemble() const { return ensemble_; }
+  const fs::path& target() const { return target_; }
+  fs::path uploads() const { return attempt_ / storage::kUploadsName; }
+  // Another file, of another length or hash, is another part.
+  fs::path part() const {
+    if (kind_ == Kind::kEvents) return target_;
+    return uploads() / (HashText(fmt::format("{} {} {}", upload_.file, upload_.bytes, upload_.hash)) + ".part");
+  }
+  // Where a checkpoint's files gather.
+  fs::path gathering() const { return uploads() / fs::path(upload_.file).parent_path(); }
+  fs::path Gathered(const std::string& name, const std::string& hash) const {
+    return gathering() / fmt::format("{}.{}", name, hash);
+  }
+  fs::path gathered() const { return Gathered(target_.filename().string(), upload_.hash); }
+  int64_t step() const { return *storage::ParseStepFolder(target_.parent_path().filename().string()); }
+
+  Result<bool> IsComplete() const {
+    if (kind_ == Kind::kFile) return HasFile();
+    if (kind_ == Kind::kCheckpointFile) {
+      const auto waiting = files_.Stat(gathered());
+      if (waiting) return waiting->size_bytes == upload_.bytes;
+      if (waiting.error().code != ErrorCode::kNotFound) return tl::unexpected<Error>(waiting.error());
+    }
+    return IsCommitted();
+  }
+
+ private:
+  Result<bool> HasFile() const {
+    const auto there = files_.Stat(target_);
+    if (!there && there.error().code == ErrorCode::kNotFound) return false;
+    if (!there) return tl::unexpected<Error>(there.error());
+    if (there->is_directory || there->size_bytes != upload_.bytes) return false;
+    TUTTI_ASSIGN_OR_RETURN(const std::string hash, storage::HashFile(files_, target_, upload_.bytes));
+    return hash == upload_.hash;
+  }
+
+  Result<bool> IsCommitted() const {
+    const auto found = storage::ReadCheckpointFolder(files_, target_.parent_path(), upload_.attempt, step());
+    if (!found && found.error().code == ErrorCode::kCorrupt) return false;  // not there, or not this one
+    if (!found) return tl::unexpected<Error>(found.error());
+    if (kind_ == Kind::kManifest) return found->manifest_hash == upload_.hash;
+    const storage::FileEntry wanted{target_.filename().string(), upload_.bytes, upload_.hash};
+    const auto& entries = found->manifest.files;
+    return std::find(entries.begin(), entries.end(), wanted) != entries.end();
+  }
+
+  const FileSystem& files_;
+  const Upload& upload_;
+  const Kind kind_;
+  const fs::path ensemble_;
+  const fs::path attempt_;
+  const fs::path target_;
+};
+
+Result<void> Append(FileSystem& files, const fs::path& path, const std::string& piece) {
+  TUTTI_ASSIGN_OR_RETURN(const auto file, files.OpenForAppend(path));
+  TUTTI_RETURN_IF_ERROR(file->Append(std::as_bytes(std::span(piece))));
+  return file->Close();
+}
+
+Result<void> Sync(FileSystem& files, const fs::path& path) {
+  TUTTI_ASSIGN_OR_RETURN(const auto file, files.OpenForAppend(path));
+  TUTTI_RETURN_IF_ERROR(file->Sync());
+  return file->Close();
+}
+
+// It is what it should be, and would survive a power cut. Otherwise it is thrown away: after a failed sync the page
+// cache lies.
+Result<void> MakeSure(FileSystem& files, const fs::path& part, const Upload& upload) {
+  const auto synced = Sync(files, part);
+  const auto hash = synced ? storage::HashFile(files, part, upload.bytes) : Result<std::string>(std::string());
+  if (synced && hash && *hash == upload.hash) return {};
+  (void)files.Remove(part);
+  if (!synced) return synced;
+  if (!hash) return tl::unexpected<Error>(hash.error());
+  return Fail(ErrorCode::kCorrupt, "what came of {} is not what was sent: its hash is {}, not {}", upload.file, *hash,
+              upload.hash);
+}
+
+Result<void> PutInPlace(FileSystem& files, const Place& place) {
+  TUTTI_RETURN_IF_ERROR(files.CreateDirectories(place.target().parent_path()));
+  TUTTI_RETURN_IF_ERROR(files.Rename(place.part(), place.target()));
+  for (fs::path folder = place.target().parent_path();; folder = folder.parent_path()) {
+    TUTTI_RETURN_IF_ERROR(files.SyncDirectory(folder));
+    if (folder == place.attempt()) return {};
+  }
+}
+
+Result<void> Gather(FileSystem& files, const Place& place) {
+  TUTTI_RETURN_IF_ERROR(files.CreateDirectories(place.gathering()));
+  return files.Rename(place.part(), place.gathered());
+}
+
+Result<storage::Manifest> ReadManifest(const FileSystem& files, const Place& place, const Upload& upload) {
+  TUTTI_ASSIGN_OR_RETURN(const std::string text, files.ReadRange(place.part(), 0, storage::kMaximumManifestBytes));
+  auto manifest = storage::ParseManifest(text);
+  if (!manifest) return Fail(ErrorCode::kInvalid, "{} is no manifest: {}", upload.file, manifest.error().Text());
+  if (manifest->attempt != upload.attempt || manifest->step != place.step()) {
+    return Fail(ErrorCode::kInvalid, "{} is the manifest of step {} of {}", upload.file, manifest->step,
+                manifest->attempt.str());
+  }
+  for (const storage::FileEntry& entry : manifest->files) {
+    if (std::ranges::find(kCheckpointFiles, entry.name) == kCheckpointFiles.end()) {
+      return Fail(ErrorCode::kInvalid, "{} names a file {} that no checkpoint has", upload.file, entry.name);
+    }
+    const auto there = files.Stat(place.Gathered(entry.name, entry.hash));
+    if (!there || there->size_bytes != entry.size_bytes) {
+      return Fail(ErrorCode::kInvalid, "{} names {}, which was not sent before it", upload.file, entry.name);
+    }
+  }
+  return manifest;
+}
+
+Result<void> Commit(FileSystem& files, const Place& place, const Upload& upload) {
+  const auto manifest = ReadManifest(files, place, upload);
+  if (!manifest) {
+    (void)files.Remove(place.part());
+    return tl::unexpected<Error>(manifest.error());
+  }
+  for (const storage::FileEntry& entry : manifest->files) {
+    TUTTI_RETURN_IF_ERROR(files.Rename(place.Gathered(entry.name, entry.hash), place.gathering() / entry.name));
+  }
+  TUTTI_RETURN_IF_ERROR(files.Rename(place.part(), place.gathering() / storage::kManifestName));
+  TUTTI_RETURN_IF_ERROR(storage::SyncParents(files, place.attempt(), place.ensemble()));
+  return storage::PublishFolder(files, place.gathering(), place.target().parent_path());
+}
+
+Result<void> Complete(FileSystem& files, const Place& place, const Upload& upload) {
+  TUTTI_RETURN_IF_ERROR(MakeSure(files, place.part(), upload));
+  if (place.kind() == Kind::kCheckpointFile) return Gather(files, place);
+  if (place.kind() == Kind::kManifest) {
+    TUTTI_RETURN_IF_ERROR(Commit(files, place, upload));
+  } else {
+    TUTTI_RETURN_IF_ERROR(PutInPlace(files, place));
+  }
+  // Its worker sends one thing after the other: what is left here is of a checkpoint that a newer one has overtaken.
+  (void)files.RemoveAll(place.uploads());
+  return {};
+}
+
+}  // namespace
+
+Result<void> CheckUpload(const Upload& upload) {
+  const auto kind = KindOf(upload.file);
+  if (!kind) return Fail(ErrorCode::kInvalid, "no attempt has a file '{}'", upload.file);
+  if (*kind != Kind::kEvents && !IsHash(upload.hash)) {
+    return Fail(ErrorCode::kInvalid, "hash={} is no XXH3-128 of 32 digits", upload.hash);
+  }
+  if (*kind == Kind::kManifest && upload.bytes > storage::kMaximumManifestBytes) {
+    return Fail(ErrorCode::kInvalid, "a manifest may have {} bytes", storage::kMaximumManifestBytes);
+  }
+  return {};
+}
+
+Result<Received> FindReceived(const FileSystem& files, const fs::path& ensemble_folder, const Upload& upload) {
+  const Place place(files, ensemble_folder, upload);
+  if (place.kind() != Kind::kEvents) {
+    TUTTI_ASSIGN_OR_RETURN(const bool complete, place.IsComplete());
+    if (complete) return Received{upload.bytes, true};
+  }
+  TUTTI_ASSIGN_OR_RETURN(const uint64_t bytes, SizeOf(files, place.part()));
+  return Received{bytes, place.kind() == Kind::kEvents && bytes >= upload.bytes};
+}
+
+Result<Received> Receive(FileSystem& files, const fs::path& ensemble_folder, const Upload& upload, uint64_t offset,
+                         const std::string& piece) {
+  TUTTI_ASSIGN_OR_RETURN(const Received before, FindReceived(files, ensemble_folder, upload));
+  if (before.complete) return before;
+  if (offset != before.bytes) {
+    return Fail(ErrorCode::kConflict, "{} goes on at byte {}, not at {}", upload.file, before.bytes, offset);
+  }
+  if (piece.size() > upload.bytes - std::min(before.bytes, upload.bytes)) {
+    return Fail(ErrorCode::kInvalid, "{} has {} bytes: a piece of {} at byte {} goes beyond its end", upload.file,
+                upload.bytes, piece.size(), offset);
+  }
+  const Place place(files, ensemble_folder, upload);
+  if (place.kind() != Kind::kEvents) TUTTI_RETURN_IF_ERROR(files.CreateDirectories(place.uploads()));
+  TUTTI_RETURN_IF_ERROR(Append(files, place.part(), piece));
+  const Received after{before.bytes + piece.size(), before.bytes + piece.size() == upload.bytes};
+  if (after.complete && place.kind() != Kind::kEvents) TUTTI_RETURN_IF_ERROR(Complete(files, place, upload));
+  return after;
+}
+
+}  // namespace tutti::server

@@ -1,0 +1,13 @@
+// Which workers a launcher can bring together in one gang.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace tutti::worker {
+
+// The same for all workers of this machine, since its last start, whose ranks find each other in `runtime_folder`; no
+// other has it. Begins with the host's name, for people.
+std::string LaunchDomainOfMachine(const std::filesystem::path& runtime_folder);
+
+}  // namespace tutti::worker
