@@ -82,7 +82,7 @@ def busy(options):
 
 
 def measure(options, house, coordinator, everyone, asker, file):
-    end = time.monotonic() + WARM_UP_S + 60 * options.minutes
+    end = time.monotonic() + min(WARM_UP_S, 60 * options.minutes) + 60 * options.minutes
     begin, submitted, number, start = None, 0, 0, None
     while time.monotonic() < end:
         if begin is None and time.monotonic() > end - 60 * options.minutes:

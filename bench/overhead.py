@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 WORKERS, SLOTS = 4, 8
 
 
-def tutti(options, trainer):
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder, House(options.build, folder, trainer) as house:
+def tutti(options, trainer, folder):
+    with House(options.build, folder, trainer) as house:
         coordinator = house.coordinator()
         house.run("list")  # what the first request makes is not the members'
         resident = resident_bytes(coordinator)
@@ -42,9 +42,9 @@ def tutti(options, trainer):
 
 
 def bare(options, trainer):
-    """The processes alone, one on each CPU."""
+    """The processes alone, a few on each CPU."""
     started = time.perf_counter()
-    subprocess.run([trainer, "bare", str(options.members), str(os.cpu_count())], check=True)
+    subprocess.run([trainer, "bare", str(options.members), str(4 * os.cpu_count())], check=True)
     return time.perf_counter() - started
 
 
@@ -56,24 +56,37 @@ def peer(script, *arguments):
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+def peers(options, trainer):
+    """Seconds of each, and HyperQueue's of CPU."""
+    if options.without_peers:
+        return {}, 0
+    by_joblib = peer("idle_joblib.py", options.members, WORKERS * SLOTS, trainer, "nothing")
+    by_hyperqueue = peer("idle_hyperqueue.py", options.members, WORKERS, SLOTS, trainer, "nothing")
+    return {"joblib": by_joblib["wall_seconds"], "joblib without a process": by_joblib["function_seconds"],
+            "HyperQueue": by_hyperqueue["wall_seconds"]}, by_hyperqueue["cpu_seconds"]
+
+
 def overhead(options):
     trainer = options.build / "bench/null_trainer"
-    bare_s, runs, joblibs, hyperqueues = float("inf"), [], [], []
-    for _ in range(options.repeats):
-        bare_s = min(bare_s, bare(options, trainer))
-        runs.append(tutti(options, trainer))
-        joblibs.append(peer("idle_joblib.py", options.members, WORKERS * SLOTS, trainer, "nothing"))
-        hyperqueues.append(peer("idle_hyperqueue.py", options.members, WORKERS, SLOTS, trainer, "nothing"))
-        print("  ms each: " + ", ".join(f"{name} {1000 * seconds / options.members:.2f}" for name, seconds in (
-            ("bare process", bare_s), ("tutti", runs[-1]["wall_s"]), ("joblib", joblibs[-1]["wall_seconds"]),
-            ("joblib without a process", joblibs[-1]["function_seconds"]),
-            ("HyperQueue", hyperqueues[-1]["wall_seconds"]))) +
-            f"; of the coordinator's CPU {runs[-1]['cpu_ms']:.2f}, of the workers' {runs[-1]['workers_ms']:.2f}, of "
-            f"HyperQueue's {1000 * hyperqueues[-1]['cpu_seconds'] / options.members:.2f}", flush=True)
+    # Removed at the end: where thousands of files went just before, file systems are slow to make new ones.
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        compare(options, trainer, Path(folder))
 
-    def beyond(measured, key):
-        return 1000 * (min(one[key] for one in measured) - bare_s) / options.members
 
+def compare(options, trainer, folder):
+    best, runs = {}, []
+    for number in range(options.repeats):
+        seconds = {"bare process": bare(options, trainer)}
+        (folder / str(number)).mkdir()
+        runs.append(tutti(options, trainer, folder / str(number)))
+        others, hyperqueue_s = peers(options, trainer)
+        seconds |= {"tutti": runs[-1]["wall_s"], **others}
+        best = {name: min(one, best.get(name, one)) for name, one in seconds.items()}
+        print("  ms each: " + ", ".join(f"{name} {1000 * one / options.members:.2f}" for name, one in seconds.items()) +
+              f"; of the coordinator's CPU {runs[-1]['cpu_ms']:.2f}, of the workers' {runs[-1]['workers_ms']:.2f}" +
+              (f", of HyperQueue's {1000 * hyperqueue_s / options.members:.2f}" if hyperqueue_s else ""), flush=True)
+    beyond = {name: 1000 * (one - best["bare process"]) / options.members for name, one in best.items()}
+    others = ", ".join(f"{name} {beyond[name]:.2f}" for name in ("joblib", "HyperQueue") if name in beyond)
     print(f"overhead: {min(run['cpu_ms'] for run in runs):.2f} ms of the coordinator's CPU a member, "
-          f"{beyond(runs, 'wall_s'):.2f} ms beyond its process (joblib {beyond(joblibs, 'wall_seconds'):.2f}, "
-          f"HyperQueue {beyond(hyperqueues, 'wall_seconds'):.2f}), {runs[0]['waiting_bytes']:.0f} bytes a waiting member")
+          f"{beyond['tutti']:.2f} ms beyond its process{f' ({others})' if others else ''}, "
+          f"{min(run['waiting_bytes'] for run in runs):.0f} bytes a waiting member")

@@ -1,8 +1,9 @@
 """Benchmarks against peers: each prints a ratio from one run, measurements interleaved, the best of each side taken.
 
 usage: run.py training|ensemble|scheduling|startup [--repeats 5] [--epochs 5] [--members 10] [--build build/release]
-       run.py overhead [--repeats 5] [--members 10000] | restart [--ensembles 1000] |
-              busy [--workers 1000] [--watchers 100] [--minutes 10]    each with [--folder FOLDER]
+       run.py overhead [--repeats 5] [--members 10000] [--without-peers] [--folder FOLDER]
+       run.py restart [--repeats 5] [--ensembles 1000] [--folder FOLDER]
+       run.py busy [--workers 1000] [--watchers 100] [--minutes 10] [--folder FOLDER]
 
   training    images/s of LeNet-5, batch 128, one thread: Tutti, a tuned PyTorch script, one with DataLoader
   ensemble    wall time of LeNet-5's on two cores: `tutti run` against torchensemble's VotingClassifier
@@ -147,6 +148,7 @@ def main():
     parser.add_argument("--workers", type=int, default=1000)
     parser.add_argument("--watchers", type=int, default=100)
     parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--without-peers", action="store_true", help="overhead: of Tutti alone")
     parser.add_argument("--folder", type=Path, default=tempfile.gettempdir())
     parser.add_argument("--build", type=Path, default=ROOT / "build/release")
     options = parser.parse_args()

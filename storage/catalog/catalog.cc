@@ -162,8 +162,9 @@ Result<void> WriteWhole(const fs::path& path, const Records& records, const std:
     database.exec("PRAGMA synchronous = FULL");
     TUTTI_RETURN_IF_ERROR(Migrate(database, Migrations()));
     SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+    Statements statements(database);
     const auto store_all = [&](const auto& typed) {
-      for (const auto& record : typed) Store(database, record);
+      for (const auto& record : typed) Store(statements, record);
     };
     store_all(records.ensembles);
     store_all(records.jobs);
@@ -275,10 +276,10 @@ tl::unexpected<Error> Abandon(FileSystem& files, const fs::path& catalog, Genera
   return tl::unexpected(std::move(error));
 }
 
-void Apply(SQLite::Database& database, const Change& change) {
-  if (const auto* record = std::get_if<Record>(&change)) return Store(database, *record);
-  if (const auto* key = std::get_if<SubmissionKey>(&change)) return Store(database, *key);
-  Erase(database, std::get<Erasure>(change));
+void Apply(Statements& statements, const Change& change) {
+  if (const auto* record = std::get_if<Record>(&change)) return Store(statements, *record);
+  if (const auto* key = std::get_if<SubmissionKey>(&change)) return Store(statements, *key);
+  Erase(statements, std::get<Erasure>(change));
 }
 
 }  // namespace
@@ -290,6 +291,7 @@ struct Catalog::State {
   SQLite::Database database;
   std::vector<std::string> warnings;
   bool failed = false;
+  std::unique_ptr<Statements> statements = {};  // of the first commit on
 
   Result<void> RefuseIfSuperseded(const Catalog& owner) const {
     TUTTI_ASSIGN_OR_RETURN(const bool newest, owner.IsNewest());
@@ -356,8 +358,9 @@ Result<void> Catalog::Commit(std::span<const Change> changes) {
   state_->failed = true;  // until all of it went well
   TUTTI_RETURN_IF_ERROR(state_->RefuseIfSuperseded(*this));
   TUTTI_RETURN_IF_ERROR(Guarded("cannot commit to the catalog", [&]() -> Result<void> {
+    if (!state_->statements) state_->statements = std::make_unique<Statements>(state_->database);
     SQLite::Transaction transaction(state_->database, SQLite::TransactionBehavior::IMMEDIATE);
-    for (const Change& change : changes) Apply(state_->database, change);
+    for (const Change& change : changes) Apply(*state_->statements, change);
     transaction.commit();
     return {};
   }));

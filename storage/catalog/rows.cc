@@ -58,6 +58,15 @@ class Binder {
 };
 
 template <typename... Values>
+void Execute(Statements& statements, const std::string& sql, const Values&... values) {
+  SQLite::Statement& statement = statements.Get(sql);
+  Binder binder(statement);
+  binder(values...);
+  statement.exec();
+  statement.reset();
+}
+
+template <typename... Values>
 void Execute(SQLite::Database& database, const std::string& sql, const Values&... values) {
   SQLite::Statement statement(database, sql);
   Binder binder(statement);
@@ -105,28 +114,33 @@ void Put(SQLite::Database& database, const EnsembleRecord& r) {
   }
 }
 
-void Put(SQLite::Database& database, const JobRecord& r) {
-  Execute(database, Insert("jobs", 12), r.id.ensemble.str(), r.id.name, r.position, Name(r.kind), Name(r.state),
-          r.minimum_slots, r.maximum_slots, NamesText(r.after), r.attempts, r.failures, r.not_before, r.reason);
+void Put(Statements& statements, const JobRecord& r) {
+  static const std::string kSql = Insert("jobs", 12);
+  Execute(statements, kSql, r.id.ensemble.str(), r.id.name, r.position, Name(r.kind), Name(r.state), r.minimum_slots,
+          r.maximum_slots, NamesText(r.after), r.attempts, r.failures, r.not_before, r.reason);
 }
 
-void Put(SQLite::Database& database, const AttemptRecord& r) {
-  Execute(database, Insert("attempts", 13), r.id, Name(r.state), GangText(r.gang), r.leader_incarnation.value,
-          r.granted_at, r.started_at, r.ended_at, r.resumed_from_step, r.acknowledged, r.exit_code, r.error);
+void Put(Statements& statements, const AttemptRecord& r) {
+  static const std::string kSql = Insert("attempts", 13);
+  Execute(statements, kSql, r.id, Name(r.state), GangText(r.gang), r.leader_incarnation.value, r.granted_at,
+          r.started_at, r.ended_at, r.resumed_from_step, r.acknowledged, r.exit_code, r.error);
 }
 
-void Put(SQLite::Database& database, const EpochRecord& r) {
-  Execute(database, Insert("epochs", 11), r.attempt, r.epoch, r.step, r.train_loss, r.validation_loss,
-          r.validation_accuracy, r.learning_rate, r.images_per_second, r.train_seconds);
+void Put(Statements& statements, const EpochRecord& r) {
+  static const std::string kSql = Insert("epochs", 11);
+  Execute(statements, kSql, r.attempt, r.epoch, r.step, r.train_loss, r.validation_loss, r.validation_accuracy,
+          r.learning_rate, r.images_per_second, r.train_seconds);
 }
 
-void Put(SQLite::Database& database, const CheckpointRecord& r) {
-  Execute(database, Insert("checkpoints", 10), r.attempt, r.step, Name(r.state), r.epoch, r.folder, r.manifest_hash,
+void Put(Statements& statements, const CheckpointRecord& r) {
+  static const std::string kSql = Insert("checkpoints", 10);
+  Execute(statements, kSql, r.attempt, r.step, Name(r.state), r.epoch, r.folder, r.manifest_hash,
           static_cast<int64_t>(r.size_bytes), r.validation_loss);
 }
 
-void Put(SQLite::Database& database, const PredictionRecord& r) {
-  Execute(database, Insert("predictions", 9), r.attempt, r.predictor, Name(r.split), r.file, r.samples, r.step, r.hash);
+void Put(Statements& statements, const PredictionRecord& r) {
+  static const std::string kSql = Insert("predictions", 9);
+  Execute(statements, kSql, r.attempt, r.predictor, Name(r.split), r.file, r.samples, r.step, r.hash);
 }
 
 void Put(SQLite::Database& database, const DrainRecord& r) {
@@ -290,8 +304,8 @@ Result<std::vector<RecordType>> LoadTable(SQLite::Database& database, const std:
 
 }  // namespace
 
-void Store(SQLite::Database& database, const Record& record) {
-  std::visit([&](const auto& typed) { Put(database, typed); }, record);
+void Store(Statements& statements, const Record& record) {
+  std::visit([&](const auto& typed) { Put(statements, typed); }, record);
 }
 
 void Store(SQLite::Database& database, const SubmissionKey& key) {

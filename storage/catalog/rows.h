@@ -10,11 +10,12 @@
 
 #include "common/records.h"
 #include "common/result.h"
+#include "storage/catalog/statements.h"
 
 namespace tutti::storage {
 
 // Adds the record or replaces that of the same key.
-void Store(SQLite::Database& database, const Record& record);
+void Store(Statements& statements, const Record& record);
 void Store(SQLite::Database& database, const SubmissionKey& key);
 void Erase(SQLite::Database& database, const Erasure& erasure);
 
