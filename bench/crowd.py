@@ -48,7 +48,7 @@ class Worker:
         if " 101 " not in answer.splitlines()[0]:
             sys.exit(f"no worker is taken: {answer}")
         self.say("hello", version=1, worker=self.name, own_incarnation=self.incarnation, host=self.name,
-                 launch_domain=self.name, slots=1, threads_per_slot=1, device="cpu", running=[], obeyed=0)
+                 launch_domain=self.name, slots=1, threads_per_slot=1, device="cpu", slot_memory_bytes=0, running=[], obeyed=0)
         asyncio.create_task(self.beat())
         try:
             while True:
