@@ -332,7 +332,8 @@ void OnDrained(State& state, Turn& turn, const WorkerDrained& event) {
   if (is_new) turn.Touch(drain->second);
   if (event.drain != WorkerDrained::Drain::kCheckpoint || known == state.workers.end()) return;
   for (const AttemptId& id : HeldBy(known->second)) {
-    if (Attempt* attempt = FindAttempt(state, id); attempt != nullptr && IsLive(*attempt)) Preempt(state, turn, *attempt);
+    if (Attempt* attempt = FindAttempt(state, id); attempt != nullptr && IsLive(*attempt))
+      Preempt(state, turn, *attempt);
   }
 }
 

@@ -52,7 +52,8 @@ TEST(Migrate, EveryOlderFormatOpens) {
       SQLite::Database database = OpenRaw(home / "catalog/0001/catalog.db");
       ASSERT_TRUE(Migrate(database, Migrations().first(version)));
       database.exec(
-          "INSERT INTO ensembles (id, state, spec, spec_hash, data_hash, split_drawn, combined, submitted_at, ended_at, note) "
+          "INSERT INTO ensembles (id, state, spec, spec_hash, data_hash, split_drawn, combined, submitted_at, "
+          "ended_at, note) "
           "VALUES ('fashion-mnist-3', 'finished', '{}', '', '', 1, 1, 5, NULL, ''), "
           "('fashion-mnist-12', 'finished', '{}', '', '', 1, 1, 5, NULL, ''), "
           "('nonumber', 'finished', '{}', '', '', 1, 1, 5, NULL, '')");
@@ -124,7 +125,8 @@ TEST(Catalog, ARowThatNoProgramOfOursWroteIsCorrupt) {
   {
     SQLite::Database database = OpenRaw(home / "catalog/0001/catalog.db");
     database.exec(
-        "INSERT INTO ensembles (id, state, spec, spec_hash, data_hash, split_drawn, combined, submitted_at, ended_at, note) "
+        "INSERT INTO ensembles (id, state, spec, spec_hash, data_hash, split_drawn, combined, submitted_at, ended_at, "
+        "note) "
         "VALUES ('a-1', 'glorious', '{}', '', '', 1, 1, 5, NULL, '')");
   }
   const auto records = Catalog::ReadNewest(PosixFileSystem(), home.path());

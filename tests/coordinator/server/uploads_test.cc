@@ -258,7 +258,8 @@ TEST_F(Uploads, CheckpointSurvivesACrashAtAnyPointWholeOrNotAtAll) {
     const bool crashed = files.fault_happened();
     if (crashed) files.LoseAllUnsynced();
     const auto steps = StepsThere();
-    EXPECT_TRUE(!acknowledged || steps == std::vector<int64_t>{10}) << "crash at " << crash << ": " << files.log().back();
+    EXPECT_TRUE(!acknowledged || steps == std::vector<int64_t>{10})
+        << "crash at " << crash << ": " << files.log().back();
     ASSERT_TRUE(SendCheckpoint(10)) << "crash at " << crash;
     EXPECT_THAT(StepsThere(), ElementsAre(10));
     EXPECT_FALSE(fs::exists(attempt() / ".uploads/step-00000010"));
