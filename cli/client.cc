@@ -108,7 +108,8 @@ Result<Json> Client::Workers() const { return AskJson("GET", "/api/v1/workers", 
 
 Result<void> Client::Drain(const std::string& worker, bool checkpoint) const {
   const std::string how = checkpoint ? "?checkpoint=true" : "";
-  TUTTI_RETURN_IF_ERROR(Ask("POST", fmt::format("/api/v1/workers/{}/drain{}", network::EncodeUrlPart(worker), how), ""));
+  TUTTI_RETURN_IF_ERROR(
+      Ask("POST", fmt::format("/api/v1/workers/{}/drain{}", network::EncodeUrlPart(worker), how), ""));
   return {};
 }
 

@@ -51,8 +51,8 @@ class Client {
   enum class Again { kContinue, kStartAnother };
   // `experiment` is the resolved one, `source` what its user wrote. Repeated with the same key, which is not empty, it
   // gives the same ensemble, whatever `again` says, and as outcome how that one stands.
-  Result<Submitted> Submit(const Json& experiment, const std::string& source, Again again,
-                           const std::string& key = "", std::optional<int> priority = {}) const;
+  Result<Submitted> Submit(const Json& experiment, const std::string& source, Again again, const std::string& key = "",
+                           std::optional<int> priority = {}) const;
   // What it is in the home that nobody needs, deleted but for a dry run.
   Result<Json> CollectGarbage(bool dry_run) const;
   // What would become of an experiment that were submitted now.

@@ -35,7 +35,8 @@ class EventStream {
  public:
   // Asks for the events of `target` that came after `last_id` (empty: from now on, or as the target says). Errors:
   // kUnreachable, kTimeout, kDenied; those that the coordinator answers.
-  static Result<EventStream> Open(const network::Peer& peer, const std::string& target, const std::string& last_id = "");
+  static Result<EventStream> Open(const network::Peer& peer, const std::string& target,
+                                  const std::string& last_id = "");
   EventStream(EventStream&&) noexcept;
   EventStream& operator=(EventStream&&) noexcept;
   ~EventStream();

@@ -5,8 +5,7 @@
 #include "common/network/http_text.h"
 
 namespace tutti::cli {
-Request RequestFor(const network::Peer& peer, const std::string& method,
-                                            const std::string& target, std::string body) {
+Request RequestFor(const network::Peer& peer, const std::string& method, const std::string& target, std::string body) {
   Request request(boost::beast::http::string_to_verb(method), target, 11);
   request.set(boost::beast::http::field::host, network::AuthorityOf(peer));
   if (const std::string token = network::TokenOf(peer); !token.empty()) {

@@ -76,11 +76,9 @@ void AddDrain(CLI::App& program, Action& chosen) {
       ->required()
       ->type_name("WORKER");
   CLI::Option* checkpoint = command->add_flag("--checkpoint", options->checkpoint,
-                                             "What runs there checkpoints and goes on elsewhere, at once");
+                                              "What runs there checkpoints and goes on elsewhere, at once");
   CLI::Option* wait = command->add_flag("--wait", options->wait, "Return when nothing runs there any more");
-  command->add_flag("--undo", options->undo, "Take it back into service")
-      ->excludes(checkpoint)
-      ->excludes(wait);
+  command->add_flag("--undo", options->undo, "Take it back into service")->excludes(checkpoint)->excludes(wait);
   options->coordinator.AddTo(*command);
   command->callback([options, &chosen] { chosen = [options] { return Drain(*options); }; });
 }

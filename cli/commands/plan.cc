@@ -1,11 +1,11 @@
 // tutti plan FILE
+#include "cli/render/plan.h"
 #include "cli/client.h"
 #include "cli/command_line.h"
 #include "cli/console.h"
 #include "cli/coordinator_option.h"
 #include "cli/exit_codes.h"
 #include "cli/experiment.h"
-#include "cli/render/plan.h"
 #include "common/host_name.h"
 #include "coordinator/core/forecast.h"
 #include "coordinator/server/forecast_view.h"

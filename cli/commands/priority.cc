@@ -31,7 +31,8 @@ void AddPriority(CLI::App& program, Action& chosen) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("priority", "Have an ensemble served before others, or after them");
   AsEnsembleId(command->add_option("id", options->id, "The ensemble"))->required();
-  AsPriority(command->add_option("priority", options->priority, "Higher ones are served first; 0 is usual"))->required();
+  AsPriority(command->add_option("priority", options->priority, "Higher ones are served first; 0 is usual"))
+      ->required();
   options->coordinator.AddTo(*command);
   command->callback([options, &chosen] { chosen = [options] { return Prioritise(*options); }; });
 }

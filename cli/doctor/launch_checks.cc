@@ -37,7 +37,7 @@ Result<worker::ProgramAnswer> LetTwoRanksMeet(const std::string& mpirun, const s
                                             trainer,
                                             "meet"};
   return worker::AskProgram(
-      command, worker::ForLauncher(worker::ForTrainer(worker::WithoutOuterLaunch(environment), 1)), kStartDeadline);
+      command, worker::ForLauncher(worker::ForTrainer(worker::WithoutOuterLaunch(environment), {})), kStartDeadline);
 }
 
 Finding JudgeMeeting(const std::string& version, const Result<worker::ProgramAnswer>& answer) {

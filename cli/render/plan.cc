@@ -25,8 +25,8 @@ std::string GangOf(const core::ForecastMember& member) {
 
 std::string Summary(const core::Forecast& forecast, const std::string& where) {
   const auto at_once = std::ranges::count_if(forecast.members, &core::ForecastMember::at_once);
-  const auto never = std::ranges::count_if(
-      forecast.members, [](const core::ForecastMember& member) { return member.gang.empty(); });
+  const auto never =
+      std::ranges::count_if(forecast.members, [](const core::ForecastMember& member) { return member.gang.empty(); });
   std::string text = fmt::format("{} for {}: {} at once", FormatMembers(std::ssize(forecast.members)), where, at_once);
   if (never > 0 && forecast.whole) text += fmt::format(", {} never", never);
   if (forecast.others > 0) text += fmt::format("; {} of other ensembles run before or beside them", forecast.others);

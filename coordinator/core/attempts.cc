@@ -160,7 +160,8 @@ Attempt* Heard(State& state, Turn& turn, const Worker& worker, const AttemptId& 
 Attempt* HeardOfFollower(State& state, Turn& turn, const Worker& worker, const AttemptId& id) {
   Attempt* attempt = FindAttempt(state, id);
   if (attempt == nullptr || !IsLive(*attempt) || LeaderOf(*attempt) == worker.id) return nullptr;
-  if (std::ranges::find(worker.holders, std::optional(id)) == worker.holders.end()) return nullptr;
+  const auto& gang = attempt->record.gang;
+  if (std::ranges::find(gang, worker.id, &SlotId::worker) == gang.end()) return nullptr;
   TellWorker(state, turn, LeaderOf(*attempt), protocol::StopAttempt{id, protocol::StopReason::kStale});
   return attempt;
 }

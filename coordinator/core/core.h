@@ -81,7 +81,7 @@ class Core {
   // asked for; RecordsOf() copies one ensemble or one job alone.
   const Records& records() const;
   Records RecordsOf(const EnsembleId& ensemble) const;
-  Records RecordsOf(const JobId& job) const;  // its own: without those of its ensemble
+  Records RecordsOf(const JobId& job) const;    // its own: without those of its ensemble
   const JobRecord* job(const JobId& id) const;  // null when there is none; valid until the next Handle
   struct WorkerView {
     WorkerId id;

@@ -104,8 +104,9 @@ struct EnsembleFolderRemoved {
 
 struct Tick {};  // time passed
 
-using Event = std::variant<EnsembleSubmitted, EnsemblePrioritised, EnsembleCancelled, EnsembleResumed, EnsembleRemoved, StopRequested,
-                           WorkerJoined, WorkerDisconnected, WorkerSaid, WorkerDrained, InspectionChecked, SplitDrawn,
-                           CombinationDone, FoldersInspected, CheckpointRemoved, EnsembleFolderRemoved, Tick>;
+using Event =
+    std::variant<EnsembleSubmitted, EnsemblePrioritised, EnsembleCancelled, EnsembleResumed, EnsembleRemoved,
+                 StopRequested, WorkerJoined, WorkerDisconnected, WorkerSaid, WorkerDrained, InspectionChecked,
+                 SplitDrawn, CombinationDone, FoldersInspected, CheckpointRemoved, EnsembleFolderRemoved, Tick>;
 
 }  // namespace tutti::core

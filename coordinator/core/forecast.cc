@@ -167,7 +167,8 @@ class Rehearsal {
       const auto reason = reasons_.find(JobId{ensemble_.id, spec.name});
       if (!member.at_once && reason != reasons_.end()) member.reason = reason->second;
       if (done == done_.end()) member.reason = core_.Why({ensemble_.id, spec.name});
-      forecast.ends = forecast.ends && member.ends ? std::optional(std::max(*forecast.ends, *member.ends)) : std::nullopt;
+      forecast.ends =
+          forecast.ends && member.ends ? std::optional(std::max(*forecast.ends, *member.ends)) : std::nullopt;
       forecast.members.push_back(std::move(member));
     }
     return forecast;

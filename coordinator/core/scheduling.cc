@@ -174,7 +174,8 @@ std::vector<FreeSlots> FreeCluster(const State& state) {
   std::vector<FreeSlots> cluster;
   for (const auto& [id, worker] : state.workers) {
     if (!worker.usable()) continue;
-    FreeSlots slots{id, worker.launch_domain, static_cast<int>(worker.holders.size()), {}, WhyClosed(state, worker), worker.slot_memory_bytes};
+    FreeSlots slots{id, worker.launch_domain,     static_cast<int>(worker.holders.size()),
+                    {}, WhyClosed(state, worker), worker.slot_memory_bytes};
     for (int index = 0; index < slots.total; ++index) {
       if (!worker.holders[static_cast<size_t>(index)]) slots.free.push_back(index);
     }
@@ -185,7 +186,8 @@ std::vector<FreeSlots> FreeCluster(const State& state) {
 }
 
 Waiting WaitingOf(const Job& job) {
-  return {job.record.id, job.record.minimum_slots, job.record.maximum_slots, job.failed_on, job.slot_memory_bytes, job.spread};
+  return {job.record.id, job.record.minimum_slots, job.record.maximum_slots,
+          job.failed_on, job.slot_memory_bytes,    job.spread};
 }
 
 void ScheduleReady(State& state, Turn& turn) {

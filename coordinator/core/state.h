@@ -46,8 +46,8 @@ struct Job {
   int keep = 1;                    // newest checkpoints
   uint64_t slot_memory_bytes = 0;  // that each of its slots must have
   spec::SlotsSpec::Spread spread = spec::SlotsSpec::Spread::kAllowed;
-  int unmet = 0;                   // of `after`, not finished yet
-  std::vector<JobId> dependents;   // that name this one in `after`
+  int unmet = 0;                  // of `after`, not finished yet
+  std::vector<JobId> dependents;  // that name this one in `after`
   Folders folders = Folders::kKnown;
   int failed_looks = 0;               // at its folders, in a row
   std::set<WorkerId> failed_on;       // in a row: the leaders of its attempts

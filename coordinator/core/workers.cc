@@ -268,7 +268,8 @@ void OnJoined(State& state, Turn& turn, const WorkerJoined& event) {
     Trust(state, worker);
   }
   worker.incarnation = hello.incarnation;
-  worker.launch_domain = hello.launch_domain;
+  // A gang reduces on one kind of device.
+  worker.launch_domain = hello.launch_domain.empty() ? "" : fmt::format("{} {}", hello.launch_domain, hello.device);
   worker.slot_memory_bytes = hello.slot_memory_bytes;
   worker.joined = true;
   worker.connected = true;
@@ -331,7 +332,8 @@ void OnDrained(State& state, Turn& turn, const WorkerDrained& event) {
   if (is_new) turn.Touch(drain->second);
   if (event.drain != WorkerDrained::Drain::kCheckpoint || known == state.workers.end()) return;
   for (const AttemptId& id : HeldBy(known->second)) {
-    if (Attempt* attempt = FindAttempt(state, id); attempt != nullptr && IsLive(*attempt)) Preempt(state, turn, *attempt);
+    if (Attempt* attempt = FindAttempt(state, id); attempt != nullptr && IsLive(*attempt))
+      Preempt(state, turn, *attempt);
   }
 }
 

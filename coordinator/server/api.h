@@ -25,8 +25,14 @@ class Api {
     Transfers* transfers = nullptr;
   };
   Api(Surroundings here, Executor& executor, storage::Catalog& catalog)
-      : context_{std::move(here.disk), std::move(here.events), std::move(here.later), here.beat,
-                 here.files,           std::move(here.home),   executor,              catalog,
+      : context_{std::move(here.disk),
+                 std::move(here.events),
+                 std::move(here.later),
+                 here.beat,
+                 here.files,
+                 std::move(here.home),
+                 executor,
+                 catalog,
                  here.transfers} {}
 
   void Handle(const HttpRequest& request, const Respond& respond);

@@ -24,8 +24,8 @@ struct ApiLimits {
   Duration deadline = std::chrono::seconds(30);  // for a whole request to arrive, and for an answer to be taken
   uint32_t header_bytes = 16 * 1024;
   uint64_t body_bytes = 4 * 1024 * 1024;
-  size_t connections = 256;  // through each entrance: the home's socket, a TCP port
-  size_t watchers = 128;     // of those, that are told events or logs as they come
+  size_t connections = 256;                  // through each entrance: the home's socket, a TCP port
+  size_t watchers = 128;                     // of those, that are told events or logs as they come
   Duration beat = std::chrono::seconds(15);  // a watcher is told at least this often that the coordinator lives
 };
 

@@ -336,7 +336,7 @@ void Executor::Perform(const core::DrawSplit& effect) {
   const auto experiment = experiments_.Of(ensembles_.at(effect.id));
   if (!experiment) return Submit(core::SplitDrawn{effect.id, experiment.error().Text()});
   SubmitFromDisk([files = here_.files, folder = FolderOf(effect.id), experiment = *experiment, effect,
-          provenance = Provenance(core_.RecordsOf(effect.id), effect.id)] {
+                  provenance = Provenance(core_.RecordsOf(effect.id), effect.id)] {
     const auto drawn = DrawAndWriteSplit(*files, folder, experiment->spec().data, effect.inspection);
     if (drawn) WriteProvenance(*files, folder, provenance);
     return core::SplitDrawn{effect.id, TextOf(drawn)};
@@ -348,7 +348,7 @@ void Executor::Perform(const core::Combine& effect) {
   if (!experiment) return Submit(core::CombinationDone{effect.id, experiment.error().Text(), {}});
   CombineRequest request{effect.id, FolderOf(effect.id), {}, effect.predictions};
   SubmitFromDisk([files = here_.files, request = std::move(request), experiment = *experiment,
-          provenance = Provenance(core_.RecordsOf(effect.id), effect.id)] {
+                  provenance = Provenance(core_.RecordsOf(effect.id), effect.id)] {
     const auto combined = CombineAndWrite(*files, request, *experiment, provenance);
     std::vector<JobId> lost = combined ? std::vector<JobId>() : FindLost(*files, request);
     if (!lost.empty()) {
@@ -364,14 +364,15 @@ void Executor::Perform(const core::InspectFolders& effect) {
   Records records = core_.RecordsOf(effect.job);
   known.checkpoints = std::move(records.checkpoints);
   for (const AttemptRecord& attempt : records.attempts) known.acknowledged[attempt.id] = attempt.acknowledged;
-  SubmitFromDisk([files = here_.files, folder = FolderOf(effect.job.ensemble), job = effect.job, known = std::move(known)] {
-    auto inspected = InspectFoldersOf(*files, folder, job, known);
-    if (inspected) return std::move(*inspected);
-    core::FoldersInspected unknown;
-    unknown.job = job;
-    unknown.error = inspected.error().Text();
-    return unknown;
-  });
+  SubmitFromDisk(
+      [files = here_.files, folder = FolderOf(effect.job.ensemble), job = effect.job, known = std::move(known)] {
+        auto inspected = InspectFoldersOf(*files, folder, job, known);
+        if (inspected) return std::move(*inspected);
+        core::FoldersInspected unknown;
+        unknown.job = job;
+        unknown.error = inspected.error().Text();
+        return unknown;
+      });
 }
 
 void Executor::Perform(const core::RemoveCheckpoint& effect) {

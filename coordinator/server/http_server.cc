@@ -401,8 +401,7 @@ asio::awaitable<std::string> HttpServer::State::NextPiece(BodyStream& stream) {
       asio::post(events, [shared, text = std::move(piece)]() mutable { std::move (*shared)(std::move(text)); });
     });
   };
-  co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::string)>(start,
-                                                                                            asio::use_awaitable);
+  co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::string)>(start, asio::use_awaitable);
 }
 
 // The connection becomes the worker's channel, and is no session of requests any more.

@@ -83,7 +83,8 @@ class LogStream : public BodyStream, public std::enable_shared_from_this<LogStre
     }
     if (waited_ >= context_.beat) return ready(": alive\n\n");
     waited_ += kPoll;
-    context_.later(kPoll, [self = shared_from_this(), ready = std::move(ready)]() mutable { self->Look(std::move(ready)); });
+    context_.later(kPoll,
+                   [self = shared_from_this(), ready = std::move(ready)]() mutable { self->Look(std::move(ready)); });
   }
 
   std::string Piece(std::string text) {

@@ -22,8 +22,8 @@ struct LogPlace {
 // Where the log of an attempt lies.
 std::filesystem::path LogFile(const RouteContext& context, const AttemptId& attempt);
 
-// Events "log" with {"attempt", "offset", "text"}, whose ids are the places behind them, on into further attempts; "end"
-// once the job has ended and all was told. A log that cannot be read is told as "problem", which ends it.
+// Events "log" with {"attempt", "offset", "text"}, whose ids are the places behind them, on into further attempts;
+// "end" once the job has ended and all was told. A log that cannot be read is told as "problem", which ends it.
 std::shared_ptr<BodyStream> FollowLog(const RouteContext& context, const JobId& job, LogPlace from);
 
 }  // namespace tutti::server

@@ -197,7 +197,8 @@ Result<void> Commit(FileSystem& files, const Place& place, const Upload& upload)
   }
   TUTTI_RETURN_IF_ERROR(files.Rename(place.part(), place.gathering() / storage::kManifestName));
   TUTTI_RETURN_IF_ERROR(storage::SyncParents(files, place.attempt(), place.ensemble()));
-  return storage::PublishFolder(files, place.gathering(), place.target().parent_path());
+  TUTTI_RETURN_IF_ERROR(storage::PublishFolder(files, place.gathering(), place.target().parent_path()));
+  return files.SyncDirectory(place.uploads());  // which it has left: no crash puts it back there
 }
 
 Result<void> Complete(FileSystem& files, const Place& place, const Upload& upload) {

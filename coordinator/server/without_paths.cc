@@ -47,7 +47,8 @@ class StreamForReaders : public BodyStream {
   StreamForReaders(std::shared_ptr<BodyStream> whole, std::string home)
       : whole_(std::move(whole)), home_(std::move(home)) {}
   void Next(std::function<void(std::string)> ready) override {
-    whole_->Next([ready = std::move(ready), home = home_](const std::string& piece) { ready(WithoutPaths(piece, home)); });
+    whole_->Next(
+        [ready = std::move(ready), home = home_](const std::string& piece) { ready(WithoutPaths(piece, home)); });
   }
 
  private:

@@ -12,8 +12,8 @@ namespace tutti::server {
 // "cannot read (path): no such file". Pure.
 std::string WithoutPaths(std::string_view json, std::string_view home);
 
-// Lets only that through, where the answer is a JSON document or a stream of events: the sentences of errors and reasons
-// name paths.
+// Lets only that through, where the answer is a JSON document or a stream of events: the sentences of errors and
+// reasons name paths.
 Respond ForReaders(Respond respond, std::string home);
 
 }  // namespace tutti::server

@@ -31,7 +31,9 @@ TEST(EventParser, TakesThemFromAnyPieces) {
     std::vector<std::string> kinds;
     const std::string_view whole = kTwoEvents;
     for (size_t at = 0; at < whole.size(); at += size) {
-      for (const ServerEvent& event : parser.Take(whole.substr(at, size)).value()) kinds.push_back(event.kind);
+      const auto events = parser.Take(whole.substr(at, size));
+      ASSERT_TRUE(events);
+      for (const ServerEvent& event : *events) kinds.push_back(event.kind);
     }
     EXPECT_EQ(kinds, (std::vector<std::string>{"start", "change"})) << size;
   }

@@ -241,6 +241,7 @@ void FakeWorker::HandleStop(const protocol::StopAttempt& stop) {
     return;
   }
   if (attempt.leader) return End(stop.attempt, attempt, 137);
+  attempt.stale = stop.reason == protocol::StopReason::kStale;
   HandleGangEnded(stop.attempt);
 }
 
@@ -288,6 +289,7 @@ void FakeWorker::Report(const AttemptId& id, Attempt& attempt) {
     surroundings_.send(id_, protocol::AttemptExited{id, attempt.exit_code, ""});
   }
   if (!std::exchange(attempt.told_free, true)) surroundings_.send(id_, protocol::SlotsFree{id, attempt.slots});
+  if (!attempt.leader && attempt.stale) attempts_.erase(id);
 }
 
 FakeWorker::Attempt* FakeWorker::Find(const AttemptId& id) {

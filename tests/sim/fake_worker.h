@@ -83,6 +83,7 @@ class FakeWorker {
     bool started = false;
     bool ended = false;
     bool stop_asked = false;
+    bool stale = false;  // its coordinator knows that it has ended
     int exit_code = 0;
     int64_t step = 0;
     int64_t crash_at = -1;

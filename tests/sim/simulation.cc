@@ -650,7 +650,8 @@ void Simulation::AskToLeave(const WorkerId& id) {
 
 void Simulation::Drain(const WorkerId& id) {
   using Drain = core::WorkerDrained::Drain;
-  Handle(core::WorkerDrained{id, agenda_.Within(seconds(0), seconds(1)) < milliseconds(500) ? Drain::kFinish : Drain::kCheckpoint});
+  Handle(core::WorkerDrained{
+      id, agenda_.Within(seconds(0), seconds(1)) < milliseconds(500) ? Drain::kFinish : Drain::kCheckpoint});
   agenda_.After(agenda_.Within(seconds(1), seconds(60)), [this, id] { Handle(core::WorkerDrained{id, Drain::kEnd}); });
 }
 

@@ -119,6 +119,7 @@ TEST_F(CatalogTest, ErasingAnEnsembleTakesAllThatBelongsToItAndNothingElse) {
   expected.ensembles = {Ensemble("fashion-mnist-33")};
   expected.jobs = {Job("fashion-mnist-33", "m")};
   expected.checkpoints = {Checkpoint("fashion-mnist-33", "m", 1, 10)};
+  expected.drains = HardRecords().drains;
   EXPECT_EQ(catalog.Load().value(), expected);
 }
 

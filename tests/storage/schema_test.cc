@@ -52,7 +52,9 @@ TEST(Migrate, EveryOlderFormatOpens) {
       SQLite::Database database = OpenRaw(home / "catalog/0001/catalog.db");
       ASSERT_TRUE(Migrate(database, Migrations().first(version)));
       database.exec(
-          "INSERT INTO ensembles VALUES ('fashion-mnist-3', 'finished', '{}', '', '', 1, 1, 5, NULL, ''), "
+          "INSERT INTO ensembles (id, state, spec, spec_hash, data_hash, split_drawn, combined, submitted_at, "
+          "ended_at, note) "
+          "VALUES ('fashion-mnist-3', 'finished', '{}', '', '', 1, 1, 5, NULL, ''), "
           "('fashion-mnist-12', 'finished', '{}', '', '', 1, 1, 5, NULL, ''), "
           "('nonumber', 'finished', '{}', '', '', 1, 1, 5, NULL, '')");
       database.exec(
@@ -122,7 +124,10 @@ TEST(Catalog, ARowThatNoProgramOfOursWroteIsCorrupt) {
   { ASSERT_TRUE(Catalog::Open(PosixFileSystem(), home.path())); }
   {
     SQLite::Database database = OpenRaw(home / "catalog/0001/catalog.db");
-    database.exec("INSERT INTO ensembles VALUES ('a-1', 'glorious', '{}', '', '', 1, 1, 5, NULL, '')");
+    database.exec(
+        "INSERT INTO ensembles (id, state, spec, spec_hash, data_hash, split_drawn, combined, submitted_at, ended_at, "
+        "note) "
+        "VALUES ('a-1', 'glorious', '{}', '', '', 1, 1, 5, NULL, '')");
   }
   const auto records = Catalog::ReadNewest(PosixFileSystem(), home.path());
   ASSERT_FALSE(records);

@@ -69,8 +69,8 @@ Result<RankOrders> FollowedAttempts::Admit(const RankHello& hello) {
                          TrainerArguments(settings_.trainer, TaskOf(settings_.home, hello.attempt)));
   attempt.came.insert(hello.rank);
   if (attempt.came.size() == attempt.slots.size()) attempt.start_by.reset();
-  SlotShare share = ShareOf(settings_.inventory, slot->second);
-  return RankOrders{std::move(arguments), EnvironmentOf(share), std::move(share.cpus)};
+  const SlotShare share = settings_.inventory.ShareOf(slot->second);
+  return RankOrders{std::move(arguments), ForTrainer({}, share), share.cpus};
 }
 
 void FollowedAttempts::HandleRanksGone(const AttemptId& id) {

@@ -10,6 +10,7 @@
 #include "common/result.h"
 #include "worker/agent/gpus.h"
 #include "worker/agent/limits.h"
+#include "worker/launch/environment.h"
 
 namespace tutti::worker {
 
@@ -30,6 +31,8 @@ struct Inventory {
   // As CUDA_VISIBLE_DEVICES names the slot's GPU; empty where it has none. Slots that share a GPU are as far apart as
   // can be: members come to GPUs that idle before they share one.
   std::string GpuOf(int slot) const;
+  // What its trainer is started with.
+  SlotShare ShareOf(int slot) const { return {threads_per_slot, CpusOf(slot), GpuOf(slot)}; }
 };
 
 struct InventoryOptions {

@@ -79,10 +79,6 @@ std::string UpToTheReason(const std::string& lines) {
 
 }  // namespace
 
-SlotShare ShareOf(const Inventory& inventory, int slot) {
-  return {inventory.threads_per_slot, inventory.CpusOf(slot), inventory.GpuOf(slot)};
-}
-
 std::vector<int> SlotsOf(const WorkerId& worker, const std::vector<SlotId>& gang) {
   std::vector<int> slots;
   for (const SlotId& slot : gang) {
@@ -166,7 +162,7 @@ Result<Command> LedAttempt::MakeCommand() const {
     command = GangCommand({mpirun, settings.tutti, settings.home, settings.meeting_folder, LauncherFolder(), id(),
                            PartsOf(gang_), settings.inventory.threads_per_slot});
   } else {
-    command = SoloCommand(std::move(arguments), ShareOf(settings.inventory, slots_.front()));
+    command = SoloCommand(std::move(arguments), settings.inventory.ShareOf(slots_.front()));
   }
   command.folder = settings.home;
   return command;
@@ -192,8 +188,8 @@ Result<RankOrders> LedAttempt::Admit(int rank) {
   TUTTI_ASSIGN_OR_RETURN(std::vector<std::string> arguments, TrainerArguments(settings.trainer, task_));
   came_.insert(rank);
   if (came_.size() == slots_.size()) start_by_.reset();
-  SlotShare share = ShareOf(settings.inventory, slot.index);
-  return RankOrders{std::move(arguments), EnvironmentOf(share), std::move(share.cpus)};
+  const SlotShare share = settings.inventory.ShareOf(slot.index);
+  return RankOrders{std::move(arguments), ForTrainer({}, share), share.cpus};
 }
 
 void LedAttempt::RequestCheckpoint(SteadyTime now) {

@@ -38,9 +38,6 @@ struct LaunchSettings {
   uint64_t log_limit_bytes = 0;
 };
 
-// What a slot's rank has of this machine.
-SlotShare ShareOf(const Inventory& inventory, int slot);
-
 // Those of one worker, in the order of ranks.
 std::vector<int> SlotsOf(const WorkerId& worker, const std::vector<SlotId>& gang);
 

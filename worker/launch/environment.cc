@@ -41,14 +41,10 @@ Environment WithoutOuterLaunch(Environment environment) {
   return environment;
 }
 
-Environment ForTrainer(Environment environment, int threads) {
-  environment["OMP_NUM_THREADS"] = std::to_string(threads);
+Environment ForTrainer(Environment environment, const SlotShare& share) {
+  environment["OMP_NUM_THREADS"] = std::to_string(share.threads);
   environment["OMP_WAIT_POLICY"] = "passive";
-  return environment;
-}
-
-Environment ForGpu(Environment environment, const std::string& gpu) {
-  environment["CUDA_VISIBLE_DEVICES"] = gpu;
+  environment["CUDA_VISIBLE_DEVICES"] = share.gpu;
   environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID";
   return environment;
 }

@@ -19,12 +19,15 @@ Environment CurrentEnvironment();
 // an outer mpirun has mixed its own among them.
 Environment WithoutOuterLaunch(Environment environment);
 
-// For a trainer of `threads` CPU threads. Idle OpenMP threads sleep: spinning ones starve the trainers beside them.
-Environment ForTrainer(Environment environment, int threads);
-
-// For a trainer that is to see one GPU, named as CUDA_VISIBLE_DEVICES does, or none: empty. What the user has set up
-// for CUDA's Multi-Process Service stays.
-Environment ForGpu(Environment environment, const std::string& gpu);
+// What a trainer has of a machine.
+struct SlotShare {
+  int threads = 1;
+  std::vector<int> cpus = {};  // to stay on; empty: any
+  std::string gpu = {};        // as CUDA_VISIBLE_DEVICES names it; empty: none
+};
+// For a trainer that has this: it sees its GPU alone, or none. Idle OpenMP threads sleep: spinning ones starve the
+// trainers beside them. What the user has set up for CUDA's Multi-Process Service stays.
+Environment ForTrainer(Environment environment, const SlotShare& share);
 
 // For mpirun, which asks root twice whether it is sure.
 Environment ForLauncher(Environment environment);

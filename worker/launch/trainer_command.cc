@@ -40,14 +40,10 @@ Result<std::vector<std::string>> TrainerArguments(const std::filesystem::path& t
   return std::vector<std::string>{trainer.string(), task.kind == JobKind::kTrain ? "train" : "inspect", file.string()};
 }
 
-Environment EnvironmentOf(const SlotShare& share, Environment environment) {
-  return ForGpu(ForTrainer(std::move(environment), share.threads), share.gpu);
-}
-
 Command SoloCommand(std::vector<std::string> trainer_arguments, SlotShare share) {
   Command command;
   command.arguments = std::move(trainer_arguments);
-  command.environment = EnvironmentOf(share, WithoutOuterLaunch(CurrentEnvironment()));
+  command.environment = ForTrainer(WithoutOuterLaunch(CurrentEnvironment()), share);
   command.cpus = std::move(share.cpus);
   command.ignored_signals = {SIGUSR1};  // a request that comes before the trainer listens must not kill it
   return command;
@@ -69,7 +65,7 @@ Command GangCommand(const GangLaunch& launch) {
     if (i > 0) command.arguments.push_back(":");
     for (std::string& word : CommandOf(launch, launch.parts[i])) command.arguments.push_back(std::move(word));
   }
-  command.environment = ForLauncher(ForTrainer(WithoutOuterLaunch(CurrentEnvironment()), launch.threads));
+  command.environment = ForLauncher(ForTrainer(WithoutOuterLaunch(CurrentEnvironment()), {launch.threads}));
   // A cluster sends SIGTERM to everything at once. mpirun would leave its ranks a second; they need one to checkpoint.
   command.blocked_signals = {SIGTERM};
   command.ignored_signals = {SIGUSR1};

@@ -15,15 +15,6 @@ namespace tutti::worker {
 // kInvalid: a kind of job that no trainer does.
 Result<std::vector<std::string>> TrainerArguments(const std::filesystem::path& trainer, const protocol::Task& task);
 
-// What a trainer's slot is made of.
-struct SlotShare {
-  int threads = 1;
-  std::vector<int> cpus;  // to stay on; empty: any
-  std::string gpu;        // as CUDA_VISIBLE_DEVICES names it; empty: none
-};
-// What is set in the environment of a trainer on that slot.
-Environment EnvironmentOf(const SlotShare& share, Environment environment = {});
-
 // A gang of one: the trainer itself.
 Command SoloCommand(std::vector<std::string> trainer_arguments, SlotShare share);
 

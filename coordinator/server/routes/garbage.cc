@@ -28,11 +28,11 @@ Result<void> CollectGarbage(const RouteContext& context, const HttpRequest& requ
   TUTTI_ASSIGN_OR_RETURN(const bool dry_run, FlagOf(request, "dry_run"));
   TUTTI_RETURN_IF_ERROR(CheckOpen(context));
   context.executor.Flush();
-  context.executor.OnDisk([files = context.files, home = context.home, search = SearchFor(context.executor.core()),
-                           dry_run, respond] {
-    const auto view = Collect(*files, home, search, dry_run);
-    respond(view ? JsonResponse(*view) : ProblemResponse(view.error()));
-  });
+  context.executor.OnDisk(
+      [files = context.files, home = context.home, search = SearchFor(context.executor.core()), dry_run, respond] {
+        const auto view = Collect(*files, home, search, dry_run);
+        respond(view ? JsonResponse(*view) : ProblemResponse(view.error()));
+      });
   return {};
 }
 

@@ -57,9 +57,10 @@ Result<void> PlanEnsemble(const RouteContext& context, const HttpRequest& reques
   const core::Core& core = context.executor.core();
   // A std::function must be copyable; a core is not.
   auto copy = std::make_shared<core::Core>(core.Copy());
-  AnswerFromDisk(context, respond, [copy, past = PastOf(core), planned = std::move(planned), now = context.executor.Now()] {
-    return JsonResponse(ForecastView(MakeForecast(std::move(*copy), past, planned, now)));
-  });
+  AnswerFromDisk(context, respond,
+                 [copy, past = PastOf(core), planned = std::move(planned), now = context.executor.Now()] {
+                   return JsonResponse(ForecastView(MakeForecast(std::move(*copy), past, planned, now)));
+                 });
   return {};
 }
 

@@ -52,17 +52,18 @@ TEST(Forecast, LeavesTheCoreAsItIs) {
 
 TEST(Forecast, CountsWhatRunsAndWaitsBefore) {
   Stage stage;
-  stage.Submit({{"x"}, {"y"}});
+  stage.Submit({{"x"}, {"y"}, {"z"}});
   stage.Join("n1", 1);
   stage.Inspect();
   stage.Start(AttemptOf("x", 1));
   const auto takes = [](const JobId& job) { return std::optional<Duration>(seconds(job.name == "x" ? 30 : 60)); };
   const Forecast fair = Foresee(stage, {{"a"}}, takes);
-  EXPECT_EQ(fair.others, 2) << "x runs, and y is in line before";
+  EXPECT_EQ(fair.others, 2) << "x runs, and y has the slot while the inspection is looked at";
   EXPECT_EQ(fair.members[0].begins, seconds(90));
-  const Forecast urgent = Foresee(stage, {{"a"}}, takes, 1);
-  EXPECT_EQ(urgent.members[0].begins, seconds(30));
-  EXPECT_EQ(urgent.ends, seconds(90));
+  const Forecast patient = Foresee(stage, {{"a"}}, takes, -1);
+  EXPECT_EQ(patient.others, 3);
+  EXPECT_EQ(patient.members[0].begins, seconds(150));
+  EXPECT_EQ(patient.ends, seconds(210));
 }
 
 TEST(Forecast, SaysWhatNeverStartsAndWhy) {

@@ -62,8 +62,8 @@ void Ledger::Erase(const Erasure& key) {
 }
 
 Records Ledger::All() const {
-  return {RowsOf(ensembles_), RowsOf(jobs_),        RowsOf(attempts_),
-          RowsOf(epochs_),    RowsOf(checkpoints_), RowsOf(predictions_), RowsOf(drains_)};
+  return {RowsOf(ensembles_),   RowsOf(jobs_),        RowsOf(attempts_), RowsOf(epochs_),
+          RowsOf(checkpoints_), RowsOf(predictions_), RowsOf(drains_)};
 }
 
 }  // namespace tutti::core

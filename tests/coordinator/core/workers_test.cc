@@ -372,9 +372,15 @@ TEST(Gang, IsNotEndedByAWorkerThatHasNoPartInIt) {
   Stage stage = GangOnN1AndN2();
   stage.Join("n3", 1, {}, 1, "d");
   stage.Say("n3", protocol::AttemptFailedToStart{kFirst, "a stray"});
-  stage.Say("n2", protocol::SlotsFree{kFirst, {0}});
-  stage.Say("n2", protocol::AttemptFailedToStart{kFirst, "a stray"});
   EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kRunning);
+}
+
+TEST(Gang, IsEndedByAFollowerThatCouldNotTellBefore) {
+  Stage stage = GangOnN1AndN2();
+  stage.Disconnect("n2");
+  stage.Join("n2", 1, {{kFirst, false, {}}}, 1, "d");
+  stage.Say("n2", protocol::AttemptFailedToStart{kFirst, "0 of its 1 ranks there came up"});
+  EXPECT_EQ(stage.attempt(kFirst).state, AttemptState::kEnded);
 }
 
 // Its leader comes and tells how it ended.
@@ -397,6 +403,21 @@ TEST(Gang, IsNotLostWhenAFollowerIsSilentAndComesBack) {
   EXPECT_EQ(stage.core.workers().at(1).holders.at(0), kFirst);
 }
 
+TEST(Gang, IsNotSpreadOverTwoKindsOfDevices) {
+  Stage stage;
+  stage.Submit({{"a", 2}});
+  for (const char* name : {"cpu", "cuda"}) {
+    protocol::Hello hello;
+    hello.worker = WorkerId(name);
+    hello.incarnation = {1};
+    hello.launch_domain = "d";
+    hello.device = name;
+    stage.Handle(WorkerJoined{hello});
+  }
+  stage.Inspect();
+  EXPECT_THAT(stage.core.Why(JobNamed("a")), HasSubstr("no group of workers has more than 1"));
+}
+
 TEST(Gang, ThatMayNotBeSpreadWaitsForOneWorkerAlsoAfterARestart) {
   Stage stage;
   stage.Submit({{"a", 2, 2, 2, spec::SlotsSpec::Spread::kOneWorker}});
@@ -411,6 +432,7 @@ TEST(Gang, ThatMayNotBeSpreadWaitsForOneWorkerAlsoAfterARestart) {
   stage.Join("n2", 1, {}, 1, "d");
   stage.LookAtFolders();
   EXPECT_EQ(stage.core.Why(JobNamed("a")), why);
+  stage.Forget();
   stage.Join("n3", 2, {}, 1, "d");
   stage.LookAtFolders();
   EXPECT_THAT(stage.StartedAttempts(), ElementsAre(kFirst));

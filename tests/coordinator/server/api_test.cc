@@ -12,9 +12,9 @@
 namespace tutti::server {
 namespace {
 
+using std::chrono::seconds;
 using ::testing::Contains;
 using ::testing::HasSubstr;
-using std::chrono::seconds;
 using ::testing::Pair;
 using ::testing::StartsWith;
 
@@ -35,7 +35,8 @@ class ApiTest : public ::testing::Test {
     executor_ = std::make_unique<Executor>(Surroundings(), catalog_, Restored());
     const Later later = [this](Duration, std::function<void()> work) { later_.push_back(std::move(work)); };
     const protocol::Post at_once = [](const std::function<void()>& work) { work(); };
-    api_ = std::make_unique<Api>(Api::Surroundings{at_once, at_once, later, seconds(1), &PosixFileSystem(), home()}, *executor_, catalog_);
+    api_ = std::make_unique<Api>(Api::Surroundings{at_once, at_once, later, seconds(1), &PosixFileSystem(), home()},
+                                 *executor_, catalog_);
   }
   void AddMember(JobState state, int attempts) {
     JobRecord job;

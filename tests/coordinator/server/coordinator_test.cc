@@ -742,7 +742,8 @@ TEST_F(CoordinatorTest, LostWorkerIsShownAsDisconnected) {
   StartAll(2);
   const auto workers = [&] { return Get("/api/v1/workers").json()["workers"]; };
   ASSERT_TRUE(Eventually([&] { return workers().size() == 1 && workers()[0]["connected"] == true; }));
-  EXPECT_EQ(workers()[0], Json({{"id", "n1"}, {"connected", true}, {"slots", 2}, {"busy", 0}}));
+  EXPECT_EQ(workers()[0],
+            Json({{"id", "n1"}, {"connected", true}, {"slots", 2}, {"busy", 0}, {"draining", false}, {"note", ""}}));
   worker_.reset();
   EXPECT_TRUE(Eventually([&] { return workers()[0]["connected"] == false; }));
 }

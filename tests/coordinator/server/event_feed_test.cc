@@ -61,9 +61,10 @@ TEST(EventFeed, TellsANewcomerWhereItStandsAndWhatComes) {
   EXPECT_EQ(watcher.told, "id: 3-1\nevent: start\ndata: {}\n\n");
   watcher.Listen();
   feed.Say(kTwo, "now");
-  EXPECT_EQ(watcher.last, "id: 3-2\nevent: change\ndata: "
-                          R"({"time":"1970-01-01T00:00:00.000Z","ensemble":"small-2","text":"now"})"
-                          "\n\n");
+  EXPECT_EQ(watcher.last,
+            "id: 3-2\nevent: change\ndata: "
+            R"({"time":"1970-01-01T00:00:00.000Z","ensemble":"small-2","text":"now"})"
+            "\n\n");
 }
 
 TEST(EventFeed, TellsOneThatComesAgainWhatItMissed) {

@@ -88,7 +88,7 @@ TEST_F(TransferRoutes, AreClosedToWhoDoesNotLeadTheAttempt) {
   }
   EXPECT_EQ(Ask("POST", Target("uploads", log, 2), "0123456789").status, 404) << "an attempt that there is not";
   EXPECT_EQ(Ask("POST", Target("uploads", log, 0), "0123456789").status, 409);
-  EXPECT_FALSE(fs::exists(attempt() / "log.txt"));
+  EXPECT_FALSE(fs::exists(attempt() / ".uploads"));
 }
 
 TEST_F(TransferRoutes, AreClosedOnceTheAttemptHasEnded) {

@@ -107,10 +107,12 @@ TEST_F(SpreadGangTest, IsAskedForACheckpointByItsLeader) {
   ExpectAllIsFreeAndGone(pids);
 }
 
-// Ranks take signals from their hello on, and the leader does not hear those of the other worker.
+// Ranks take signals from their hello on, and the leader does not hear those of the other worker: it goes by the first
+// event, which tells that all are there.
 TEST_F(SpreadGangTest, HearsARequestThatComesBeforeItsRanksAreThere) {
   StartBoth();
-  const auto start = StartSpread(Then({"await-signal", "exit 75"}));
+  const auto start =
+      StartSpread({"listen", "sum together", std::string("0:say ") + kStarted, "await-signal", "exit 75"});
   Stop(start.attempt, StopReason::kRequested);
   const auto exited = coordinator_.Next<AttemptExited>();
   EXPECT_EQ(exited.exit_code, 75) << exited.last_log_lines;
@@ -127,9 +129,21 @@ TEST_F(SpreadGangTest, EndsWholeWhenItIsStaleForTheFollower) {
 
 TEST_F(SpreadGangTest, EndsWholeWhenItIsStaleForItsLeader) {
   StartBoth();
+  const auto start = StartSpread(Then({"deaf", "await never"}));
+  const auto pids = Pids(start.task.folder / "pids", 2);
+  Stop(start.attempt, StopReason::kStale);
+  ExpectAllIsFreeAndGone(pids);
+}
+
+// mpirun kills its ranks, not what their trainers have started: the coordinator tells the follower of the end.
+TEST_F(SpreadGangTest, IsGoneWithAllThatItStartedOnceItsEndIsToldToTheFollower) {
+  options_.kill_deadline = std::chrono::milliseconds(100);
+  StartBoth();
   const auto start = StartSpread(Then({"deaf", "child pids", "await never"}));
   const auto pids = Pids(start.task.folder / "pids", 4);
   Stop(start.attempt, StopReason::kStale);
+  coordinator_.Next<AttemptExited>();
+  follows_.Say(protocol::StopAttempt{start.attempt, StopReason::kStale});
   ExpectAllIsFreeAndGone(pids);
 }
 
@@ -212,6 +226,7 @@ TEST_F(SpreadGangTest, KeepsAWorkerThatLeavesUntilItHasEnded) {
   StartBoth();
   const auto start = StartSpread(Then({"await-signal", "exit 75"}));
   coordinator_.Next<AttemptEvent>();
+  Pids(start.task.folder / "pids", 2);
   follower_->RequestStop();
   follows_.Next<protocol::Leaving>();
   EXPECT_THAT(follows_.Heard<SlotsFree>(), IsEmpty());

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <thread>
 
 #include "storage/checkpoints/checkpoint_store.h"
 #include "tests/storage/checkpoints.h"
@@ -223,6 +224,24 @@ TEST_F(Fetching, GoesOnFromWhereAConnectionBroke) {
   EXPECT_EQ(Read(task_.split), content);
   const std::string first_piece = fmt::format("GET split.safetensors bytes=0-{}", kDownloadPiece - 1);
   EXPECT_EQ(std::ranges::count(storehouse_.log(), first_piece), 1);
+}
+
+// Members of one ensemble that start at once on one worker.
+TEST_F(Fetching, OfTwoAttemptsBringsOneSplitToBoth) {
+  const std::string content = Long(3 * kDownloadPiece);
+  storehouse_.OfferOnly("split.safetensors", content);
+  protocol::Task other = task_;
+  other.attempt.job.name = "mlp-s1";
+  Result<void> others;
+  std::thread beside([&] {
+    Exchange exchange(storehouse_.peer(), std::chrono::seconds(30));
+    others = FetchInputs(exchange, sender_, files_, other);
+  });
+  const Result<void> own = Fetch();
+  beside.join();
+  EXPECT_TRUE(own) << own.error().Text();
+  EXPECT_TRUE(others) << others.error().Text();
+  EXPECT_TRUE(Read(task_.split) == content);
 }
 
 TEST_F(Fetching, TakesNothingThatTheTaskDoesNotName) {
