@@ -22,6 +22,7 @@ The Python peers need bench/setup.sh once.
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -153,6 +154,7 @@ def main():
     parser.add_argument("--build", type=Path, default=ROOT / "build/release")
     options = parser.parse_args()
     options.build = options.build.resolve()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started ends too
     options.members = options.members or (10000 if options.benchmark == "overhead" else 10)
     BENCHMARKS[options.benchmark](options)
 

@@ -70,8 +70,9 @@ int Placer::Domain::Free(const Waiting& job) const {
 }
 
 Placer::Placer(const std::vector<FreeSlots>& cluster) {
+  std::unordered_map<std::string, size_t> numbers;
   for (const FreeSlots& slots : cluster) {
-    Domain& domain = DomainOf(slots);
+    Domain& domain = DomainOf(slots, numbers);
     most_slot_memory_ =
         std::max(most_slot_memory_, slots.slot_memory_bytes == 0 ? kUnknownMemory : slots.slot_memory_bytes);
     if (!slots.closed.empty()) {
@@ -84,12 +85,12 @@ Placer::Placer(const std::vector<FreeSlots>& cluster) {
   }
 }
 
-Placer::Domain& Placer::DomainOf(const FreeSlots& slots) {
+Placer::Domain& Placer::DomainOf(const FreeSlots& slots, std::unordered_map<std::string, size_t>& numbers) {
   // A worker without a domain gets one whose name nobody else can have.
   const std::string name = slots.launch_domain.empty() ? "\n" + slots.worker.str() : slots.launch_domain;
-  const auto found = std::ranges::find(domains_, name, &Domain::name);
-  if (found != domains_.end()) return *found;
-  return domains_.emplace_back(Domain{.name = name, .kept_for = {}, .hosts = {}});
+  const auto [number, fresh] = numbers.emplace(name, domains_.size());
+  if (fresh) domains_.push_back(Domain{.name = name, .kept_for = {}, .hosts = {}});
+  return domains_[number->second];
 }
 
 bool Placer::exhausted() const {

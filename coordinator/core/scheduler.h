@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <tl/expected.hpp>
+#include <unordered_map>
 #include <vector>
 
 #include "common/ids.h"
@@ -78,7 +79,7 @@ class Placer {
     int Free(const Waiting& job) const;
   };
 
-  Domain& DomainOf(const FreeSlots& slots);
+  Domain& DomainOf(const FreeSlots& slots, std::unordered_map<std::string, size_t>& numbers);  // of domains_, by name
   std::string WhyUnfit(const Waiting& job) const;
   // The domain with the most free slots among those that could hold the job; none: all are kept for others.
   Domain* WidestFor(const Waiting& job);
