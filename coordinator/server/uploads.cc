@@ -140,8 +140,7 @@ Result<void> Sync(FileSystem& files, const fs::path& path) {
 }
 
 // It is what it should be, and would survive a power cut under this name: a rename elsewhere that is synced there does
-// not make it do so. Otherwise it is thrown away: after a failed sync the page
-// cache lies.
+// not make it do so. Otherwise it is thrown away: after a failed sync the page cache lies.
 Result<void> MakeSure(FileSystem& files, const fs::path& part, const Upload& upload) {
   const auto synced = Sync(files, part).and_then([&] { return files.SyncDirectory(part.parent_path()); });
   const auto hash = synced ? storage::HashFile(files, part, upload.bytes) : Result<std::string>(std::string());
@@ -199,8 +198,7 @@ Result<void> Commit(FileSystem& files, const Place& place, const Upload& upload)
   }
   TUTTI_RETURN_IF_ERROR(files.Rename(place.part(), place.gathering() / storage::kManifestName));
   TUTTI_RETURN_IF_ERROR(storage::SyncParents(files, place.attempt(), place.ensemble()));
-  TUTTI_RETURN_IF_ERROR(storage::PublishFolder(files, place.gathering(), place.target().parent_path()));
-  return files.SyncDirectory(place.uploads());  // which it has left: no crash puts it back there
+  return storage::PublishFolder(files, place.gathering(), place.target().parent_path());
 }
 
 Result<void> Complete(FileSystem& files, const Place& place, const Upload& upload) {
