@@ -114,6 +114,7 @@ class Rehearsal {
   }
 
   void Finish(const Running& one) {
+    if (one.attempt.job.ensemble == ensemble_.id) others_so_far_ = others_.size();
     const WorkerId& leader = one.gang.front().worker;
     const auto say = [&](const WorkerId& worker, protocol::FromWorker message) {
       Handle(WorkerSaid{worker, incarnations_[worker], std::move(message)});
@@ -157,7 +158,7 @@ class Rehearsal {
   Forecast Tell() {
     Forecast forecast;
     forecast.whole = events_ < kMostEvents;
-    forecast.others = static_cast<int>(others_.size());
+    forecast.others = static_cast<int>(others_so_far_);
     forecast.ends = Duration(0);
     for (const spec::MemberSpec& spec : ensemble_.spec.members) {
       const auto done = done_.find(spec.name);
@@ -187,6 +188,7 @@ class Rehearsal {
   std::map<std::string, ForecastMember> done_;
   std::map<JobId, std::string> reasons_;
   std::set<JobId> others_;
+  size_t others_so_far_ = 0;  // when the last member of the ensemble ended
 };
 
 }  // namespace

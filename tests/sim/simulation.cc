@@ -652,7 +652,15 @@ void Simulation::Drain(const WorkerId& id) {
   using Drain = core::WorkerDrained::Drain;
   Handle(core::WorkerDrained{
       id, agenda_.Within(seconds(0), seconds(1)) < milliseconds(500) ? Drain::kFinish : Drain::kCheckpoint});
-  agenda_.After(agenda_.Within(seconds(1), seconds(60)), [this, id] { Handle(core::WorkerDrained{id, Drain::kEnd}); });
+  agenda_.After(agenda_.Within(seconds(1), seconds(60)), [this, id] { TakeBack(id); });
+}
+
+// Whoever wants a worker back asks until a coordinator is there that does it: a drain outlives one that dies.
+void Simulation::TakeBack(const WorkerId& id) {
+  Handle(core::WorkerDrained{id, core::WorkerDrained::Drain::kEnd});
+  const Records known = ledger_.All();
+  const bool drained = std::ranges::find(known.drains, id, &DrainRecord::worker) != known.drains.end();
+  if (drained || !core_) agenda_.After(seconds(5), [this, id] { TakeBack(id); });
 }
 
 // It tells of attempts that it does not lead, or as a process that it is not.

@@ -99,6 +99,7 @@ class Simulation {
   void EndRanks(const WorkerId& ended, const AttemptId& attempt, const std::vector<SlotId>& gang);
   void AskToLeave(const WorkerId& id);
   void Drain(const WorkerId& id);
+  void TakeBack(const WorkerId& id);
   void CheckIsOpen(const WorkerId& id) const;
   void Lie(const FakeWorker& worker);
   protocol::FromWorker ALie(const AttemptId& id);
