@@ -139,10 +139,10 @@ Result<void> Sync(FileSystem& files, const fs::path& path) {
   return file->Close();
 }
 
-// It is what it should be, and would survive a power cut. Otherwise it is thrown away: after a failed sync the page
-// cache lies.
+// It is what it should be, and would survive a power cut under this name: a rename elsewhere that is synced there does
+// not make it do so. Otherwise it is thrown away: after a failed sync the page cache lies.
 Result<void> MakeSure(FileSystem& files, const fs::path& part, const Upload& upload) {
-  const auto synced = Sync(files, part);
+  const auto synced = Sync(files, part).and_then([&] { return files.SyncDirectory(part.parent_path()); });
   const auto hash = synced ? storage::HashFile(files, part, upload.bytes) : Result<std::string>(std::string());
   if (synced && hash && *hash == upload.hash) return {};
   (void)files.Remove(part);
@@ -163,6 +163,7 @@ Result<void> PutInPlace(FileSystem& files, const Place& place) {
 
 Result<void> Gather(FileSystem& files, const Place& place) {
   TUTTI_RETURN_IF_ERROR(files.CreateDirectories(place.gathering()));
+  TUTTI_RETURN_IF_ERROR(files.SyncDirectory(place.uploads()));
   return files.Rename(place.part(), place.gathered());
 }
 
@@ -197,8 +198,7 @@ Result<void> Commit(FileSystem& files, const Place& place, const Upload& upload)
   }
   TUTTI_RETURN_IF_ERROR(files.Rename(place.part(), place.gathering() / storage::kManifestName));
   TUTTI_RETURN_IF_ERROR(storage::SyncParents(files, place.attempt(), place.ensemble()));
-  TUTTI_RETURN_IF_ERROR(storage::PublishFolder(files, place.gathering(), place.target().parent_path()));
-  return files.SyncDirectory(place.uploads());  // which it has left: no crash puts it back there
+  return storage::PublishFolder(files, place.gathering(), place.target().parent_path());
 }
 
 Result<void> Complete(FileSystem& files, const Place& place, const Upload& upload) {
