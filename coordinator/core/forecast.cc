@@ -155,6 +155,14 @@ class Rehearsal {
     reasons_ = core_.WhyWaiting(ensemble_.id);
   }
 
+  // What the inspection waits for, all wait for.
+  std::string WhyNever(const JobId& member) const {
+    const JobId inspection{ensemble_.id, kInspectJob};
+    const JobRecord* inspected = core_.job(inspection);
+    const bool open = inspected != nullptr && inspected->state == JobState::kWaiting;
+    return core_.Why(open ? inspection : member);
+  }
+
   Forecast Tell() {
     Forecast forecast;
     forecast.whole = events_ < kMostEvents;
@@ -167,7 +175,7 @@ class Rehearsal {
       member.slots = spec.slots.min;
       const auto reason = reasons_.find(JobId{ensemble_.id, spec.name});
       if (!member.at_once && reason != reasons_.end()) member.reason = reason->second;
-      if (done == done_.end()) member.reason = core_.Why({ensemble_.id, spec.name});
+      if (done == done_.end()) member.reason = WhyNever({ensemble_.id, spec.name});
       forecast.ends =
           forecast.ends && member.ends ? std::optional(std::max(*forecast.ends, *member.ends)) : std::nullopt;
       forecast.members.push_back(std::move(member));

@@ -4,7 +4,7 @@ import json
 import urllib.request
 
 import pytest
-from conftest import DEADLINE_S, wait_for
+from conftest import DEADLINE_S, assert_same_weights, wait_for
 from service import CHECKPOINTS, Service
 
 
@@ -82,8 +82,9 @@ def test_a_plan_says_what_would_start_where_and_when(tutti, experiment):
     assert "at once" in told and "done in" in told
 
 
-def test_gc_deletes_what_nobody_needs_and_nothing_else(tutti, experiment):
-    tutti("run", experiment(), "--quiet")
+def test_gc_deletes_what_nobody_needs_and_nothing_else(service, tutti, experiment):
+    worker = service.worker()
+    tutti("submit", experiment(), "--wait")
     before = tutti.member_weights("small-1")
     (tutti.home / ".removing-old-3/members").mkdir(parents=True)
     (tutti.home / ".removing-old-3/members/x").write_bytes(b"x" * 5000)
@@ -95,8 +96,12 @@ def test_gc_deletes_what_nobody_needs_and_nothing_else(tutti, experiment):
     assert {"cut removal", "half-written checkpoint"} <= {one["kind"] for one in named["garbage"]}
     assert "are freed" in tutti("gc").stdout
     assert not list(tutti.home.glob(".removing-*")) and not list(attempt.glob(".step-*"))
-    assert tutti.member_weights("small-1") == before
+    assert_same_weights(before, tutti.member_weights("small-1"))
     assert json.loads(tutti("gc", "-o", "json").stdout)["garbage"] == []
+    worker.terminate()
+    assert worker.wait(timeout=DEADLINE_S) == 143
+    service.coordinator.terminate()
+    assert service.coordinator.wait(timeout=DEADLINE_S) == 0
     tutti("fsck")
 
 

@@ -115,7 +115,7 @@ def complete(tutti, *words):
 
 def test_bash_completes_commands_options_and_ids(tutti, experiment):
     assert complete(tutti, "tutti", "su") == ["submit"]
-    assert complete(tutti, "tutti", "run", "--slo") == ["--slots"]
+    assert complete(tutti, "tutti", "run", "--slo") == ["--slots", "--slots-per-gpu"]
     tutti("run", experiment(members="[{model: {name: mlp, hidden: [8]}}]", epochs=1), "--quiet")
     assert "small-1" in complete(tutti, "tutti", "show", "sm")
 

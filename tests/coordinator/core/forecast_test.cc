@@ -68,7 +68,9 @@ TEST(Forecast, CountsWhatRunsAndWaitsBefore) {
 
 TEST(Forecast, SaysWhatNeverStartsAndWhy) {
   Stage stage;
-  EXPECT_THAT(Foresee(stage, {{"a"}}).members[0].gang, IsEmpty());
+  const Forecast nobody = Foresee(stage, {{"a"}});
+  EXPECT_THAT(nobody.members[0].gang, IsEmpty());
+  EXPECT_EQ(nobody.members[0].reason, "no worker has joined");
   stage.Join("n1", 2);
   const Forecast forecast = Foresee(stage, {{"narrow"}, {"wide", 3}});
   EXPECT_TRUE(forecast.members[0].at_once);
