@@ -76,7 +76,7 @@ def test_a_plan_says_what_would_start_where_and_when(tutti, experiment):
     service.worker("--name", "one")
     tutti("submit", small, "--wait")
     planned = json.loads(tutti("plan", experiment(epochs=4), "-o", "json").stdout)
-    assert [member["gang"] for member in planned["members"]] == [["one:0"], ["one:1"]]
+    assert [member["gang"] for member in planned["members"][:2]] == [["one:0"], ["one:1"]]
     assert 0 < planned["ends_in"] < DEADLINE_S
     told = tutti("plan", experiment(epochs=4)).stdout
     assert "at once" in told and "done in" in told
