@@ -12,7 +12,8 @@ constexpr Duration kPoll{20};
 
 }  // namespace
 
-Result<void> WithCoordinator(const network::Peer& peer, const std::function<Result<void>(const Client&)>& change) {
+Result<void> WithCoordinator(const network::Peer& peer, const std::function<Result<void>(const Client&)>& change,
+                             Remains remains) {
   const Client client(peer);
   if (std::holds_alternative<network::Remote>(peer)) return change(client);
   const auto& home = std::get<std::filesystem::path>(peer);
@@ -24,9 +25,10 @@ Result<void> WithCoordinator(const network::Peer& peer, const std::function<Resu
   }
   server::CoordinatorOptions options;
   options.home = home;
-  // Nobody served the home, and this process has its lock: whatever ran here before has ended with its worker.
-  options.core.recovery_lease = Duration(0);
-  options.core.interrupted = core::Interrupted::kStop;
+  if (remains == Remains::kEnded) {
+    options.core.recovery_lease = Duration(0);
+    options.core.interrupted = core::Interrupted::kStop;
+  }
   const auto coordinator = server::Coordinator::Start(std::move(options));
   if (!coordinator) return tl::unexpected(WithWaysToMakeRoom(coordinator.error(), home));
   return change(client);

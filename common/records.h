@@ -113,6 +113,7 @@ struct PredictionRecord {
 struct DrainRecord {
   WorkerId worker;
   TimePoint since;
+  bool checkpoint = false;  // what runs there is to go on elsewhere
   bool operator==(const DrainRecord&) const = default;
 };
 

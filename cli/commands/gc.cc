@@ -39,7 +39,8 @@ Result<void> Collect(const Client& client, const Options& options) try {
 int CollectGarbage(const Options& options) {
   const auto peer = options.coordinator.Find();
   if (!peer) return EndWith(peer.error());
-  const auto done = WithCoordinator(*peer, [&](const Client& client) { return Collect(client, options); });
+  const auto done = WithCoordinator(
+      *peer, [&](const Client& client) { return Collect(client, options); }, Remains::kMayRun);
   return done ? kExitDone : EndWith(done.error());
 }
 

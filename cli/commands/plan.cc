@@ -6,6 +6,7 @@
 #include "cli/coordinator_option.h"
 #include "cli/exit_codes.h"
 #include "cli/experiment.h"
+#include "cli/gangs.h"
 #include "common/host_name.h"
 #include "coordinator/core/forecast.h"
 #include "coordinator/server/forecast_view.h"
@@ -24,12 +25,13 @@ struct Options {
 
 // As `tutti run` would train it here: nobody else's members, and nothing known of how long they take.
 Result<core::Forecast> PlanHere(const spec::EnsembleSpec& spec) {
-  TUTTI_ASSIGN_OR_RETURN(const worker::Inventory inventory, worker::TakeInventory(worker::ReadCpuLimits(), {}));
+  TUTTI_ASSIGN_OR_RETURN(const worker::Inventory inventory, TakeLocalInventory({}));
   const TimePoint now = SystemClock().Now();
   core::Core core(core::Settings(), Generation{1});
   protocol::Hello hello;
   hello.worker = WorkerId(HostName());
   hello.slots = inventory.slots;
+  hello.slot_memory_bytes = inventory.slot_memory_bytes;
   (void)core.Handle(core::WorkerJoined{hello}, now);
   const core::EnsembleSubmitted planned{EnsembleId(".plan"), spec, "", 0};
   const auto unknown = [](const JobId&) { return std::optional<Duration>(); };

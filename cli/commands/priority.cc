@@ -17,11 +17,14 @@ struct Options {
 int Prioritise(const Options& options) {
   const auto peer = options.coordinator.Find();
   if (!peer) return EndWith(peer.error());
-  const auto done = WithCoordinator(*peer, [&](const Client& client) -> Result<void> {
-    TUTTI_RETURN_IF_ERROR(client.Prioritise(options.id, options.priority));
-    Print(fmt::format("{} has priority {} now; what runs goes on.\n", options.id, options.priority));
-    return {};
-  });
+  const auto done = WithCoordinator(
+      *peer,
+      [&](const Client& client) -> Result<void> {
+        TUTTI_RETURN_IF_ERROR(client.Prioritise(options.id, options.priority));
+        Print(fmt::format("{} has priority {} now; what runs goes on.\n", options.id, options.priority));
+        return {};
+      },
+      Remains::kMayRun);
   return done ? kExitDone : EndWith(done.error());
 }
 

@@ -39,6 +39,9 @@ std::string WhatBecame(const std::string& outcome) {
 void Announce(const Client::Submitted& submitted, const Options& options) {
   const Output output = options.output.Choose();
   if (output == Output::kQuiet) Print(submitted.id + "\n");
+  if (output == Output::kJson && !options.wait && !options.follow) {
+    Print(Json({{"id", submitted.id}, {"outcome", submitted.outcome}}).dump(2) + "\n");
+  }
   if (output != Output::kText) return;
   if (submitted.outcome == "finished") {
     Print(fmt::format("{} has trained this experiment already; --new trains it again.\n", submitted.id));
@@ -97,6 +100,7 @@ void AddSubmit(CLI::App& program, Action& chosen) {
       ->type_name("KEY=VALUE");
   command->add_flag("--new", options->start_another, "Start another ensemble even if this experiment was trained");
   command->add_option("--key", options->key, "Submitted again with the same key, it is the same ensemble")
+      ->check(CLI::Validator([](const std::string& key) { return key.empty() ? "a key is not empty" : ""; }, ""))
       ->type_name("KEY");
   AsPriority(command->add_option("--priority", options->priority, "Ensembles of a higher priority are served first"));
   command->add_flag("--wait", options->wait, "Return when the ensemble has ended, as `tutti run` would");

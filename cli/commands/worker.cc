@@ -19,6 +19,8 @@ namespace tutti::cli {
 namespace {
 
 constexpr Duration kPoll = std::chrono::milliseconds(200);
+// For checkpoints to reach a coordinator that may be away just now: with the worker its copies go.
+constexpr Duration kCarryDeadline = std::chrono::minutes(15);
 constexpr Duration kStopDeadline = std::chrono::minutes(2);  // longer than trainers get for a checkpoint
 
 struct Options {
@@ -61,16 +63,16 @@ Result<std::optional<worker::Scratch>> MakeScratch(const Options& options, const
 }
 
 // Until a signal comes or the worker cannot go on.
-int Work(worker::Agent& agent, const StopSignals& signals) {
+int Work(worker::Agent& agent, const StopSignals& signals, Duration stop_deadline) {
   while (signals.first() == 0) {
     signals.Wait(kPoll);
     if (const auto failure = agent.failure()) {
       agent.RequestStop();
-      (void)agent.WaitStopped(kStopDeadline);
+      (void)agent.WaitStopped(stop_deadline);
       return EndWith(*failure);
     }
   }
-  const auto stopped = agent.WaitStopped(kStopDeadline);
+  const auto stopped = agent.WaitStopped(stop_deadline);
   if (!stopped) return EndWith(stopped.error());
   return ExitCodeOfSignal(signals.first());
 }
@@ -113,7 +115,7 @@ int RunWorker(const Options& options) {
   (*agent)->KeepConnected({.coordinator = coordinator->peer});
   Print(fmt::format("{} lends {} to {}; Ctrl-C lets its members checkpoint and ends it.\n", name->id().str(),
                     WhatIsLent(*inventory), network::NameOf(coordinator->peer)));
-  return Work(**agent, signals);
+  return Work(**agent, signals, *scratch ? kCarryDeadline : kStopDeadline);
 }
 
 }  // namespace

@@ -12,8 +12,8 @@ std::string In(const std::optional<Duration>& duration) {
   return duration ? "in " + FormatDuration(std::chrono::duration<double>(*duration).count()) : "not known";
 }
 
-std::string BeginOf(const core::ForecastMember& member) {
-  if (member.gang.empty()) return "never";
+std::string BeginOf(const core::ForecastMember& member, bool whole) {
+  if (member.gang.empty()) return whole ? "never" : "not known";
   return member.at_once ? "at once" : member.begins ? In(member.begins) : "later";
 }
 
@@ -43,9 +43,9 @@ std::string RenderPlan(const core::Forecast& forecast, const std::string& where,
   Table table({kLeft, kRight, kLeft, kLeft, kLeft, kLeft});
   table.Add({"member", "slots", "starts", "ends", "on", ""}, Ink::kBold);
   for (const core::ForecastMember& member : forecast.members) {
-    const bool never = member.gang.empty();
-    table.Add({member.name, fmt::format("{}", member.slots), BeginOf(member), never ? "" : In(member.ends),
-               GangOf(member), member.reason},
+    const bool never = member.gang.empty() && forecast.whole;
+    table.Add({member.name, fmt::format("{}", member.slots), BeginOf(member, forecast.whole),
+               member.gang.empty() ? "" : In(member.ends), GangOf(member), member.reason},
               never ? Ink::kRed : Ink::kPlain);
   }
   return table.Render(page) + "\n" + Summary(forecast, where);

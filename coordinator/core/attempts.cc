@@ -435,6 +435,14 @@ Revival Revive(State& state, Turn& turn, Attempt& attempt, const Worker& worker)
   return Revival::kGoesOn;
 }
 
+// A worker of its gang is drained, and not to wait for its end.
+bool IsToGoElsewhere(const State& state, const Attempt& attempt) {
+  return std::ranges::any_of(attempt.record.gang, [&](const SlotId& slot) {
+    const auto drain = state.drains.find(slot.worker);
+    return drain != state.drains.end() && drain->second.checkpoint;
+  });
+}
+
 void Preempt(State& state, Turn& turn, Attempt& attempt) {
   // An unknown one stays unknown: its leader is asked when it joins, by what the worker that leaves says again then.
   if (attempt.record.state == AttemptState::kUnknown) return;
@@ -446,7 +454,8 @@ void Preempt(State& state, Turn& turn, Attempt& attempt) {
 void Confirm(State& state, Turn& turn, Attempt& attempt) {
   MarkRunning(turn, attempt);
   TellWorker(state, turn, LeaderOf(attempt), protocol::Acknowledge{attempt.record.id, attempt.record.acknowledged});
-  if (WantedStop(EnsembleOf(state, attempt.record.id.job))) Stop(state, turn, attempt);
+  if (WantedStop(EnsembleOf(state, attempt.record.id.job))) return Stop(state, turn, attempt);
+  if (attempt.record.state == AttemptState::kStopping || IsToGoElsewhere(state, attempt)) Preempt(state, turn, attempt);
 }
 
 std::optional<protocol::StopReason> WantedStop(const Ensemble& ensemble) {

@@ -145,6 +145,19 @@ Records Core::RecordsOf(const JobId& job) const {
   return records;
 }
 
+namespace {
+
+// Of a worker that is away: what may run there still.
+std::vector<std::optional<AttemptId>> HoldersThatLive(const State& state, const Worker& worker) {
+  std::vector<std::optional<AttemptId>> holders = worker.holders;
+  for (auto& holder : holders) {
+    if (holder && !state.live.contains(*holder)) holder.reset();
+  }
+  return holders;
+}
+
+}  // namespace
+
 std::vector<Core::WorkerView> Core::workers() const {
   std::vector<WorkerView> views;
   for (const auto& [id, worker] : state_->workers) {
@@ -154,7 +167,13 @@ std::vector<Core::WorkerView> Core::workers() const {
   }
   for (const auto& [id, drain] : state_->drains) {
     const auto known = state_->workers.find(id);
-    if (known == state_->workers.end() || known->second.gone) views.push_back({id, {}, false, 0, {}, true, kDrained});
+    if (known == state_->workers.end()) {
+      views.push_back({id, {}, false, 0, {}, true, kDrained});
+    } else if (known->second.gone) {
+      auto holders = HoldersThatLive(*state_, known->second);
+      const int slots = static_cast<int>(holders.size());
+      views.push_back({id, known->second.incarnation, false, slots, std::move(holders), true, kDrained});
+    }
   }
   return views;
 }

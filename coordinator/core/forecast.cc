@@ -15,8 +15,14 @@ constexpr int kMostEvents = 500'000;
 
 class Rehearsal {
  public:
-  Rehearsal(Core core, const EnsembleSubmitted& ensemble, const DurationOf& duration_of, TimePoint now)
-      : core_(std::move(core)), ensemble_(ensemble), duration_of_(duration_of), begin_(now), now_(now) {}
+  Rehearsal(Core core, const EnsembleSubmitted& ensemble, const DurationOf& duration_of, TimePoint now,
+            const std::function<bool()>& enough)
+      : core_(std::move(core)),
+        ensemble_(ensemble),
+        duration_of_(duration_of),
+        begin_(now),
+        now_(now),
+        enough_(enough) {}
 
   Forecast Run() {
     for (const AttemptRecord& attempt : core_.records().attempts) {
@@ -41,13 +47,18 @@ class Rehearsal {
     bool known = true;  // when it begins and how long it takes
   };
 
+  bool TooMuch() {
+    too_much_ = too_much_ || events_ >= kMostEvents || (enough_ && enough_());
+    return too_much_;
+  }
+
   void Handle(const Event& event) {
     ++events_;
     for (Effect& effect : core_.Handle(event, now_)) std::visit([this](auto& wanted) { Answer(wanted); }, effect);
   }
   // What effects end in happens at once.
   void Settle() {
-    while (!soon_.empty() && events_ < kMostEvents) {
+    while (!soon_.empty() && !TooMuch()) {
       const Event event = std::move(soon_.front());
       soon_.pop_front();
       Handle(event);
@@ -79,7 +90,7 @@ class Rehearsal {
 
   // Lets the next attempt finish, or time pass for those that wait for it. False when there is nothing left to see.
   bool GoOn() {
-    if (events_ >= kMostEvents || done_.size() == ensemble_.spec.members.size()) return false;
+    if (TooMuch() || done_.size() == ensemble_.spec.members.size()) return false;
     const std::optional<TimePoint> deadline = running_.empty() ? NextBackoff() : std::nullopt;
     if (running_.empty() && !deadline) return false;
     if (deadline) {
@@ -151,7 +162,7 @@ class Rehearsal {
 
   // As they stand once all that starts at once has started: the inspection takes no time here.
   void NoteReasons() {
-    while (!running_.empty() && running_.begin()->first == begin_ && events_ < kMostEvents) GoOn();
+    while (!running_.empty() && running_.begin()->first == begin_ && !TooMuch()) GoOn();
     reasons_ = core_.WhyWaiting(ensemble_.id);
   }
 
@@ -165,7 +176,7 @@ class Rehearsal {
 
   Forecast Tell() {
     Forecast forecast;
-    forecast.whole = events_ < kMostEvents;
+    forecast.whole = !too_much_;
     forecast.others = static_cast<int>(others_so_far_);
     forecast.ends = Duration(0);
     for (const spec::MemberSpec& spec : ensemble_.spec.members) {
@@ -189,7 +200,9 @@ class Rehearsal {
   const TimePoint begin_;
   TimePoint now_;
   bool known_ = true;  // every end so far was that of something whose duration is known
+  const std::function<bool()>& enough_;
   int events_ = 0;
+  bool too_much_ = false;
   std::deque<Event> soon_;
   std::multimap<TimePoint, Running> running_;  // by their ends
   std::map<WorkerId, Incarnation> incarnations_;
@@ -201,8 +214,9 @@ class Rehearsal {
 
 }  // namespace
 
-Forecast ForecastOf(Core core, const EnsembleSubmitted& ensemble, const DurationOf& duration_of, TimePoint now) {
-  return Rehearsal(std::move(core), ensemble, duration_of, now).Run();
+Forecast ForecastOf(Core core, const EnsembleSubmitted& ensemble, const DurationOf& duration_of, TimePoint now,
+                    const std::function<bool()>& enough) {
+  return Rehearsal(std::move(core), ensemble, duration_of, now, enough).Run();
 }
 
 }  // namespace tutti::core

@@ -34,7 +34,9 @@ struct Forecast {
 // How long a training job takes from its start to its end, or, when it runs, from now; nothing: nobody knows.
 using DurationOf = std::function<std::optional<Duration>(const JobId&)>;
 
-// `core` is a copy that is used up. The ensemble's id is one that the core does not know.
-Forecast ForecastOf(Core core, const EnsembleSubmitted& ensemble, const DurationOf& duration_of, TimePoint now);
+// `core` is a copy that is used up. The ensemble's id is one that the core does not know. `enough` is asked again and
+// again; once it says so, the forecast ends where it is.
+Forecast ForecastOf(Core core, const EnsembleSubmitted& ensemble, const DurationOf& duration_of, TimePoint now,
+                    const std::function<bool()>& enough = {});
 
 }  // namespace tutti::core

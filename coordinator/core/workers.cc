@@ -328,9 +328,11 @@ void OnDrained(State& state, Turn& turn, const WorkerDrained& event) {
     if (known != state.workers.end()) Trust(state, known->second);
     return;
   }
-  const auto [drain, is_new] = state.drains.try_emplace(event.worker, DrainRecord{event.worker, turn.now});
-  if (is_new) turn.Touch(drain->second);
-  if (event.drain != WorkerDrained::Drain::kCheckpoint || known == state.workers.end()) return;
+  const bool checkpoint = event.drain == WorkerDrained::Drain::kCheckpoint;
+  const auto drain = state.drains.try_emplace(event.worker, DrainRecord{event.worker, turn.now, checkpoint}).first;
+  drain->second.checkpoint = checkpoint;
+  turn.Touch(drain->second);
+  if (!checkpoint || known == state.workers.end()) return;
   for (const AttemptId& id : HeldBy(known->second)) {
     if (Attempt* attempt = FindAttempt(state, id); attempt != nullptr && IsLive(*attempt))
       Preempt(state, turn, *attempt);

@@ -13,7 +13,9 @@ constexpr size_t kPieceBytes = size_t{64} << 10;
 constexpr std::string_view kAlive = ": alive\n\n";
 
 std::string Frame(std::string_view kind, const FeedPosition& position, const Json& data) {
-  return fmt::format("id: {}\nevent: {}\ndata: {}\n\n", position.Text(), kind, data.dump());
+  // An error may name a file whose name is no UTF-8.
+  const std::string text = data.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return fmt::format("id: {}\nevent: {}\ndata: {}\n\n", position.Text(), kind, text);
 }
 
 Result<int64_t> Number(std::string_view text) {

@@ -127,6 +127,12 @@ class Place {
   const fs::path target_;
 };
 
+// In a folder that is there: that of an ensemble which was removed meanwhile is not made anew.
+Result<void> MakeFolder(FileSystem& files, const fs::path& path) {
+  const auto made = files.CreateDirectory(path);
+  return made || made.error().code != ErrorCode::kExists ? made : Result<void>();
+}
+
 Result<void> Append(FileSystem& files, const fs::path& path, const std::string& piece) {
   TUTTI_ASSIGN_OR_RETURN(const auto file, files.OpenForAppend(path));
   TUTTI_RETURN_IF_ERROR(file->Append(std::as_bytes(std::span(piece))));
@@ -152,13 +158,24 @@ Result<void> MakeSure(FileSystem& files, const fs::path& part, const Upload& upl
               upload.hash);
 }
 
+// A name from its folder up to the ensemble's: those above an attempt's first file may be new, too.
+Result<void> SyncName(FileSystem& files, const Place& place) {
+  for (fs::path folder = place.target().parent_path(); folder != place.attempt(); folder = folder.parent_path()) {
+    TUTTI_RETURN_IF_ERROR(files.SyncDirectory(folder));
+  }
+  TUTTI_RETURN_IF_ERROR(files.SyncDirectory(place.attempt()));
+  return storage::SyncParents(files, place.attempt(), place.ensemble());
+}
+
+Result<void> SyncEvents(FileSystem& files, const Place& place) {
+  TUTTI_RETURN_IF_ERROR(Sync(files, place.part()));
+  return SyncName(files, place);
+}
+
 Result<void> PutInPlace(FileSystem& files, const Place& place) {
   TUTTI_RETURN_IF_ERROR(files.CreateDirectories(place.target().parent_path()));
   TUTTI_RETURN_IF_ERROR(files.Rename(place.part(), place.target()));
-  for (fs::path folder = place.target().parent_path();; folder = folder.parent_path()) {
-    TUTTI_RETURN_IF_ERROR(files.SyncDirectory(folder));
-    if (folder == place.attempt()) return {};
-  }
+  return SyncName(files, place);
 }
 
 Result<void> Gather(FileSystem& files, const Place& place) {
@@ -228,10 +245,12 @@ Result<void> CheckUpload(const Upload& upload) {
   return {};
 }
 
-Result<Received> FindReceived(const FileSystem& files, const fs::path& ensemble_folder, const Upload& upload) {
+Result<Received> FindReceived(FileSystem& files, const fs::path& ensemble_folder, const Upload& upload) {
   const Place place(files, ensemble_folder, upload);
   if (place.kind() != Kind::kEvents) {
     TUTTI_ASSIGN_OR_RETURN(const bool complete, place.IsComplete());
+    // Who put it there may have been lost before the sync.
+    if (complete && place.kind() != Kind::kCheckpointFile) TUTTI_RETURN_IF_ERROR(SyncName(files, place));
     if (complete) return Received{upload.bytes, true};
   }
   TUTTI_ASSIGN_OR_RETURN(const uint64_t bytes, SizeOf(files, place.part()));
@@ -250,10 +269,11 @@ Result<Received> Receive(FileSystem& files, const fs::path& ensemble_folder, con
                 upload.bytes, piece.size(), offset);
   }
   const Place place(files, ensemble_folder, upload);
-  if (place.kind() != Kind::kEvents) TUTTI_RETURN_IF_ERROR(files.CreateDirectories(place.uploads()));
+  if (place.kind() != Kind::kEvents) TUTTI_RETURN_IF_ERROR(MakeFolder(files, place.uploads()));
   TUTTI_RETURN_IF_ERROR(Append(files, place.part(), piece));
   const Received after{before.bytes + piece.size(), before.bytes + piece.size() == upload.bytes};
-  if (after.complete && place.kind() != Kind::kEvents) TUTTI_RETURN_IF_ERROR(Complete(files, place, upload));
+  if (!after.complete) return after;
+  TUTTI_RETURN_IF_ERROR(place.kind() == Kind::kEvents ? SyncEvents(files, place) : Complete(files, place, upload));
   return after;
 }
 

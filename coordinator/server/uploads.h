@@ -33,10 +33,9 @@ struct Received {
   uint64_t bytes = 0;  // where the rest begins
   bool complete = false;
 };
-// How much of it is there. The three below want one caller at a time for each attempt.
+// How much of it is there. This and the next want one caller at a time for each attempt.
 // Errors: kIo, kDenied.
-Result<Received> FindReceived(const FileSystem& files, const std::filesystem::path& ensemble_folder,
-                              const Upload& upload);
+Result<Received> FindReceived(FileSystem& files, const std::filesystem::path& ensemble_folder, const Upload& upload);
 
 // Takes in a piece that begins where FindReceived() says; on return with `complete` the file would survive a power cut.
 // A repeat of what is complete says so. Errors: kConflict, the piece begins elsewhere; kCorrupt, the whole has another

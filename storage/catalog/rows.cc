@@ -144,7 +144,7 @@ void Put(Statements& statements, const PredictionRecord& r) {
 }
 
 void Put(SQLite::Database& database, const DrainRecord& r) {
-  Execute(database, Insert("drains", 2), r.worker.str(), r.since);
+  Execute(database, Insert("drains", 3), r.worker.str(), r.since, r.checkpoint);
 }
 
 void Drop(SQLite::Database& database, const WorkerId& worker) {
@@ -255,7 +255,7 @@ Result<void> Read(RowReader read, EnsembleRecord& r) {
   return read(r.id, r.state, r.spec, r.spec_hash, r.data_hash, r.split_drawn, r.combined, r.submitted_at, r.ended_at,
               r.note, r.priority);
 }
-Result<void> Read(RowReader read, DrainRecord& r) { return read(r.worker, r.since); }
+Result<void> Read(RowReader read, DrainRecord& r) { return read(r.worker, r.since, r.checkpoint); }
 Result<void> Read(RowReader read, JobRecord& r) {
   return read(r.id, r.position, r.kind, r.state, r.minimum_slots, r.maximum_slots, r.after, r.attempts, r.failures,
               r.not_before, r.reason);

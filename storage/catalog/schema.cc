@@ -54,7 +54,8 @@ constexpr std::string_view kSubmissions =
     "CREATE TABLE submissions (key TEXT NOT NULL PRIMARY KEY, ensemble TEXT NOT NULL) WITHOUT ROWID";
 
 constexpr std::string_view kDrains =
-    "CREATE TABLE drains (worker TEXT NOT NULL PRIMARY KEY, since INTEGER NOT NULL) WITHOUT ROWID";
+    "CREATE TABLE drains (worker TEXT NOT NULL PRIMARY KEY, since INTEGER NOT NULL, checkpoint INTEGER NOT NULL) "
+    "WITHOUT ROWID";
 
 constexpr std::string_view kPriorities = "ALTER TABLE ensembles ADD COLUMN priority INTEGER NOT NULL DEFAULT 0";
 

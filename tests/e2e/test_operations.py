@@ -43,6 +43,17 @@ def test_a_drained_worker_is_left_alone_until_it_is_taken_back(service, tutti, e
     tutti("cancel", "small-1")
 
 
+def test_a_worker_that_lent_slots_to_a_run_serves_the_next_coordinator(tutti, experiment):
+    worker = tutti.start("worker", "--slots", 1, "--name", "guest")
+    tutti("run", experiment(), "--slots", 1, "--quiet")
+    service = Service(tutti)
+    service.start()
+    wait_for(lambda: [w for w in service.workers() if w["connected"]], "it did not come back")
+    assert [(w["id"], w["note"]) for w in service.workers()] == [("guest", "")]
+    assert tutti("submit", experiment(epochs=1), "--quiet", "--wait").stdout == "small-2\n"
+    assert worker.poll() is None
+
+
 def test_who_has_the_higher_priority_is_served_first(service, tutti, experiment):
     usual = experiment(name="usual", members="[{model: lenet5, seeds: 4}]", epochs=2)
     urgent = experiment(name="urgent", members="[{model: lenet5, seeds: 1}]", epochs=2)

@@ -106,7 +106,8 @@ inline Records HardRecords() {
                       .hash = "dd"},
                      {.attempt = attempt, .predictor = "last", .split = Split::kCalibration, .file = "q"},
                      {.attempt = attempt, .predictor = "last", .split = Split::kValidation, .file = "r"}};
-  all.drains = {{.worker = WorkerId("n1"), .since = At(4)}, {.worker = WorkerId("n2"), .since = At(5)}};
+  all.drains = {{.worker = WorkerId("n1"), .since = At(4)},
+                {.worker = WorkerId("n2"), .since = At(5), .checkpoint = true}};
   return all;
 }
 

@@ -239,6 +239,7 @@ struct Agent::Impl {
     joined = true;
     if (phase == Phase::kStopping) Tell(protocol::Leaving{});
     for (const auto& [id, attempt] : attempts) attempt->Rejoin();
+    followed->Rejoin();
   }
 
   void Handle(const protocol::Refused& refused) {
@@ -290,7 +291,11 @@ struct Agent::Impl {
     if (known != attempts.end()) known->second->Acknowledge(acknowledge.sequence);
   }
 
-  void Handle(const protocol::Leave&) { RequestStop(); }
+  // That coordinator ends. A worker that connects by itself is for the next one too; another ends with it.
+  void Handle(const protocol::Leave&) {
+    if (!link) return RequestStop();
+    for (const auto& [id, attempt] : attempts) attempt->RequestCheckpoint(Now());
+  }
 
   // Slots that were granted but for which no start came.
   void RenounceGrant(const AttemptId& id) {
@@ -380,10 +385,12 @@ struct Agent::Impl {
     if (carriage && !others) RemoveFilesOf(PosixFileSystem(), carriage->home, job);
   }
 
+  // What an attempt has to tell can wait for another start of the worker where its files lie in the home; else they
+  // have to arrive first.
   bool NeedsTicks() const {
     if (!followed->all_gone() || (joined && !followed->told_all())) return true;
     return std::any_of(attempts.begin(), attempts.end(), [this](const auto& entry) {
-      return !entry.second->gone() || (joined && !entry.second->told_all());
+      return !entry.second->gone() || ((joined || carriage) && !entry.second->told_all());
     });
   }
 

@@ -93,7 +93,7 @@ void AttemptTransfer::BeginToFetch(SteadyTime now) {
 bool AttemptTransfer::HasRoom() const { return held_.size() < kMostHeld; }
 
 void AttemptTransfer::Hold(protocol::FollowedEvent event) {
-  if (failure_ || abandoned_) return;
+  if (failure_ || abandoned_ || passed_over_.contains(event.sequence)) return;
   held_.push_back(std::move(event));
 }
 
@@ -176,6 +176,7 @@ void AttemptTransfer::PassOverOldCheckpoints() {
   for (auto next = std::ranges::find_if(held_, is_checkpoint); next != held_.end();) {
     const auto newer = std::find_if(std::next(next), held_.end(), is_checkpoint);
     if (newer == held_.end()) return;
+    passed_over_.insert(next->sequence);
     next = std::find_if(held_.erase(next), held_.end(), is_checkpoint);
   }
 }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -104,7 +105,8 @@ class AttemptTransfer {
 
   std::deque<protocol::FollowedEvent> held_;
   std::deque<protocol::FollowedEvent> arrived_;
-  int64_t carried_ = 0;  // sequence up to which all files have arrived
+  int64_t carried_ = 0;            // sequence up to which all files have arrived
+  std::set<int64_t> passed_over_;  // sequences of checkpoints that never will: nobody is told of them
   bool finishing_ = false;
   Keep keep_ = Keep::kNewestCheckpoint;
   bool finished_ = false;

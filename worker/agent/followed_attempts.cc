@@ -145,6 +145,14 @@ void FollowedAttempts::GiveUpStart(Entry& entry, SteadyTime now) {
   Fence(entry, now);
 }
 
+void FollowedAttempts::Rejoin() {
+  for (auto& [id, attempt] : attempts_) {
+    if (attempt.failure.empty() || attempt.memory == Attempt::Memory::kStale) continue;
+    attempt.told = Attempt::Told::kNothing;
+    std::erase(ended_, id);
+  }
+}
+
 void FollowedAttempts::Report(const Tell& tell) {
   for (auto& [id, attempt] : attempts_) {
     if (attempt.phase != Phase::kGone || attempt.told == Attempt::Told::kAll) continue;

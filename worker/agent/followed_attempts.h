@@ -51,6 +51,8 @@ class FollowedAttempts {
   // Looks after deadlines.
   void Tick(SteadyTime now);
 
+  // A coordinator that was not reached may not have heard why ranks will not come: it is told again.
+  void Rejoin();
   // Tells what has ended since it was told last.
   void Report(const Tell& tell);
   // For the agent's Hello. Ended ones, whose leader may not have told of the end yet, with no slots.

@@ -137,6 +137,7 @@ void LedAttempt::RefuseToStart(std::string reason) {
   spdlog::warn("Cannot start {}: {}", id().str(), reason);
   start_error_ = std::move(reason);
   phase_ = Phase::kGone;
+  if (transfer_) transfer_->Abandon();
 }
 
 Result<void> LedAttempt::TryLaunch() {

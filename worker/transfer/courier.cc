@@ -20,17 +20,26 @@ class Courier::Impl {
  public:
   Impl(const network::Peer& coordinator, Duration deadline, protocol::Post post)
       : post_(std::move(post)), exchanges_{{{coordinator, deadline}, {coordinator, deadline}}} {
-    for (size_t i = 0; i < kThreads; ++i) threads_[i] = std::thread([this, i] { Run(exchanges_[i]); });
+    try {
+      for (size_t i = 0; i < kThreads; ++i) threads_[i] = std::thread([this, i] { Run(exchanges_[i]); });
+    } catch (...) {
+      End();
+      throw;
+    }
   }
 
-  ~Impl() {
+  ~Impl() { End(); }
+
+  void End() {
     {
       const std::lock_guard lock(mutex_);
       ending_ = true;
     }
     for (Exchange& exchange : exchanges_) exchange.Cancel();
     filled_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
+    for (std::thread& thread : threads_) {
+      if (thread.joinable()) thread.join();
+    }
   }
 
   void Do(Work work, Done done) {

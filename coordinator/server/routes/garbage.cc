@@ -1,38 +1,57 @@
 #include "coordinator/server/garbage.h"
 
+#include <algorithm>
+
 #include "coordinator/server/routes/routes.h"
 
 namespace tutti::server {
 namespace {
 
+// The newest attempt of a job that is not done counts as one that goes on: a worker that was lost may come back with
+// it.
+bool MayGoOn(const core::Core& core, const AttemptRecord& attempt) {
+  if (attempt.state != AttemptState::kEnded) return true;
+  const JobRecord* job = core.job(attempt.id.job);
+  const bool open = job != nullptr && (job->state == JobState::kWaiting || job->state == JobState::kRunning);
+  return open && attempt.id.number >= job->attempts;
+}
+
+bool Trains(const core::Core& core) {
+  const auto& attempts = core.records().attempts;
+  return std::ranges::any_of(attempts, [](const auto& one) { return one.state != AttemptState::kEnded; });
+}
+
 GarbageSearch SearchFor(const core::Core& core) {
   GarbageSearch search;
-  search.trains = false;
+  search.trains = Trains(core);
   for (const AttemptRecord& attempt : core.records().attempts) {
-    if (attempt.state == AttemptState::kEnded) {
-      search.ended.push_back(attempt.id);
-    } else {
-      search.trains = true;
-    }
+    if (!MayGoOn(core, attempt)) search.ended.push_back(attempt.id);
   }
   return search;
 }
 
-Result<Json> Collect(FileSystem& files, const std::filesystem::path& home, const GarbageSearch& search, bool dry_run) {
-  TUTTI_ASSIGN_OR_RETURN(const std::vector<Garbage> garbage, FindGarbage(files, home, search));
-  if (!dry_run) TUTTI_RETURN_IF_ERROR(RemoveGarbage(files, home, garbage));
-  return GarbageView(garbage, !dry_run);
+// What was found is held against how things stand now: something may have started while the disk was looked at.
+void RemoveFound(const RouteContext& context, std::vector<Garbage> found, const Respond& respond) {
+  if (Trains(context.executor.core())) {
+    std::erase_if(found, [](const Garbage& one) { return one.kind == Garbage::Kind::kPrepared; });
+  }
+  context.executor.OnDisk([files = context.files, home = context.home, found = std::move(found), respond] {
+    const auto removed = RemoveGarbage(*files, home, found);
+    respond(removed ? JsonResponse(GarbageView(found, true)) : ProblemResponse(removed.error()));
+  });
 }
 
 Result<void> CollectGarbage(const RouteContext& context, const HttpRequest& request, const Respond& respond) {
   TUTTI_ASSIGN_OR_RETURN(const bool dry_run, FlagOf(request, "dry_run"));
   TUTTI_RETURN_IF_ERROR(CheckOpen(context));
   context.executor.Flush();
-  context.executor.OnDisk(
-      [files = context.files, home = context.home, search = SearchFor(context.executor.core()), dry_run, respond] {
-        const auto view = Collect(*files, home, search, dry_run);
-        respond(view ? JsonResponse(*view) : ProblemResponse(view.error()));
-      });
+  context.executor.OnDisk([context, search = SearchFor(context.executor.core()), dry_run, respond] {
+    auto found = FindGarbage(*context.files, context.home, search);
+    if (!found) return respond(ProblemResponse(found.error()));
+    if (dry_run) return respond(JsonResponse(GarbageView(*found, false)));
+    context.events(
+        [context, found = std::move(*found), respond]() mutable { RemoveFound(context, std::move(found), respond); });
+  });
   return {};
 }
 

@@ -11,6 +11,9 @@ namespace {
 // Of the newest: what was trained long ago was trained by other machines, perhaps.
 constexpr size_t kEnsemblesToLearnFrom = 20;
 
+// Others' questions wait meanwhile.
+constexpr auto kLongest = std::chrono::seconds(2);
+
 // What an estimate is made from, so that it can be made elsewhere.
 struct Past {
   std::vector<Records> ensembles;  // that run, and the newest, newest first
@@ -39,7 +42,9 @@ core::Forecast MakeForecast(core::Core core, const Past& past, const core::Ensem
     const auto member = std::ranges::find(ensemble.spec.members, job.name, &spec::MemberSpec::name);
     return member == ensemble.spec.members.end() ? std::nullopt : estimates.Of(ensemble.spec.data, *member);
   };
-  return core::ForecastOf(std::move(core), ensemble, duration_of, now);
+  const auto end = std::chrono::steady_clock::now() + kLongest;
+  const auto enough = [&] { return std::chrono::steady_clock::now() > end; };
+  return core::ForecastOf(std::move(core), ensemble, duration_of, now, enough);
 }
 
 Result<void> PlanEnsemble(const RouteContext& context, const HttpRequest& request, const Respond& respond) {

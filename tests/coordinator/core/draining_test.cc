@@ -81,6 +81,30 @@ TEST(Draining, OutlivesTheCoordinator) {
   EXPECT_EQ(stage.core.workers().at(0).closed, kDrained);
 }
 
+TEST(Draining, ShowsWhatMayStillRunOnAWorkerThatHasNotComeBack) {
+  Stage stage = RunningOnN1();
+  stage.Drain("n1");
+  stage.Restart();
+  ASSERT_THAT(stage.core.workers(), SizeIs(1));
+  EXPECT_THAT(stage.core.workers()[0].holders, ElementsAre(std::optional(kFirst)));
+  stage.Pass(Settings().recovery_lease);
+  EXPECT_THAT(stage.core.workers()[0].holders, ElementsAre(std::nullopt)) << "it is lost";
+}
+
+TEST(Draining, WithACheckpointIsAskedForAgainWhenTheWorkerComesBack) {
+  Stage stage = RunningOnN1();
+  stage.Disconnect("n1");
+  stage.Handle(WorkerDrained{WorkerId("n1"), WorkerDrained::Drain::kCheckpoint});
+  stage.Forget();
+  stage.Join("n1", 1, {{kFirst, true, {0}}});
+  ASSERT_THAT(stage.Told<protocol::StopAttempt>("n1"), SizeIs(1)) << "nobody heard it";
+  EXPECT_EQ(stage.Told<protocol::StopAttempt>("n1")[0].reason, protocol::StopReason::kPreempted);
+  stage.Restart();
+  stage.Forget();
+  stage.Join("n1", 1, {{kFirst, true, {0}}});
+  EXPECT_THAT(stage.Told<protocol::StopAttempt>("n1"), SizeIs(1)) << "nor may it have been sent before the crash";
+}
+
 TEST(Draining, WithACheckpointSendsWhatRunsThereElsewhereAtOnce) {
   Stage stage = RunningOnN1();
   stage.Join("n2", 1);

@@ -99,6 +99,16 @@ TEST(Forecast, KeepsAwayFromDrainedWorkers) {
   EXPECT_EQ(forecast.members[1].gang[0].worker, WorkerId("n2"));
 }
 
+TEST(Forecast, EndsWhereItIsWhenThatIsEnough) {
+  Stage stage;
+  stage.Join("n1", 1);
+  int asked = 0;
+  const Forecast forecast = ForecastOf(stage.core.Copy(), {kPlan, ExperimentOf({{"a"}, {"b"}, {"c"}}), "hash", 0},
+                                       AMinute, stage.now, [&] { return ++asked > 4; });
+  EXPECT_FALSE(forecast.whole);
+  EXPECT_FALSE(forecast.ends);
+}
+
 TEST(Forecast, OfAThousandMembersIsMadeToTheEnd) {
   Stage stage;
   for (int i = 0; i < 10; ++i) stage.Join(fmt::format("n{}", i), 8);

@@ -119,6 +119,13 @@ TEST(EventFeed, GivesSignsOfLifeToThoseWhoWait) {
   EXPECT_THAT(watcher.Texts(), IsEmpty());
 }
 
+TEST(EventFeed, TellsWhatIsNoUtf8AsWellAsItCan) {
+  Feed feed({1});
+  Watcher watcher(feed.Follow(FeedPosition{{1}, 0}, std::nullopt));
+  feed.Say(kOne, "cannot read /data/\xff");
+  EXPECT_THAT(watcher.Texts(), ElementsAre(HasSubstr("cannot read /data/")));
+}
+
 TEST(EventFeed, EndsItsStreams) {
   Feed feed({1});
   Watcher watcher(feed.Follow(FeedPosition{{1}, 0}, std::nullopt));
