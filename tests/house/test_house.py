@@ -49,7 +49,8 @@ def test_reversed_arrow_is_found(tmp_path, file, include):
 def test_tutti_links_no_libtorch():
     tutti = Path(os.environ["TUTTI_BUILD"]) / "bin" / "tutti"
     linked = subprocess.run(["ldd", tutti], capture_output=True, text=True, check=True).stdout
-    assert "torch" not in linked and "c10" not in linked
+    names = [line.split()[0] for line in linked.splitlines()]
+    assert not [name for name in names if "torch" in name or "c10" in name]
 
 
 def test_broken_link_is_found(tmp_path):
