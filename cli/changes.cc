@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <thread>
 
-#include "cli/exchange.h"
+#include "common/network/http_text.h"
 
 namespace tutti::cli {
 namespace {
@@ -19,16 +19,16 @@ bool Changes::Listen() {
   const auto now = std::chrono::steady_clock::now();
   if (now < listen_again_) return false;
   listen_again_ = now + kBetweenTries;
-  auto opened = EventStream::Open(peer_, EnsembleTarget(id_) + "/events", seen_);
+  auto opened = EventStream::Open(peer_, network::EnsembleTarget(id_) + "/events", seen_);
   if (opened) stream_ = std::move(*opened);
   return stream_.has_value();
 }
 
 void Changes::Note(const ServerEvent& event) {
   seen_ = event.id;
-  if (event.kind != "change" || !event.data.contains("text") || !event.data["text"].is_string()) return;
-  const std::string time = event.data.value("time", "");  // 2026-03-01T12:00:00.250Z
-  news_.push_back((time.size() > 19 ? time.substr(11, 8) + "  " : "") + event.data["text"].get<std::string>());
+  const std::string text = event.Text("text"), time = event.Text("time");  // as in 2026-03-01T12:00:00.250Z
+  if (event.kind != "change" || text.empty()) return;
+  news_.push_back((time.size() > 19 ? time.substr(11, 8) + "  " : "") + text);
   if (news_.size() > kNews) news_.pop_front();
 }
 

@@ -1,53 +1,30 @@
 #include "cli/client.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http.hpp>
+#include <boost/beast/http/field.hpp>
 #include <exception>
 #include <optional>
-#include <tuple>
 
-#include "cli/exchange.h"
+#include "common/network/http_exchange.h"
 #include "common/network/http_text.h"
 
 namespace tutti::cli {
 namespace {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = beast::http;
-using network::Stream;
-using Response = http::response<http::string_body>;
+namespace http = boost::beast::http;
+using network::HttpAnswer;
+using network::HttpRequest;
 
-constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 constexpr uint64_t kLargestAnswer = uint64_t{1} << 30;  // a log may be long
 
-// Sends the request and reads the answer, both within the deadline.
-asio::awaitable<Result<Response>> Talk(Stream stream, const http::request<http::string_body>& request,
-                                       const network::Peer& peer, Duration deadline) {
-  stream.ExpiresAfter(deadline);
-  beast::flat_buffer buffer;
-  http::response_parser<http::string_body> parser;
-  parser.body_limit(kLargestAnswer);
-  auto [error, count] = co_await http::async_write(stream, request, kTuple);
-  if (!error) std::tie(error, count) = co_await http::async_read(stream, buffer, parser, kTuple);
-  if (!error) co_return parser.release();
-  if (error == beast::error::timeout) {
-    co_return Fail(ErrorCode::kTimeout, "{} did not answer within {} s", network::NameOf(peer),
-                   std::chrono::duration_cast<std::chrono::seconds>(deadline).count());
-  }
-  co_return Fail(ErrorCode::kUnreachable, "{} ended while it was asked: {}", network::NameOf(peer), error.message());
-}
-
-asio::awaitable<Result<Response>> Converse(asio::io_context& io, const http::request<http::string_body>& request,
-                                           const network::Peer& peer, Duration deadline) {
+asio::awaitable<Result<HttpAnswer>> Converse(asio::io_context& io, const HttpRequest& request,
+                                             const network::Peer& peer, Duration deadline) {
   auto stream = co_await network::Connect(io, peer, deadline);
   if (!stream) co_return tl::unexpected<Error>(std::move(stream.error()));
-  co_return co_await Talk(std::move(*stream), request, peer, deadline);
+  co_return co_await network::Talk(*stream, request, peer, deadline, kLargestAnswer);
 }
 
 Result<std::string> TextAt(const Json& json, const char* key) {
@@ -58,12 +35,14 @@ Result<std::string> TextAt(const Json& json, const char* key) {
 }  // namespace
 
 Result<std::string> Client::Ask(const std::string& method, const std::string& target, std::string body) const {
-  const auto request = RequestFor(peer_, method, target, std::move(body));
-  std::optional<Result<Response>> response;
+  HttpRequest request = network::RequestTo(peer_, method, target, std::move(body));
+  request.keep_alive(false);
+  if (!request.body().empty()) request.set(http::field::content_type, "application/json");
+  std::optional<Result<HttpAnswer>> response;
   try {
     asio::io_context io(1);
     asio::co_spawn(io, Converse(io, request, peer_, deadline_),
-                   [&](const std::exception_ptr& thrown, Result<Response> answer) {
+                   [&](const std::exception_ptr& thrown, Result<HttpAnswer> answer) {
                      if (thrown) std::rethrow_exception(thrown);
                      response = std::move(answer);
                    });
@@ -120,17 +99,19 @@ Result<void> Client::Undrain(const std::string& worker) const {
 
 Result<Json> Client::Ensembles() const { return AskJson("GET", "/api/v1/ensembles", nullptr); }
 
-Result<Json> Client::Ensemble(const std::string& id) const { return AskJson("GET", EnsembleTarget(id), nullptr); }
+Result<Json> Client::Ensemble(const std::string& id) const {
+  return AskJson("GET", network::EnsembleTarget(id), nullptr);
+}
 
 Result<std::string> Client::Why(const std::string& id, const std::string& member) const {
-  TUTTI_ASSIGN_OR_RETURN(const Json answer, AskJson("GET", MemberTarget(id, member) + "/why", nullptr));
+  TUTTI_ASSIGN_OR_RETURN(const Json answer, AskJson("GET", network::MemberTarget(id, member) + "/why", nullptr));
   return TextAt(answer, "reason");
 }
 
 Result<std::string> Client::Log(const std::string& id, const std::string& member, std::optional<int> attempt,
                                 uint64_t offset) const {
   const std::string which = attempt ? fmt::format("&attempt={}", *attempt) : "";
-  return Ask("GET", fmt::format("{}/log?offset={}{}", MemberTarget(id, member), offset, which), "");
+  return Ask("GET", fmt::format("{}/log?offset={}{}", network::MemberTarget(id, member), offset, which), "");
 }
 
 Result<Client::Submitted> Client::Submit(const Json& experiment, const std::string& source, Again again,
@@ -156,22 +137,22 @@ Result<Json> Client::Plan(const Json& experiment, std::optional<int> priority) c
 }
 
 Result<void> Client::Prioritise(const std::string& id, int priority) const {
-  TUTTI_RETURN_IF_ERROR(AskJson("POST", EnsembleTarget(id) + "/priority", {{"priority", priority}}));
+  TUTTI_RETURN_IF_ERROR(AskJson("POST", network::EnsembleTarget(id) + "/priority", {{"priority", priority}}));
   return {};
 }
 
 Result<void> Client::Cancel(const std::string& id) const {
-  TUTTI_RETURN_IF_ERROR(Ask("POST", EnsembleTarget(id) + "/cancel", ""));
+  TUTTI_RETURN_IF_ERROR(Ask("POST", network::EnsembleTarget(id) + "/cancel", ""));
   return {};
 }
 
 Result<void> Client::Resume(const std::string& id) const {
-  TUTTI_RETURN_IF_ERROR(Ask("POST", EnsembleTarget(id) + "/resume", ""));
+  TUTTI_RETURN_IF_ERROR(Ask("POST", network::EnsembleTarget(id) + "/resume", ""));
   return {};
 }
 
 Result<void> Client::Remove(const std::string& id) const {
-  TUTTI_RETURN_IF_ERROR(Ask("DELETE", EnsembleTarget(id), ""));
+  TUTTI_RETURN_IF_ERROR(Ask("DELETE", network::EnsembleTarget(id), ""));
   return {};
 }
 

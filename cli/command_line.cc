@@ -1,7 +1,6 @@
 #include "cli/command_line.h"
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <cstdlib>
 #include <sstream>
 
@@ -12,6 +11,7 @@
 #include "common/ids.h"
 #include "common/records.h"
 #include "common/spec/nearest.h"
+#include "common/whole_number.h"
 
 namespace tutti::cli {
 namespace {
@@ -47,9 +47,8 @@ constexpr int kMostThreads = 4096;
 // without the words that CLI11 would add to the help.
 CLI::Validator CountOfThreads() {
   const auto check = [](const std::string& text) -> std::string {
-    int count = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-    if (error == std::errc() && end == text.data() + text.size() && count >= 1 && count <= kMostThreads) return "";
+    const int count = ParseWholeNumber<int>(text).value_or(0);
+    if (count >= 1 && count <= kMostThreads) return "";
     return fmt::format("'{}' is no whole number from 1 to {}", text, kMostThreads);
   };
   return CLI::Validator(check, "");

@@ -12,7 +12,7 @@
 #include <tuple>
 #include <utility>
 
-#include "cli/exchange.h"
+#include "common/network/http_exchange.h"
 #include "common/network/http_text.h"
 
 namespace tutti::cli {
@@ -38,6 +38,11 @@ void TakeLine(std::string_view line, ServerEvent& event, std::string& data) {
 
 }  // namespace
 
+std::string ServerEvent::Text(const char* key) const {
+  const auto found = data.is_object() ? data.find(key) : data.end();
+  return found != data.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
 Result<std::vector<ServerEvent>> EventParser::Take(std::string_view piece) {
   std::vector<ServerEvent> events;
   rest_ += piece;
@@ -59,7 +64,7 @@ Result<std::vector<ServerEvent>> EventParser::Take(std::string_view piece) {
 }
 
 struct EventStream::State {
-  State(network::Peer of, Request asked) : peer(std::move(of)), request(std::move(asked)) {}
+  State(network::Peer of, network::HttpRequest asked) : peer(std::move(of)), request(std::move(asked)) {}
 
   asio::awaitable<void> Run();
   asio::awaitable<void> Read(network::Stream& stream);
@@ -71,7 +76,7 @@ struct EventStream::State {
   void Work(Duration time, const bool& until);
 
   const network::Peer peer;
-  const Request request;
+  const network::HttpRequest request;
   bool open = false;
   bool news = false;  // an event, or the end
   std::deque<ServerEvent> events;
@@ -135,7 +140,8 @@ EventStream::~EventStream() = default;
 
 Result<EventStream> EventStream::Open(const network::Peer& peer, const std::string& target,
                                       const std::string& last_id) {
-  Request request = RequestFor(peer, "GET", target, "");
+  network::HttpRequest request = network::RequestTo(peer, "GET", target);
+  request.keep_alive(false);
   request.set(http::field::accept, "text/event-stream");
   if (!last_id.empty()) request.set("Last-Event-ID", last_id);
   auto state = std::make_unique<State>(peer, std::move(request));

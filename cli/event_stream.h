@@ -18,6 +18,9 @@ struct ServerEvent {
   std::string id;
   std::string kind;
   Json data;
+
+  // Of its data; empty where it has no such text.
+  std::string Text(const char* key) const;
 };
 
 // Takes events off a text/event-stream, however it is cut into pieces. Pure.

@@ -16,7 +16,7 @@ namespace tutti::cli {
 namespace {
 
 Result<const EnsembleRecord*> FindRecord(const Records& records, const std::string& name) {
-  TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, server::FindEnsemble(records, name));
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, server::FindEnsemble(records.ensembles, name));
   return &*std::find_if(records.ensembles.begin(), records.ensembles.end(),
                         [&](const EnsembleRecord& ensemble) { return ensemble.id == id; });
 }
@@ -113,14 +113,14 @@ Result<spec::EnsembleSpec> Reader::Experiment(const std::string& id) const {
 
 Result<std::optional<std::string>> Reader::FindAnswered(const spec::EnsembleSpec& spec) const {
   TUTTI_ASSIGN_OR_RETURN(const Records records, ReadCatalog());
-  const EnsembleRecord* same = server::FindSame(records, server::SpecHash(spec));
+  const EnsembleRecord* same = server::FindSame(records.ensembles, server::SpecHash(spec));
   if (same == nullptr || !server::IsAnswered(same->state)) return std::nullopt;
   if (!server::ReadStored(PosixFileSystem(), home(), *same).problem.empty()) return std::nullopt;
   return same->id.str();
 }
 
 Result<const JobRecord*> Reader::FindJob(const Records& records, const JobId& job) const {
-  TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, server::FindEnsemble(records, job.ensemble.str()));
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, server::FindEnsemble(records.ensembles, job.ensemble.str()));
   const JobId wanted{id, job.name};
   const auto found = std::find_if(records.jobs.begin(), records.jobs.end(),
                                   [&](const JobRecord& record) { return record.id == wanted; });

@@ -1,7 +1,8 @@
 #include "common/ids.h"
 
 #include <algorithm>
-#include <charconv>
+
+#include "common/whole_number.h"
 
 namespace tutti {
 namespace {
@@ -37,13 +38,9 @@ Result<AttemptId> ParseAttemptId(std::string_view text) {
   const size_t at = text.rfind(kAttemptPrefix);
   if (at == std::string_view::npos) return Fail(ErrorCode::kInvalid, "'{}' is not ENSEMBLE/MEMBER/attempt-N", text);
   TUTTI_ASSIGN_OR_RETURN(JobId job, ParseJobId(text.substr(0, at)));
-  const std::string_view digits = text.substr(at + kAttemptPrefix.size());
-  int number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (error != std::errc() || end != digits.data() + digits.size() || number < 1) {
-    return Fail(ErrorCode::kInvalid, "'{}' is not ENSEMBLE/MEMBER/attempt-N", text);
-  }
-  return AttemptId{std::move(job), number};
+  const auto number = ParseWholeNumber<int>(text.substr(at + kAttemptPrefix.size()));
+  if (number.value_or(0) < 1) return Fail(ErrorCode::kInvalid, "'{}' is not ENSEMBLE/MEMBER/attempt-N", text);
+  return AttemptId{std::move(job), *number};
 }
 
 }  // namespace tutti

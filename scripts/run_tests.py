@@ -129,17 +129,20 @@ def main():
     suites = sorted({path.parent for path in (ROOT / "tests").rglob("test_*.py")})
 
     total = Count()
-    # Unit tests side by side; what drives whole programs, one after the other: it fills the machine by itself.
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        for count in pool.map(runner.run_program, programs):
-            total.add(count)
     # LibTorch's threads cannot be seen by ThreadSanitizer, so that preset has no trainer to drive.
     has_trainer = (runner.build / "bin/tutti-trainer").exists()
+    driven = [suite for suite in suites if has_trainer or suite.name not in SUITES_THAT_TRAIN]
     for suite in suites:
-        if not has_trainer and suite.name in SUITES_THAT_TRAIN:
+        if suite not in driven:
             total.skipped.append(f"{suite.relative_to(ROOT)}: {runner.build.name} is built without tutti-trainer")
-        else:
-            total.add(runner.run_pytest(suite))
+    # The longest suite first: beside it, one after the other, goes everything else.
+    driven.sort(key=lambda suite: suite.name != "e2e")
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        started = [pool.submit(runner.run_pytest, suite) for suite in driven[:1]]
+        started += [pool.submit(runner.run_program, program) for program in programs]
+        started += [pool.submit(runner.run_pytest, suite) for suite in driven[1:]]
+        for one in started:
+            total.add(one.result())
 
     for reason in total.skipped:
         print(f"skipped: {reason}")

@@ -4,10 +4,10 @@
 #include "cli/command_line.h"
 #include "cli/coordinator_option.h"
 #include "cli/event_stream.h"
-#include "cli/exchange.h"
 #include "cli/exit_codes.h"
 #include "cli/reader.h"
 #include "cli/waiting.h"
+#include "common/network/http_text.h"
 
 namespace tutti::cli {
 namespace {
@@ -38,7 +38,7 @@ class LogFollower {
   LogFollower(const network::Peer& peer, const JobId& job)
       : peer_(peer),
         restart_(std::holds_alternative<network::Remote>(peer) ? kRestart : kRestartHere),
-        target_(MemberTarget(job.ensemble.str(), job.name) + "/log?follow=true") {}
+        target_(network::MemberTarget(job.ensemble.str(), job.name) + "/log?follow=true") {}
 
   // Until the job has ended. What is lost with a connection is asked for again.
   Result<void> Run() {
@@ -57,14 +57,9 @@ class LogFollower {
       if (!event) continue;
       seen_ = event->id;
       if (event->kind == "end") return {};
-      if (event->kind == "problem") return Fail(ErrorCode::kIo, "{}", TextIn(event->data, "title"));
-      Print(TextIn(event->data, "text"));
+      if (event->kind == "problem") return Fail(ErrorCode::kIo, "{}", event->Text("title"));
+      Print(event->Text("text"));
     }
-  }
-
-  static std::string TextIn(const Json& data, const char* key) {
-    const auto found = data.is_object() ? data.find(key) : data.end();
-    return found != data.end() && found->is_string() ? found->get<std::string>() : "";
   }
 
   const network::Peer& peer_;

@@ -90,7 +90,8 @@ int RunWorker(const Options& options) {
   const auto coordinator =
       AskWithin(std::chrono::seconds(options.wait_s), [&] { return FindCoordinator(options.coordinator); });
   if (!coordinator) return EndWith(coordinator.error());
-  const auto name = worker::WorkerName::Hold(worker::DefaultRuntimeFolder(), options.name, HostName());
+  const auto name =
+      worker::WorkerName::Hold(worker::DefaultRuntimeFolder(), coordinator->home.mark, options.name, HostName());
   if (!name) return EndWith(name.error());
 
   const auto scratch = MakeScratch(options, coordinator->home, name->id());

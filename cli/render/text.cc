@@ -6,6 +6,8 @@
 #include <array>
 #include <cmath>
 
+#include "common/utf8.h"
+
 namespace tutti::cli {
 namespace {
 
@@ -26,8 +28,6 @@ std::string_view CodeOf(Ink ink) {
   }
   return "";
 }
-
-bool IsContinuationByte(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
 
 std::string Repeat(std::string_view text, size_t times) {
   std::string repeated;

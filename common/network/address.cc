@@ -1,8 +1,9 @@
 #include "common/network/address.h"
 
 #include <boost/asio/ip/address.hpp>
-#include <charconv>
 #include <optional>
+
+#include "common/whole_number.h"
 
 namespace tutti::network {
 
@@ -31,8 +32,9 @@ Result<Address> Address::Parse(std::string_view text) {
   if (host.empty() || host.find_first_of("[]/@ ") != std::string_view::npos) return wrong();
   if (!bracketed && host.find(':') != std::string_view::npos) return wrong();
   Address address{std::string(host), 0, false};
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), address.port);
-  if (port.empty() || error != std::errc() || end != port.data() + port.size()) return wrong();
+  const auto number = ParseWholeNumber<decltype(address.port)>(port);
+  if (!number) return wrong();
+  address.port = *number;
   address.tls = tls.value_or(true);
   return address;
 }

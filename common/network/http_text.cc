@@ -26,6 +26,12 @@ std::string EncodeUrlPart(std::string_view text) {
   return encoded;
 }
 
+std::string EnsembleTarget(std::string_view id) { return "/api/v1/ensembles/" + EncodeUrlPart(id); }
+
+std::string MemberTarget(std::string_view id, std::string_view member) {
+  return EnsembleTarget(id) + "/members/" + EncodeUrlPart(member);
+}
+
 Error ProblemOf(int status, std::string_view body) {
   const auto problem = ParseJson(body);
   if (problem && problem->is_object() && problem->contains("title") && (*problem)["title"].is_string()) {

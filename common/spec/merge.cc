@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 
 #include "common/spec/descriptor.h"
 #include "common/spec/keys.h"
+#include "common/whole_number.h"
 
 namespace tutti::spec {
 namespace {
@@ -80,10 +80,8 @@ Node MergeEntries(std::string_view section, const Node& base, const Node& overla
 
 // The item of `list` that `word` numbers.
 Node* ItemAt(Node& list, std::string_view word) {
-  size_t index = 0;
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), index);
-  const bool whole = error == std::errc() && end == word.data() + word.size();
-  return whole && index < list.items.size() ? &list.items[index] : nullptr;
+  const auto index = ParseWholeNumber<size_t>(word);
+  return index && *index < list.items.size() ? &list.items[*index] : nullptr;
 }
 
 // `{first: {second: value}}` for the path "first.second".

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "common/utf8.h"
+
 namespace tutti::spec {
 namespace {
 
@@ -30,7 +32,7 @@ std::optional<Number> ParseWhole(std::string_view text) {
 std::string Shortened(const std::string& text) {
   if (text.size() <= kLongestQuote) return text;
   size_t end = kLongestQuote;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  while (end > 0 && IsContinuationByte(text[end])) --end;
   return text.substr(0, end) + "…";
 }
 

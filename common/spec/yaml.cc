@@ -12,6 +12,8 @@
 #include <sstream>
 #include <utility>
 
+#include "common/utf8.h"
+
 namespace tutti::spec {
 namespace {
 
@@ -88,9 +90,8 @@ class Places {
     if (line >= lines_.size()) return 0;
     const std::string_view text = lines_[line].substr(0, byte_column);
     if (line != last_.line || text.size() < last_.bytes) last_ = {line, 0, 0};
-    const auto begins_character = [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; };
     const std::string_view more = text.substr(last_.bytes);
-    last_.characters += static_cast<int>(std::count_if(more.begin(), more.end(), begins_character));
+    last_.characters += static_cast<int>(std::ranges::count(more, false, IsContinuationByte));
     last_.bytes = text.size();
     return last_.characters;
   }
@@ -263,7 +264,7 @@ class TreeBuilder : public YAML::EventHandler {
 // How many bytes the character at `offset` has, 0 for none that UTF-8 allows.
 size_t CharacterLength(std::string_view text, size_t offset) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[offset + i]); };
-  const auto continues = [&](size_t i) { return offset + i < text.size() && (byte(i) & 0xC0) == 0x80; };
+  const auto continues = [&](size_t i) { return offset + i < text.size() && IsContinuationByte(text[offset + i]); };
   const unsigned char first = byte(0);
   if (first < 0x80) return 1;
   if (first >= 0xC2 && first <= 0xDF) return continues(1) ? 2 : 0;

@@ -259,6 +259,14 @@ bool CountsLate(const protocol::TrainerEvent& event) {
          std::holds_alternative<protocol::Finished>(event);
 }
 
+// A worker of its gang is drained, and not to wait for its end.
+bool IsToGoElsewhere(const State& state, const Attempt& attempt) {
+  return std::ranges::any_of(attempt.record.gang, [&](const SlotId& slot) {
+    const auto drain = state.drains.find(slot.worker);
+    return drain != state.drains.end() && drain->second.checkpoint;
+  });
+}
+
 }  // namespace
 
 void TellWorker(const State& state, Turn& turn, const WorkerId& worker, protocol::ToWorker message) {
@@ -433,14 +441,6 @@ Revival Revive(State& state, Turn& turn, Attempt& attempt, const Worker& worker)
   turn.Touch(attempt);
   SetJobState(state, turn, job->second, JobState::kRunning, "");
   return Revival::kGoesOn;
-}
-
-// A worker of its gang is drained, and not to wait for its end.
-bool IsToGoElsewhere(const State& state, const Attempt& attempt) {
-  return std::ranges::any_of(attempt.record.gang, [&](const SlotId& slot) {
-    const auto drain = state.drains.find(slot.worker);
-    return drain != state.drains.end() && drain->second.checkpoint;
-  });
 }
 
 void Preempt(State& state, Turn& turn, Attempt& attempt) {

@@ -37,7 +37,8 @@ void Lose(State& state, Turn& turn, Attempt& attempt, const std::string& why);
 enum class Revival { kGoesOn, kTooLate };
 Revival Revive(State& state, Turn& turn, Attempt& attempt, const Worker& worker);
 
-// Its leader is asked to checkpoint and end, so that the job goes on elsewhere. No failure.
+// Its leader is asked to checkpoint and end, so that the job goes on elsewhere: a worker leaves, or is drained. No
+// failure.
 void Preempt(State& state, Turn& turn, Attempt& attempt);
 
 // Its leader confirmed (again) that it runs.

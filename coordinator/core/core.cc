@@ -59,6 +59,15 @@ void CopyRange(const Table& table, const Key& first, const Owner& owner, OwnerIn
   }
 }
 
+// Of a worker that is away: what may run there still.
+std::vector<std::optional<AttemptId>> HoldersThatLive(const State& state, const Worker& worker) {
+  std::vector<std::optional<AttemptId>> holders = worker.holders;
+  for (auto& holder : holders) {
+    if (holder && !state.live.contains(*holder)) holder.reset();
+  }
+  return holders;
+}
+
 constexpr auto kItself = [](const auto& row) { return row; };
 constexpr auto kItsRecord = [](const auto& row) { return row.record; };
 
@@ -111,6 +120,12 @@ const Records& Core::records() const {
   return shown.records;
 }
 
+const std::vector<EnsembleRecord>& Core::ensembles() const {
+  State::Shown& shown = state_->shown;
+  Show(state_->ensembles, shown.ensembles, shown.records.ensembles, kItsRecord);
+  return shown.records.ensembles;
+}
+
 Records Core::RecordsOf(const EnsembleId& ensemble) const {
   Records records;
   const auto found = state_->ensembles.find(ensemble);
@@ -144,19 +159,6 @@ Records Core::RecordsOf(const JobId& job) const {
             records.predictions);
   return records;
 }
-
-namespace {
-
-// Of a worker that is away: what may run there still.
-std::vector<std::optional<AttemptId>> HoldersThatLive(const State& state, const Worker& worker) {
-  std::vector<std::optional<AttemptId>> holders = worker.holders;
-  for (auto& holder : holders) {
-    if (holder && !state.live.contains(*holder)) holder.reset();
-  }
-  return holders;
-}
-
-}  // namespace
 
 std::vector<Core::WorkerView> Core::workers() const {
   std::vector<WorkerView> views;

@@ -80,6 +80,7 @@ class Core {
   // What is known, for showing. Valid until the next Handle. Costs a copy of the tables that changed since it was last
   // asked for; RecordsOf() copies one ensemble or one job alone.
   const Records& records() const;
+  const std::vector<EnsembleRecord>& ensembles() const;  // that table alone
   Records RecordsOf(const EnsembleId& ensemble) const;
   Records RecordsOf(const JobId& job) const;    // its own: without those of its ensemble
   const JobRecord* job(const JobId& id) const;  // null when there is none; valid until the next Handle

@@ -49,24 +49,23 @@ std::string AreFree(int slots) {
 
 }  // namespace
 
-int Placer::Domain::Total(const Waiting& job) const {
+template <typename SlotsOf>
+int Placer::Domain::WidthFor(const Waiting& job, SlotsOf slots_of) const {
   Width width(job);
-  for (const Host& host : hosts) width.Add(host.Offers(job.slot_memory_bytes) ? host.total : 0);
+  for (const Host& host : hosts) width.Add(host.Offers(job.slot_memory_bytes) ? slots_of(host) : 0);
   return width.slots();
+}
+
+int Placer::Domain::Total(const Waiting& job) const {
+  return WidthFor(job, [](const Host& host) { return host.total; });
 }
 
 int Placer::Domain::OpenTotal(const Waiting& job) const {
-  Width width(job);
-  for (const Host& host : hosts) width.Add(IsOpen(host) && host.Offers(job.slot_memory_bytes) ? host.total : 0);
-  return width.slots();
+  return WidthFor(job, [this](const Host& host) { return IsOpen(host) ? host.total : 0; });
 }
 
 int Placer::Domain::Free(const Waiting& job) const {
-  Width width(job);
-  for (const Host& host : hosts) {
-    if (IsOpen(host) && host.Offers(job.slot_memory_bytes)) width.Add(static_cast<int>(host.free.size()));
-  }
-  return width.slots();
+  return WidthFor(job, [this](const Host& host) { return IsOpen(host) ? static_cast<int>(host.free.size()) : 0; });
 }
 
 Placer::Placer(const std::vector<FreeSlots>& cluster) {
@@ -139,9 +138,13 @@ std::string Placer::WhyUnfit(const Waiting& job) const {
 
 Placer::Domain* Placer::WidestFor(const Waiting& job) {
   Domain* widest = nullptr;
+  int most = -1;
   for (Domain& domain : domains_) {
     if (domain.OpenTotal(job) < job.minimum_slots) continue;
-    if (widest == nullptr || domain.Free(job) > widest->Free(job)) widest = &domain;
+    const int free = domain.Free(job);
+    if (free <= most) continue;
+    widest = &domain;
+    most = free;
   }
   return widest;
 }
@@ -154,9 +157,14 @@ std::vector<SlotId> Placer::Take(const Waiting& job, int slots) {
   // The tightest fit leaves the widest holes: one worker where it can be, else the domain with the least to spare.
   Domain* domain = nullptr;
   Host* host = nullptr;
+  int least = std::numeric_limits<int>::max();
   for (Domain& candidate : domains_) {
-    if (candidate.Free(job) < slots) continue;
-    if (host == nullptr && (domain == nullptr || candidate.Free(job) < domain->Free(job))) domain = &candidate;
+    const int free = candidate.Free(job);
+    if (free < slots) continue;
+    if (host == nullptr && free < least) {
+      domain = &candidate;
+      least = free;
+    }
     for (Host& one : candidate.hosts) {
       if (!takes(candidate, one) || std::ssize(one.free) < slots) continue;
       if (host != nullptr && rank(one) >= rank(*host)) continue;

@@ -77,6 +77,10 @@ class Placer {
     int Total(const Waiting& job) const;
     int OpenTotal(const Waiting& job) const;
     int Free(const Waiting& job) const;
+
+   private:
+    template <typename SlotsOf>
+    int WidthFor(const Waiting& job, SlotsOf slots_of) const;
   };
 
   Domain& DomainOf(const FreeSlots& slots, std::unordered_map<std::string, size_t>& numbers);  // of domains_, by name

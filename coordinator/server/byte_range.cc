@@ -1,20 +1,14 @@
 #include "coordinator/server/byte_range.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
+
+#include "common/whole_number.h"
 
 namespace tutti::server {
 namespace {
 
 constexpr std::string_view kUnit = "bytes=";
-
-std::optional<uint64_t> NumberIn(std::string_view digits) {
-  uint64_t number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
-  return number;
-}
 
 AskedRange LastOf(uint64_t count, uint64_t size) {
   if (count == 0 || size == 0) return NoSuchRange{};
@@ -28,8 +22,8 @@ AskedRange ParseRange(std::string_view header, uint64_t size) {
   const std::string_view range = header.substr(kUnit.size());
   const size_t dash = range.find('-');
   if (dash == std::string_view::npos) return WholeFile{};
-  const auto first = NumberIn(range.substr(0, dash));
-  const auto last = NumberIn(range.substr(dash + 1));
+  const auto first = ParseWholeNumber<uint64_t>(range.substr(0, dash));
+  const auto last = ParseWholeNumber<uint64_t>(range.substr(dash + 1));
   if (dash == 0) return last ? LastOf(*last, size) : AskedRange(WholeFile{});
   const bool open = dash + 1 == range.size();
   if (!first || (!open && !last) || (last && *last < *first)) return WholeFile{};

@@ -1,11 +1,11 @@
 #include "coordinator/server/ensemble_files.h"
 
 #include <algorithm>
-#include <charconv>
 #include <string_view>
 
 #include "common/json.h"
 #include "common/spec/render.h"
+#include "common/whole_number.h"
 
 namespace tutti::server {
 namespace {
@@ -118,10 +118,8 @@ Result<StoredSplit> ReadSplit(const FileSystem& files, const fs::path& ensemble_
   }
   split.inspection = inspection->second;
   const std::string& digits = classes->second;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), split.classes);
-  if (error != std::errc() || end != digits.data() + digits.size() || split.classes < 1) {
-    return Fail(ErrorCode::kCorrupt, "{}: '{}' is no number of classes", path.string(), digits);
-  }
+  split.classes = ParseWholeNumber<int>(digits).value_or(0);
+  if (split.classes < 1) return Fail(ErrorCode::kCorrupt, "{}: '{}' is no number of classes", path.string(), digits);
   return split;
 }
 

@@ -9,12 +9,13 @@ namespace {
 
 double SecondsBetween(TimePoint begin, TimePoint end) { return std::chrono::duration<double>(end - begin).count(); }
 
-// From the first start to the end, or to now; what a job waited for between its attempts is left out.
-double SecondsOf(const Records& ensemble, const JobId& job, TimePoint now) {
-  double seconds = 0;
+// Of each job, from the start of its attempts to their ends, or to now; what it waited for between them is left out.
+std::map<JobId, double> SecondsOfJobs(const Records& ensemble, TimePoint now) {
+  std::map<JobId, double> seconds;
   for (const AttemptRecord& attempt : ensemble.attempts) {
-    if (attempt.id.job != job || !attempt.started_at) continue;
-    seconds += SecondsBetween(*attempt.started_at, attempt.ended_at.value_or(now));
+    if (attempt.started_at) {
+      seconds[attempt.id.job] += SecondsBetween(*attempt.started_at, attempt.ended_at.value_or(now));
+    }
   }
   return seconds;
 }
@@ -37,6 +38,7 @@ void Estimates::Learn(const Records& ensemble, const std::map<JobId, double>& ep
   if (ensemble.ensembles.empty()) return;
   const auto spec = spec::EnsembleFromText(ensemble.ensembles.front().spec);
   if (!spec) return;
+  auto seconds = SecondsOfJobs(ensemble, now);
   for (const JobRecord& job : ensemble.jobs) {
     const auto member = std::ranges::find(spec->members, job.id.name, &spec::MemberSpec::name);
     if (member == spec->members.end()) continue;
@@ -47,7 +49,7 @@ void Estimates::Learn(const Records& ensemble, const std::map<JobId, double>& ep
     const std::string kind = KindOf(spec->data, *member);
     jobs_.try_emplace(job.id, Job{kind, std::max(0.0, length - done)});
     // A beginning says little: libraries are loaded, data is prepared.
-    if (done >= 1) seconds_.try_emplace(kind, SecondsOf(ensemble, job.id, now) / done);
+    if (done >= 1) seconds_.try_emplace(kind, seconds[job.id] / done);
   }
 }
 

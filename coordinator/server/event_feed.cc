@@ -1,43 +1,21 @@
 #include "coordinator/server/event_feed.h"
 
-#include <charconv>
+#include <algorithm>
 #include <utility>
 
-#include "common/json.h"
+#include "common/whole_number.h"
+#include "coordinator/server/server_events.h"
 
 namespace tutti::server {
-namespace {
-
-// Of one piece of a stream: a watcher that reads slowly holds no more of the coordinator's memory than this.
-constexpr size_t kPieceBytes = size_t{64} << 10;
-constexpr std::string_view kAlive = ": alive\n\n";
-
-std::string Frame(std::string_view kind, const FeedPosition& position, const Json& data) {
-  // An error may name a file whose name is no UTF-8.
-  const std::string text = data.dump(-1, ' ', false, Json::error_handler_t::replace);
-  return fmt::format("id: {}\nevent: {}\ndata: {}\n\n", position.Text(), kind, text);
-}
-
-Result<int64_t> Number(std::string_view text) {
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error == std::errc() && end == text.data() + text.size() && number >= 0) return number;
-  return Fail(ErrorCode::kInvalid, "'{}' is no number of an event", text);
-}
-
-}  // namespace
 
 std::string FeedPosition::Text() const { return fmt::format("{}-{}", generation.value, number); }
 
 Result<FeedPosition> FeedPosition::Parse(std::string_view text) {
-  const size_t dash = text.find('-');
-  if (dash == std::string_view::npos) {
-    return Fail(ErrorCode::kInvalid, "'{}' is no event's id, as in 3-17", text);
-  }
-  FeedPosition position;
-  TUTTI_ASSIGN_OR_RETURN(position.generation.value, Number(text.substr(0, dash)));
-  TUTTI_ASSIGN_OR_RETURN(position.number, Number(text.substr(dash + 1)));
-  return position;
+  const size_t dash = std::min(text.find('-'), text.size());
+  const auto generation = ParseWholeNumber<int64_t>(text.substr(0, dash));
+  const auto number = ParseWholeNumber<int64_t>(text.substr(std::min(dash + 1, text.size())));
+  if (!generation || !number) return Fail(ErrorCode::kInvalid, "'{}' is no event's id, as in 3-17", text);
+  return FeedPosition{Generation{*generation}, *number};
 }
 
 // Holds its place alone: what it has not read yet lies in the feed, as long as that holds it.
@@ -45,7 +23,7 @@ class EventFeed::Stream : public BodyStream, public std::enable_shared_from_this
  public:
   Stream(EventFeed& feed, std::optional<FeedPosition> after, std::optional<EnsembleId> of)
       : feed_(feed), at_(after.value_or(FeedPosition{feed.generation_, feed.newest()})), of_(std::move(of)) {
-    if (!after) first_ = Frame("start", at_, Json::object());
+    if (!after) first_ = EventText(at_.Text(), "start", Json::object());
   }
 
   void Next(std::function<void(std::string)> ready) override {
@@ -61,8 +39,8 @@ class EventFeed::Stream : public BodyStream, public std::enable_shared_from_this
     while (at_.number < feed_.newest() && text.size() < kPieceBytes) {
       const Event& event = feed_.events_[static_cast<size_t>(++at_.number - feed_.oldest_)];
       if (of_ && event.ensemble != *of_) continue;
-      text += Frame("change", at_,
-                    {{"time", FormatTime(event.time)}, {"ensemble", event.ensemble.str()}, {"text", event.text}});
+      text += EventText(at_.Text(), "change",
+                        {{"time", FormatTime(event.time)}, {"ensemble", event.ensemble.str()}, {"text", event.text}});
     }
     return text;
   }
@@ -73,7 +51,8 @@ class EventFeed::Stream : public BodyStream, public std::enable_shared_from_this
     const bool stranger = at_.generation != feed_.generation_ || at_.number > feed_.newest();
     if (!stranger && at_.number >= feed_.oldest_ - 1) return "";
     at_ = {feed_.generation_, feed_.newest()};
-    return Frame("reset", at_, {{"text", "events before this one are not held any more: look at the state anew"}});
+    return EventText(at_.Text(), "reset",
+                     {{"text", "events before this one are not held any more: look at the state anew"}});
   }
 
   EventFeed& feed_;

@@ -1,28 +1,22 @@
 #include "coordinator/server/log_stream.h"
 
-#include <charconv>
+#include <algorithm>
 #include <utility>
 
+#include "common/utf8.h"
+#include "common/whole_number.h"
+#include "coordinator/server/server_events.h"
 #include "storage/checkpoints/checkpoint_store.h"
 
 namespace tutti::server {
 namespace {
 
-constexpr uint64_t kPieceBytes = uint64_t{64} << 10;
 constexpr Duration kPoll{500};
-
-std::string Frame(std::string_view kind, const LogPlace& behind, const Json& data) {
-  // A trainer may write what is no UTF-8.
-  const std::string text = data.dump(-1, ' ', false, Json::error_handler_t::replace);
-  return fmt::format("id: {}\nevent: {}\ndata: {}\n\n", behind.Text(), kind, text);
-}
-
-bool IsContinuation(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
 
 // Takes off the beginning of a character whose end was not read yet.
 void KeepWholeCharacters(std::string& text) {
   size_t lead = text.size();
-  while (lead > 0 && text.size() - lead < 4 && IsContinuation(text[lead - 1])) --lead;
+  while (lead > 0 && text.size() - lead < 4 && IsContinuationByte(text[lead - 1])) --lead;
   if (lead <= 1) return;
   const auto first = static_cast<unsigned char>(text[lead - 1]);
   const size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC0 ? 2 : 1;
@@ -70,7 +64,7 @@ class LogStream : public BodyStream, public std::enable_shared_from_this<LogStre
   void Tell(const Standing& standing, Result<std::string> text, Ready ready) {
     if (!text && text.error().code != ErrorCode::kNotFound) {
       ended_ = true;
-      return ready(Frame("problem", at_, {{"title", text.error().Text()}}));
+      return ready(EventText(at_.Text(), "problem", {{"title", text.error().Text()}}));
     }
     if (text && !text->empty()) return ready(Piece(std::move(*text)));
     if (at_.attempt < standing.newest) {
@@ -79,9 +73,9 @@ class LogStream : public BodyStream, public std::enable_shared_from_this<LogStre
     }
     if (standing.over) {
       ended_ = true;
-      return ready(Frame("end", at_, Json::object()));
+      return ready(EventText(at_.Text(), "end", Json::object()));
     }
-    if (waited_ >= context_.beat) return ready(": alive\n\n");
+    if (waited_ >= context_.beat) return ready(std::string(kAlive));
     waited_ += kPoll;
     context_.later(kPoll,
                    [self = shared_from_this(), ready = std::move(ready)]() mutable { self->Look(std::move(ready)); });
@@ -91,7 +85,8 @@ class LogStream : public BodyStream, public std::enable_shared_from_this<LogStre
     KeepWholeCharacters(text);
     const LogPlace begin = at_;
     at_.offset += static_cast<int64_t>(text.size());
-    return Frame("log", at_, {{"attempt", begin.attempt}, {"offset", begin.offset}, {"text", std::move(text)}});
+    return EventText(at_.Text(), "log",
+                     {{"attempt", begin.attempt}, {"offset", begin.offset}, {"text", std::move(text)}});
   }
 
   const RouteContext context_;
@@ -106,15 +101,13 @@ class LogStream : public BodyStream, public std::enable_shared_from_this<LogStre
 std::string LogPlace::Text() const { return fmt::format("{}-{}", attempt, offset); }
 
 Result<LogPlace> LogPlace::Parse(std::string_view text) {
-  LogPlace place;
-  const char* end = text.data() + text.size();
-  const auto attempt = std::from_chars(text.data(), end, place.attempt);
-  const bool dash = attempt.ec == std::errc() && attempt.ptr != end && *attempt.ptr == '-';
-  const auto offset = dash ? std::from_chars(attempt.ptr + 1, end, place.offset) : attempt;
-  if (!dash || offset.ec != std::errc() || offset.ptr != end || place.attempt < 1 || place.offset < 0) {
+  const size_t dash = std::min(text.find('-'), text.size());
+  const auto attempt = ParseWholeNumber<int>(text.substr(0, dash));
+  const auto offset = ParseWholeNumber<int64_t>(text.substr(std::min(dash + 1, text.size())));
+  if (attempt.value_or(0) < 1 || !offset) {
     return Fail(ErrorCode::kInvalid, "'{}' is no place in a log, as in 1-4096", text);
   }
-  return place;
+  return LogPlace{*attempt, *offset};
 }
 
 std::filesystem::path LogFile(const RouteContext& context, const AttemptId& attempt) {

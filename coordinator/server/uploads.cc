@@ -22,7 +22,10 @@ constexpr std::array<std::string_view, 2> kCheckpointFiles = {"model.safetensors
 constexpr std::array<std::string_view, 3> kPredicted = {"validation.safetensors", "calibration.safetensors",
                                                         "test.safetensors"};
 
-enum class Kind { kEvents, kFile, kCheckpointFile, kManifest };
+// What grows is appended to in its place; nothing can be said of its hash.
+enum class Kind { kEvents, kLog, kFile, kCheckpointFile, kManifest };
+
+bool Grows(Kind kind) { return kind == Kind::kEvents || kind == Kind::kLog; }
 
 std::vector<std::string> PartsOf(const std::string& file) {
   std::vector<std::string> parts;
@@ -37,7 +40,8 @@ std::vector<std::string> PartsOf(const std::string& file) {
 // Of the names that a trainer gives to what it writes: nothing else has a way in.
 std::optional<Kind> KindOf(const std::string& file) {
   if (file == "events.jsonl") return Kind::kEvents;
-  if (file == "log.txt" || file == "labels.safetensors") return Kind::kFile;
+  if (file == "log.txt") return Kind::kLog;
+  if (file == "labels.safetensors") return Kind::kFile;
   const std::vector<std::string> parts = PartsOf(file);
   if (parts.size() == 3 && parts[0] == "predictions" && IsValidName(parts[1]) &&
       std::ranges::find(kPredicted, parts[2]) != kPredicted.end()) {
@@ -51,13 +55,6 @@ std::optional<Kind> KindOf(const std::string& file) {
 
 bool IsHash(std::string_view text) {
   return text.size() == kHashDigits && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-Result<uint64_t> SizeOf(const FileSystem& files, const fs::path& path) {
-  const auto info = files.Stat(path);
-  if (info) return info->size_bytes;
-  if (info.error().code == ErrorCode::kNotFound) return uint64_t{0};
-  return tl::unexpected<Error>(info.error());
 }
 
 // One upload, with where its parts lie.
@@ -78,7 +75,7 @@ class Place {
   fs::path uploads() const { return attempt_ / storage::kUploadsName; }
   // Another file, of another length or hash, is another part.
   fs::path part() const {
-    if (kind_ == Kind::kEvents) return target_;
+    if (Grows(kind_)) return target_;
     return uploads() / (HashText(fmt::format("{} {} {}", upload_.file, upload_.bytes, upload_.hash)) + ".part");
   }
   // Where a checkpoint's files gather.
@@ -90,7 +87,7 @@ class Place {
   int64_t step() const { return *storage::ParseStepFolder(target_.parent_path().filename().string()); }
 
   Result<bool> IsComplete() const {
-    if (kind_ == Kind::kFile) return HasFile();
+    if (kind_ == Kind::kFile) return storage::HoldsFile(files_, target_, upload_.bytes, upload_.hash);
     if (kind_ == Kind::kCheckpointFile) {
       const auto waiting = files_.Stat(gathered());
       if (waiting) return waiting->size_bytes == upload_.bytes;
@@ -100,15 +97,6 @@ class Place {
   }
 
  private:
-  Result<bool> HasFile() const {
-    const auto there = files_.Stat(target_);
-    if (!there && there.error().code == ErrorCode::kNotFound) return false;
-    if (!there) return tl::unexpected<Error>(there.error());
-    if (there->is_directory || there->size_bytes != upload_.bytes) return false;
-    TUTTI_ASSIGN_OR_RETURN(const std::string hash, storage::HashFile(files_, target_, upload_.bytes));
-    return hash == upload_.hash;
-  }
-
   Result<bool> IsCommitted() const {
     const auto found = storage::ReadCheckpointFolder(files_, target_.parent_path(), upload_.attempt, step());
     if (!found && found.error().code == ErrorCode::kCorrupt) return false;  // not there, or not this one
@@ -218,16 +206,19 @@ Result<void> Commit(FileSystem& files, const Place& place, const Upload& upload)
   return storage::PublishFolder(files, place.gathering(), place.target().parent_path());
 }
 
-Result<void> Complete(FileSystem& files, const Place& place, const Upload& upload) {
+Result<void> PutWhole(FileSystem& files, const Place& place, const Upload& upload) {
   TUTTI_RETURN_IF_ERROR(MakeSure(files, place.part(), upload));
   if (place.kind() == Kind::kCheckpointFile) return Gather(files, place);
-  if (place.kind() == Kind::kManifest) {
-    TUTTI_RETURN_IF_ERROR(Commit(files, place, upload));
-  } else {
-    TUTTI_RETURN_IF_ERROR(PutInPlace(files, place));
-  }
+  if (place.kind() == Kind::kManifest) return Commit(files, place, upload);
+  return PutInPlace(files, place);
+}
+
+Result<void> Complete(FileSystem& files, const Place& place, const Upload& upload) {
+  if (place.kind() == Kind::kEvents) return SyncEvents(files, place);
+  // A log is only read: it need not outlive a power cut.
+  if (place.kind() != Kind::kLog) TUTTI_RETURN_IF_ERROR(PutWhole(files, place, upload));
   // Its worker sends one thing after the other: what is left here is of a checkpoint that a newer one has overtaken.
-  (void)files.RemoveAll(place.uploads());
+  if (place.kind() != Kind::kCheckpointFile) (void)files.RemoveAll(place.uploads());
   return {};
 }
 
@@ -236,7 +227,7 @@ Result<void> Complete(FileSystem& files, const Place& place, const Upload& uploa
 Result<void> CheckUpload(const Upload& upload) {
   const auto kind = KindOf(upload.file);
   if (!kind) return Fail(ErrorCode::kInvalid, "no attempt has a file '{}'", upload.file);
-  if (*kind != Kind::kEvents && !IsHash(upload.hash)) {
+  if (!Grows(*kind) && !IsHash(upload.hash)) {
     return Fail(ErrorCode::kInvalid, "hash={} is no XXH3-128 of 32 digits", upload.hash);
   }
   if (*kind == Kind::kManifest && upload.bytes > storage::kMaximumManifestBytes) {
@@ -247,14 +238,16 @@ Result<void> CheckUpload(const Upload& upload) {
 
 Result<Received> FindReceived(FileSystem& files, const fs::path& ensemble_folder, const Upload& upload) {
   const Place place(files, ensemble_folder, upload);
-  if (place.kind() != Kind::kEvents) {
+  if (!Grows(place.kind())) {
     TUTTI_ASSIGN_OR_RETURN(const bool complete, place.IsComplete());
     // Who put it there may have been lost before the sync.
     if (complete && place.kind() != Kind::kCheckpointFile) TUTTI_RETURN_IF_ERROR(SyncName(files, place));
     if (complete) return Received{upload.bytes, true};
   }
-  TUTTI_ASSIGN_OR_RETURN(const uint64_t bytes, SizeOf(files, place.part()));
-  return Received{bytes, place.kind() == Kind::kEvents && bytes >= upload.bytes};
+  const auto there = files.Stat(place.part());
+  if (there) return Received{there->size_bytes, Grows(place.kind()) && there->size_bytes >= upload.bytes};
+  if (there.error().code == ErrorCode::kNotFound) return Received{};
+  return tl::unexpected<Error>(there.error());
 }
 
 Result<Received> Receive(FileSystem& files, const fs::path& ensemble_folder, const Upload& upload, uint64_t offset,
@@ -269,11 +262,11 @@ Result<Received> Receive(FileSystem& files, const fs::path& ensemble_folder, con
                 upload.bytes, piece.size(), offset);
   }
   const Place place(files, ensemble_folder, upload);
-  if (place.kind() != Kind::kEvents) TUTTI_RETURN_IF_ERROR(MakeFolder(files, place.uploads()));
+  if (!Grows(place.kind())) TUTTI_RETURN_IF_ERROR(MakeFolder(files, place.uploads()));
   TUTTI_RETURN_IF_ERROR(Append(files, place.part(), piece));
   const Received after{before.bytes + piece.size(), before.bytes + piece.size() == upload.bytes};
   if (!after.complete) return after;
-  TUTTI_RETURN_IF_ERROR(place.kind() == Kind::kEvents ? SyncEvents(files, place) : Complete(files, place, upload));
+  TUTTI_RETURN_IF_ERROR(Complete(files, place, upload));
   return after;
 }
 

@@ -168,10 +168,10 @@ int HttpStatus(ErrorCode code) {
   TUTTI_CHECK(false);
 }
 
-Result<EnsembleId> FindEnsemble(const Records& records, std::string_view name) {
+Result<EnsembleId> FindEnsemble(std::span<const EnsembleRecord> ensembles, std::string_view name) {
   if (!IsValidId(name)) return Fail(ErrorCode::kInvalid, "'{}' cannot be the name of an ensemble", name);
   const EnsembleRecord* found = nullptr;
-  for (const EnsembleRecord& ensemble : records.ensembles) {
+  for (const EnsembleRecord& ensemble : ensembles) {
     const bool newest = name == "last" && (found == nullptr || IsOlder(found, &ensemble));
     if (newest || ensemble.id.str() == name) found = &ensemble;
   }
@@ -182,9 +182,9 @@ Result<EnsembleId> FindEnsemble(const Records& records, std::string_view name) {
 
 std::string SpecHash(const spec::EnsembleSpec& spec) { return HashText(spec::ToJson(spec).dump()); }
 
-const EnsembleRecord* FindSame(const Records& records, const std::string& spec_hash) {
+const EnsembleRecord* FindSame(std::span<const EnsembleRecord> ensembles, const std::string& spec_hash) {
   const EnsembleRecord* newest = nullptr;
-  for (const EnsembleRecord& ensemble : records.ensembles) {
+  for (const EnsembleRecord& ensemble : ensembles) {
     if (ensemble.spec_hash != spec_hash || ensemble.state == EnsembleState::kRemoving) continue;
     if (newest == nullptr || newest->submitted_at <= ensemble.submitted_at) newest = &ensemble;
   }

@@ -52,12 +52,12 @@ int HttpStatus(ErrorCode code);
 
 // The ensemble that a user names: an id, or `last` for the one that was submitted last. Errors: kInvalid for what no
 // ensemble can be called, kNotFound.
-Result<EnsembleId> FindEnsemble(const Records& records, std::string_view name);
+Result<EnsembleId> FindEnsemble(std::span<const EnsembleRecord> ensembles, std::string_view name);
 
 // What tells resolved experiments apart.
 std::string SpecHash(const spec::EnsembleSpec& spec);
 // The newest ensemble of the same experiment; null: there is none.
-const EnsembleRecord* FindSame(const Records& records, const std::string& spec_hash);
+const EnsembleRecord* FindSame(std::span<const EnsembleRecord> ensembles, const std::string& spec_hash);
 // Whether its members' answer is there, though fewer of them may have finished than were asked for.
 bool IsAnswered(EnsembleState state);
 

@@ -1,8 +1,9 @@
 #include "storage/catalog/generations.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
+
+#include "common/whole_number.h"
 
 namespace tutti::storage {
 namespace {
@@ -16,10 +17,8 @@ constexpr std::string_view kRemovedPrefix = ".removed-";
 std::string FolderName(Generation generation) { return fmt::format("{:04}", generation.value); }
 
 std::optional<Generation> ParseFolderName(std::string_view name) {
-  Generation generation;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), generation.value);
-  if (error != std::errc() || end != name.data() + name.size() || generation.value < 1) return {};
-  if (FolderName(generation) != name) return {};
+  const Generation generation{ParseWholeNumber<int64_t>(name).value_or(0)};
+  if (generation.value < 1 || FolderName(generation) != name) return {};
   return generation;
 }
 

@@ -4,12 +4,12 @@
 #include <SQLiteCpp/Statement.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <utility>
 
 #include "common/json.h"
+#include "common/whole_number.h"
 
 namespace tutti::storage {
 namespace {
@@ -99,11 +99,9 @@ struct NumberedName {
 std::optional<NumberedName> SplitId(std::string_view id) {
   const size_t dash = id.rfind('-');
   if (dash == std::string_view::npos) return {};
-  const std::string_view digits = id.substr(dash + 1);
-  int number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (error != std::errc() || end != digits.data() + digits.size() || number < 0) return {};
-  return NumberedName{id.substr(0, dash), number};
+  const auto number = ParseWholeNumber<int>(id.substr(dash + 1));
+  if (!number) return {};
+  return NumberedName{id.substr(0, dash), *number};
 }
 
 void Put(SQLite::Database& database, const EnsembleRecord& r) {

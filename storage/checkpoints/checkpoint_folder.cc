@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/hash.h"
+#include "common/whole_number.h"
 
 namespace tutti::storage {
 namespace {
@@ -24,7 +25,7 @@ std::string StepFolderName(int64_t step) { return fmt::format("{}{:08}", kStepPr
 
 std::optional<int64_t> ParseStepFolder(std::string_view name) {
   if (!name.starts_with(kStepPrefix)) return {};
-  const auto step = ParseNumber<int64_t>(name.substr(kStepPrefix.size()));
+  const auto step = ParseWholeNumber<int64_t>(name.substr(kStepPrefix.size()));
   if (!step || StepFolderName(*step) != name) return {};
   return step;
 }
@@ -73,6 +74,16 @@ Result<std::string> HashFile(const FileSystem& files, const fs::path& path, uint
     hasher.Update(std::as_bytes(std::span(chunk)));
   }
   return hasher.Digest();
+}
+
+Result<bool> HoldsFile(const FileSystem& files, const std::filesystem::path& path, uint64_t size_bytes,
+                       const std::string& hash) {
+  const auto there = files.Stat(path);
+  if (!there && there.error().code == ErrorCode::kNotFound) return false;
+  if (!there) return tl::unexpected<Error>(there.error());
+  if (there->is_directory || there->size_bytes != size_bytes) return false;
+  TUTTI_ASSIGN_OR_RETURN(const std::string found, HashFile(files, path, size_bytes));
+  return found == hash;
 }
 
 Result<void> PublishFolder(FileSystem& files, const fs::path& temporary, const fs::path& folder) {

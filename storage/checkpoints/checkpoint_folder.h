@@ -1,7 +1,6 @@
 // A checkpoint's folder, as those who write it, read it and take it in from elsewhere see it.
 #pragma once
 
-#include <charconv>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -18,15 +17,6 @@ namespace tutti::storage {
 inline constexpr std::string_view kManifestName = "manifest.json";
 inline constexpr uint64_t kMaximumManifestBytes = 16 << 20;
 
-// Digits alone, that are a number which is not negative.
-template <typename Number>
-std::optional<Number> ParseNumber(std::string_view digits) {
-  Number number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (error != std::errc() || end != digits.data() + digits.size() || number < 0) return {};
-  return number;
-}
-
 // Of "step-00004290", and only of a name that StepFolderName gives.
 std::optional<int64_t> ParseStepFolder(std::string_view name);
 
@@ -42,6 +32,10 @@ Result<FoundCheckpoint> ReadCheckpointFolder(const FileSystem& files, const std:
 
 // XXH3-128 of the first `size_bytes` bytes, in bounded memory.
 Result<std::string> HashFile(const FileSystem& files, const std::filesystem::path& path, uint64_t size_bytes);
+
+// Whether a file lies there that has these bytes.
+Result<bool> HoldsFile(const FileSystem& files, const std::filesystem::path& path, uint64_t size_bytes,
+                       const std::string& hash);
 
 // The commit point: `temporary`, whose files are synced, becomes `folder` durably. kExists.
 Result<void> PublishFolder(FileSystem& files, const std::filesystem::path& temporary,

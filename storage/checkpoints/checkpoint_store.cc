@@ -1,11 +1,11 @@
 #include "storage/checkpoints/checkpoint_store.h"
 
 #include <algorithm>
-#include <charconv>
 #include <mutex>
 #include <utility>
 
 #include "common/hash.h"
+#include "common/whole_number.h"
 #include "storage/checkpoints/checkpoint_folder.h"
 
 namespace tutti::storage {
@@ -20,7 +20,7 @@ constexpr int kMaximumTemporaries = 1000;  // unfinished writes of one step; a l
 
 std::optional<int> ParseAttemptFolder(std::string_view name) {
   if (!name.starts_with(kAttemptPrefix)) return {};
-  const auto number = ParseNumber<int>(name.substr(kAttemptPrefix.size()));
+  const auto number = ParseWholeNumber<int>(name.substr(kAttemptPrefix.size()));
   if (!number || *number < 1 || fmt::format("{}{}", kAttemptPrefix, *number) != name) return {};
   return number;
 }

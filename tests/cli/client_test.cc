@@ -9,7 +9,6 @@
 #include <cstring>
 #include <thread>
 
-#include "cli/exchange.h"
 #include "common/network/home_socket.h"
 #include "common/spec/parse.h"
 #include "coordinator/server/coordinator.h"

@@ -75,25 +75,19 @@ static void PathOf(int descriptor, char* path) {
   static __typeof__(&function) real = NULL; \
   if (real == NULL) *(void**)&real = dlsym(RTLD_NEXT, #function)
 
-int fsync(int descriptor) {
-  REAL(fsync);
-  char path[PATH_MAX];
-  PathOf(descriptor, path);
-  const int reached = Reach("sync", path);
-  const int result = real(descriptor);
-  Leave(reached);
-  return result;
-}
+#define SYNC(function) \
+  int function(int descriptor) { \
+    REAL(function); \
+    char path[PATH_MAX]; \
+    PathOf(descriptor, path); \
+    const int reached = Reach("sync", path); \
+    const int result = real(descriptor); \
+    Leave(reached); \
+    return result; \
+  }
 
-int fdatasync(int descriptor) {
-  REAL(fdatasync);
-  char path[PATH_MAX];
-  PathOf(descriptor, path);
-  const int reached = Reach("sync", path);
-  const int result = real(descriptor);
-  Leave(reached);
-  return result;
-}
+SYNC(fsync)
+SYNC(fdatasync)
 
 int rename(const char* from, const char* to) {
   REAL(rename);

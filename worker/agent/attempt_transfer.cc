@@ -13,13 +13,19 @@
 namespace tutti::worker {
 namespace {
 
+namespace fs = std::filesystem;
+
 // Beyond this many events wait in their file.
 constexpr size_t kMostHeld = 1000;
 // That something else arrives than was sent, or nothing that the coordinator understands, may be the network's fault;
 // again and again it is ours.
 constexpr int kMostMisunderstood = 5;
-// Of tries to carry the log, which nothing depends on.
+// While an attempt runs its log is carried in pieces so large, when nothing else is to be carried: who follows it sees
+// it grow.
+constexpr Duration kBetweenPiecesOfLog = std::chrono::seconds(1);
+// Of tries to carry the last of the log, which nothing depends on.
 constexpr int kMostTriesOfLog = 3;
+constexpr std::string_view kLogName = "log.txt";
 
 bool IsCheckpoint(const protocol::FollowedEvent& followed) {
   return std::holds_alternative<protocol::CheckpointWritten>(followed.event);
@@ -61,11 +67,15 @@ Result<void> RemoveCheckpoints(FileSystem& files, const protocol::Task& task) {
   return {};
 }
 
-// The log; then what was predicted is of no more use. The events stay, for a coordinator that comes back.
-Result<void> CarryLog(Exchange& exchange, const Sender& sender, FileSystem& files, const protocol::Task& task,
-                      AttemptTransfer::Keep keep) {
-  const auto log = WholeFile(files, task.folder, "log.txt");
-  if (log) TUTTI_RETURN_IF_ERROR(SendFile(exchange, sender, files, task.attempt, *log));
+// The rest of the log; then what was predicted is of no more use. The events stay, for a coordinator that comes back.
+Result<void> CarryRest(Exchange& exchange, const Sender& sender, FileSystem& files, const protocol::Task& task,
+                       AttemptTransfer::Keep keep) {
+  const fs::path log = task.folder / kLogName;
+  const auto info = files.Stat(log);
+  if (info) {
+    TUTTI_RETURN_IF_ERROR(
+        SendFile(exchange, sender, files, task.attempt, {log, std::string(kLogName), info->size_bytes, ""}));
+  }
   (void)files.RemoveAll(task.folder / "predictions");
   if (keep == AttemptTransfer::Keep::kNoCheckpoint) (void)RemoveCheckpoints(files, task);
   return {};
@@ -123,7 +133,6 @@ void AttemptTransfer::Tick(SteadyTime now) {
     fetch_ = Fetch::kGivenUp;
     return;
   }
-  if (!again_at_ || now < *again_at_) return;
   Next(now);
 }
 
@@ -137,24 +146,29 @@ void AttemptTransfer::Next(SteadyTime now) {
   again_at_.reset();
   if (fetch_ == Fetch::kUnderway) return TryFetch();
   if (!held_.empty()) return CarryEvents();
-  if (finishing_ && !finished_) CarryLast();
+  if (finished_) return;
+  if (finishing_) return CarryLast();
+  if (fetch_ == Fetch::kDone && now >= log_again_at_) CarryLog(now);
 }
 
 void AttemptTransfer::Do(Courier::Work work, std::function<void(SteadyTime)> succeeded) {
+  Carry(std::move(work), [this, succeeded = std::move(succeeded)](const Result<void>& outcome, SteadyTime now) {
+    if (!outcome) return HandleFailure(outcome.error(), now);
+    backoff_ = carriage_.first_backoff;
+    failures_in_a_row_ = 0;
+    misunderstood_ = 0;
+    succeeded(now);
+  });
+}
+
+void AttemptTransfer::Carry(Courier::Work work, std::function<void(const Result<void>&, SteadyTime)> done) {
   underway_ = true;
-  carriage_.courier.Do(std::move(work), [self = self_, succeeded = std::move(succeeded)](const Result<void>& outcome) {
+  carriage_.courier.Do(std::move(work), [self = self_, done = std::move(done)](const Result<void>& outcome) {
     AttemptTransfer* const transfer = *self;
     if (transfer == nullptr) return;
     const SteadyTime now = std::chrono::steady_clock::now();
     transfer->underway_ = false;
-    if (outcome) {
-      transfer->backoff_ = transfer->carriage_.first_backoff;
-      transfer->failures_in_a_row_ = 0;
-      transfer->misunderstood_ = 0;
-      succeeded(now);
-    } else {
-      transfer->HandleFailure(outcome.error(), now);
-    }
+    done(outcome, now);
     transfer->Next(now);
     transfer->changed_();
   });
@@ -194,9 +208,24 @@ void AttemptTransfer::CarryEvents() {
 
 void AttemptTransfer::CarryLast() {
   const auto carry = [sender = carriage_.sender, &files = files_, task = task_, keep = keep_](Exchange& exchange) {
-    return CarryLog(exchange, sender, files, task, keep);
+    return CarryRest(exchange, sender, files, task, keep);
   };
   Do(carry, [this](SteadyTime) { finished_ = true; });
+}
+
+// Nothing depends on it: where it fails it is tried again later, without a word.
+void AttemptTransfer::CarryLog(SteadyTime now) {
+  log_again_at_ = now + kBetweenPiecesOfLog;
+  const auto info = files_.Stat(task_.folder / kLogName);
+  if (!info || info->size_bytes <= log_carried_) return;
+  const uint64_t bytes = std::min(info->size_bytes, log_carried_ + kUploadPiece);
+  const auto carry = [sender = carriage_.sender, &files = files_, task = task_, bytes](Exchange& exchange) {
+    return SendFile(exchange, sender, files, task.attempt, {task.folder / kLogName, std::string(kLogName), bytes, ""});
+  };
+  Carry(carry, [this, bytes](const Result<void>& outcome, SteadyTime then) {
+    if (outcome) log_carried_ = bytes;
+    log_again_at_ = then + (outcome ? kBetweenPiecesOfLog : carriage_.longest_backoff);
+  });
 }
 
 void AttemptTransfer::HandleFailure(const Error& error, SteadyTime now) {

@@ -62,8 +62,8 @@ class AttemptTransfer {
   bool IsEmpty() const { return held_.empty() && arrived_.empty(); }
   // Those that were taken are not acknowledged: they are held anew. Files that arrived are not carried again.
   void Restart();
-  // After the last event: the log goes, and what is of no more use here is removed; the newest checkpoint may be, to
-  // the next attempt. Repeats change nothing.
+  // After the last event: the rest of the log goes, and what is of no more use here is removed; the newest checkpoint
+  // may be, to the next attempt. Repeats change nothing.
   enum class Keep { kNewestCheckpoint, kNoCheckpoint };
   void Finish(Keep keep, SteadyTime now);
   bool finished() const { return finished_; }
@@ -79,11 +79,13 @@ class AttemptTransfer {
 
  private:
   void Do(Courier::Work work, std::function<void(SteadyTime)> succeeded);
+  void Carry(Courier::Work work, std::function<void(const Result<void>&, SteadyTime)> done);
   void Next(SteadyTime now);
   void TryFetch();
   void PassOverOldCheckpoints();
   void CarryEvents();
   void CarryLast();
+  void CarryLog(SteadyTime now);
   void HandleFailure(const Error& error, SteadyTime now);
   void GiveUp(const Error& error);
 
@@ -107,6 +109,8 @@ class AttemptTransfer {
   std::deque<protocol::FollowedEvent> arrived_;
   int64_t carried_ = 0;            // sequence up to which all files have arrived
   std::set<int64_t> passed_over_;  // sequences of checkpoints that never will: nobody is told of them
+  uint64_t log_carried_ = 0;       // bytes
+  SteadyTime log_again_at_;
   bool finishing_ = false;
   Keep keep_ = Keep::kNewestCheckpoint;
   bool finished_ = false;

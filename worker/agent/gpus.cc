@@ -1,9 +1,10 @@
 #include "worker/agent/gpus.h"
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <string_view>
+
+#include "common/whole_number.h"
 
 namespace tutti::worker {
 namespace {
@@ -28,13 +29,6 @@ std::vector<std::string_view> SplitAtCommas(std::string_view text) {
     if (comma == std::string_view::npos) return entries;
     text.remove_prefix(comma + 1);
   }
-}
-
-std::optional<int> AsIndex(std::string_view entry) {
-  int index = 0;
-  const auto [end, error] = std::from_chars(entry.data(), entry.data() + entry.size(), index);
-  if (entry.empty() || error != std::errc() || end != entry.data() + entry.size() || index < 0) return std::nullopt;
-  return index;
 }
 
 bool IsUuid(std::string_view entry) { return entry.starts_with("GPU-") || entry.starts_with("MIG-"); }
@@ -72,14 +66,14 @@ std::vector<LentGpu> WithUuid(const DriverReport& driver, std::string_view entry
 
 std::vector<LentGpu> Named(const DriverReport& driver, std::string_view entry) {
   if (IsUuid(entry)) return WithUuid(driver, entry);
-  const std::optional<int> index = AsIndex(entry);
+  const std::optional<int> index = ParseWholeNumber<int>(entry);
   if (!index) return {};
   const auto found = std::ranges::find(driver.gpus, *index, &DriverGpu::index);
   return found == driver.gpus.end() ? std::vector<LentGpu>() : AllOf(*found);
 }
 
 std::vector<LentGpu> NamedWithoutDriver(std::string_view entry) {
-  if (!IsUuid(entry) && !AsIndex(entry)) return {};
+  if (!IsUuid(entry) && !ParseWholeNumber<int>(entry)) return {};
   return {{std::string(entry), "", 0}};
 }
 
@@ -98,8 +92,9 @@ std::vector<int> NumbersOf(std::string_view text) {
   std::vector<int> numbers;
   for (const std::string_view entry : SplitAtCommas(text)) {
     const size_t dash = entry.find('-');
-    const std::optional<int> first = AsIndex(entry.substr(0, dash));
-    const std::optional<int> last = dash == std::string_view::npos ? first : AsIndex(entry.substr(dash + 1));
+    const std::optional<int> first = ParseWholeNumber<int>(entry.substr(0, dash));
+    const std::optional<int> last =
+        dash == std::string_view::npos ? first : ParseWholeNumber<int>(entry.substr(dash + 1));
     if (!first || !last) break;
     for (int number = *first; number <= *last && numbers.size() < 1024; ++number) numbers.push_back(number);
   }

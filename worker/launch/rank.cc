@@ -9,12 +9,12 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <optional>
 #include <string_view>
 
+#include "common/whole_number.h"
 #include "worker/launch/process.h"
 #include "worker/launch/rank_protocol.h"
 
@@ -33,11 +33,8 @@ Result<int> OwnRank(const Environment& environment) {
   for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID"}) {
     const auto found = environment.find(name);
     if (found == environment.end()) continue;
-    int rank = 0;
-    const std::string& text = found->second;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), rank);
-    if (error == std::errc() && end == text.data() + text.size() && rank >= 0) return rank;
-    return Fail(ErrorCode::kInvalid, "{}={} is no rank", name, text);
+    if (const auto rank = ParseWholeNumber<int>(found->second)) return *rank;
+    return Fail(ErrorCode::kInvalid, "{}={} is no rank", name, found->second);
   }
   return Fail(ErrorCode::kInvalid, "no launcher says which rank this is: `tutti rank` is started by mpirun or srun");
 }

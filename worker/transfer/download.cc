@@ -78,10 +78,7 @@ class Fetching {
   }
 
   bool Has(const Incoming& input, const fs::path& path) const {
-    const auto info = files_.Stat(path);
-    if (!info || info->is_directory || info->size_bytes != input.bytes) return false;
-    const auto hash = storage::HashFile(files_, path, input.bytes);
-    return hash && *hash == input.hash;
+    return storage::HoldsFile(files_, path, input.bytes, input.hash).value_or(false);
   }
 
   Result<void> FetchFile(const Incoming& input, const fs::path& path) {

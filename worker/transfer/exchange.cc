@@ -1,17 +1,14 @@
 #include "worker/transfer/exchange.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http.hpp>
+#include <boost/beast/http/field.hpp>
 #include <exception>
 #include <mutex>
-#include <tuple>
 #include <utility>
 
+#include "common/network/http_exchange.h"
 #include "common/network/http_text.h"
 #include "common/network/stream.h"
 
@@ -19,27 +16,19 @@ namespace tutti::worker {
 namespace {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = beast::http;
-using Message = http::request<http::string_body>;
-using Answer = http::response<http::string_body>;
+namespace http = boost::beast::http;
+using Message = network::HttpRequest;
+using Answer = network::HttpAnswer;
 
-constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 constexpr uint64_t kLargestAnswer = 16 << 20;  // the coordinator's longest piece of a file
 
 Message MessageOf(const network::Peer& peer, const Exchange::Request& request) {
-  Message message(http::string_to_verb(request.method), request.target, 11);
-  message.set(http::field::host, network::AuthorityOf(peer));
-  if (const std::string token = network::TokenOf(peer); !token.empty()) {
-    message.set(http::field::authorization, "Bearer " + token);
-  }
+  Message message = network::RequestTo(peer, request.method, request.target, request.body);
   if (request.range) {
     message.set(http::field::range,
                 fmt::format("bytes={}-{}", request.range->first, request.range->first + request.range->length - 1));
   }
   if (!request.body.empty()) message.set(http::field::content_type, "application/octet-stream");
-  message.body() = request.body;
-  message.prepare_payload();
   return message;
 }
 
@@ -108,18 +97,7 @@ class Exchange::Impl {
       if (!connected) co_return tl::unexpected<Error>(std::move(connected.error()));
       stream_.emplace(std::move(*connected));
     }
-    stream_->ExpiresAfter(deadline_);
-    beast::flat_buffer buffer;
-    http::response_parser<http::string_body> parser;
-    parser.body_limit(kLargestAnswer);
-    auto [error, count] = co_await http::async_write(*stream_, message, kTuple);
-    if (!error) std::tie(error, count) = co_await http::async_read(*stream_, buffer, parser, kTuple);
-    if (!error) co_return parser.release();
-    if (error == beast::error::timeout) {
-      co_return Fail(ErrorCode::kTimeout, "{} did not answer within {} s", network::NameOf(peer_),
-                     std::chrono::duration_cast<std::chrono::seconds>(deadline_).count());
-    }
-    co_return Fail(ErrorCode::kUnreachable, "{} ended while it was asked: {}", network::NameOf(peer_), error.message());
+    co_return co_await network::Talk(*stream_, message, peer_, deadline_, kLargestAnswer);
   }
 
   const network::Peer peer_;

@@ -16,9 +16,9 @@ struct Sender {
 
   // "/api/v1/ensembles/ID/members/NAME/attempts/N/WHAT?worker=..."; more of the query may follow.
   std::string Target(const AttemptId& attempt, const std::string& what) const {
-    return fmt::format("/api/v1/ensembles/{}/members/{}/attempts/{}/{}?worker={}&incarnation={}",
-                       network::EncodeUrlPart(attempt.job.ensemble.str()), network::EncodeUrlPart(attempt.job.name),
-                       attempt.number, what, network::EncodeUrlPart(worker.str()), incarnation.value);
+    return fmt::format("{}/attempts/{}/{}?worker={}&incarnation={}",
+                       network::MemberTarget(attempt.job.ensemble.str(), attempt.job.name), attempt.number, what,
+                       network::EncodeUrlPart(worker.str()), incarnation.value);
   }
 };
 

@@ -20,7 +20,7 @@ struct OutgoingFile {
   std::filesystem::path path;
   std::string name;  // relative to the attempt's folder
   uint64_t bytes = 0;
-  std::string hash;  // XXH3-128; empty for events.jsonl, which is appended to
+  std::string hash;  // XXH3-128; empty for what grows: events.jsonl, log.txt
 };
 
 inline constexpr uint64_t kUploadPiece = 1 << 20;  // of memory that an upload takes

@@ -21,7 +21,7 @@ struct Past {
 };
 
 Past PastOf(const core::Core& core) {
-  std::vector<EnsembleRecord> all = core.records().ensembles;
+  std::vector<EnsembleRecord> all = core.ensembles();
   std::ranges::stable_sort(all, std::greater(), &EnsembleRecord::submitted_at);
   Past past;
   for (size_t i = 0; i < all.size(); ++i) {

@@ -3,8 +3,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <charconv>
 
+#include "common/whole_number.h"
 #include "coordinator/server/views.h"
 
 namespace tutti::server {
@@ -24,10 +24,9 @@ bool Route::Fits(const HttpRequest& request) const {
 
 Result<EnsembleRecord> FindNamed(const RouteContext& context, const HttpRequest& request) {
   context.executor.Flush();  // what was asked before is in effect
-  const Records& records = context.executor.core().records();
-  TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, FindEnsemble(records, request.segments[kEnsembleSegment]));
-  return *std::find_if(records.ensembles.begin(), records.ensembles.end(),
-                       [&](const EnsembleRecord& ensemble) { return ensemble.id == id; });
+  const std::vector<EnsembleRecord>& ensembles = context.executor.core().ensembles();
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, FindEnsemble(ensembles, request.segments[kEnsembleSegment]));
+  return *std::ranges::find(ensembles, id, &EnsembleRecord::id);
 }
 
 Result<JobRecord> FindMember(const RouteContext& context, const HttpRequest& request) {
@@ -47,13 +46,8 @@ Result<Stored> ReadStoredOf(const RouteContext& context, const EnsembleRecord& e
 Result<int64_t> NumberOf(const HttpRequest& request, const std::string& key, int64_t otherwise) {
   const auto found = request.query.find(key);
   if (found == request.query.end()) return otherwise;
-  int64_t number = 0;
-  const char* end = found->second.data() + found->second.size();
-  const auto [last, error] = std::from_chars(found->second.data(), end, number);
-  if (error != std::errc() || last != end || number < 0) {
-    return Fail(ErrorCode::kInvalid, "{}={} is no whole number", key, found->second);
-  }
-  return number;
+  if (const auto number = ParseWholeNumber<int64_t>(found->second)) return *number;
+  return Fail(ErrorCode::kInvalid, "{}={} is no whole number", key, found->second);
 }
 
 Result<bool> FlagOf(const HttpRequest& request, const std::string& key) {

@@ -154,7 +154,7 @@ Result<void> SubmitEnsemble(const RouteContext& context, const HttpRequest& requ
   TUTTI_ASSIGN_OR_RETURN(const auto earlier, FindEarlier(context, submission));
   if (earlier) return AnswerAgain(*earlier, spec_hash, respond);
   if (submission.repeat == Submission::Repeat::kContinue) {
-    const EnsembleRecord* same = FindSame(context.executor.core().records(), spec_hash);
+    const EnsembleRecord* same = FindSame(context.executor.core().ensembles(), spec_hash);
     if (same != nullptr) return ContinueWith(context, EnsembleRecord(*same), submission, respond);
     TUTTI_RETURN_IF_ERROR(CheckNotForgotten(context, spec_hash));
   }

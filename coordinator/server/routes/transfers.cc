@@ -1,8 +1,7 @@
 // Files of an attempt, for the worker that leads it where that does not see the home.
 #include "coordinator/server/transfers.h"
 
-#include <limits>
-
+#include "common/whole_number.h"
 #include "coordinator/server/artifacts.h"
 #include "coordinator/server/inputs.h"
 #include "coordinator/server/routes/routes.h"
@@ -15,14 +14,6 @@ constexpr size_t kAttemptSegment = 7;  // /api/v1/ensembles/ID/members/NAME/atte
 constexpr int kWrongRange = 416;
 constexpr int kUnprocessable = 422;
 
-Result<int64_t> NumberIn(const HttpRequest& request, size_t segment, int64_t most) {
-  HttpRequest asked;
-  asked.query["it"] = request.segments[segment];
-  TUTTI_ASSIGN_OR_RETURN(const int64_t number, NumberOf(asked, "it", 0));
-  if (number <= most) return number;
-  return Fail(ErrorCode::kNotFound, "there is no number {}", number);
-}
-
 Result<std::string> TextOf(const HttpRequest& request, const std::string& key) {
   const auto found = request.query.find(key);
   if (found != request.query.end() && !found->second.empty()) return found->second;
@@ -32,15 +23,15 @@ Result<std::string> TextOf(const HttpRequest& request, const std::string& key) {
 // The attempt that the path names, for who leads it: what an old worker, or a stale attempt, sends is not taken. One
 // that is found costs no look at the records: pieces come by the thousand.
 Result<AttemptId> FindLed(const RouteContext& context, const HttpRequest& request) {
-  TUTTI_ASSIGN_OR_RETURN(const int64_t number, NumberIn(request, kAttemptSegment, std::numeric_limits<int>::max()));
+  const auto number = ParseWholeNumber<int>(request.segments[kAttemptSegment]);
+  if (!number) return Fail(ErrorCode::kInvalid, "'{}' is no attempt's number", request.segments[kAttemptSegment]);
   TUTTI_ASSIGN_OR_RETURN(const std::string worker, TextOf(request, "worker"));
   TUTTI_RETURN_IF_ERROR(TextOf(request, "incarnation"));
   TUTTI_ASSIGN_OR_RETURN(const int64_t incarnation, NumberOf(request, "incarnation", 0));
-  const AttemptId attempt{{EnsembleId(request.segments[kEnsembleSegment]), request.segments[kMemberSegment]},
-                          static_cast<int>(number)};
+  const AttemptId attempt{{EnsembleId(request.segments[kEnsembleSegment]), request.segments[kMemberSegment]}, *number};
   if (context.executor.core().IsLedBy(attempt, WorkerId(worker), Incarnation{incarnation})) return attempt;
   TUTTI_ASSIGN_OR_RETURN(const JobRecord job, FindMember(context, request));
-  if (number > job.attempts) return Fail(ErrorCode::kNotFound, "{} has no attempt {}", job.id.str(), number);
+  if (*number > job.attempts) return Fail(ErrorCode::kNotFound, "{} has no attempt {}", job.id.str(), *number);
   return Fail(ErrorCode::kConflict, "{} is not, or no longer, led by this start of the worker {}", attempt.str(),
               worker);
 }

@@ -44,8 +44,8 @@ class TransferRoutes : public ::testing::Test {
                             const std::string& who = "worker=n1&incarnation=7") {
     return fmt::format("/api/v1/ensembles/trial-1/members/mlp-s0/attempts/{}/{}?{}{}", attempt, what, who, more);
   }
-  static std::string LogOf(const std::string& content) {
-    return fmt::format("&file=log.txt&bytes={}&hash={}", content.size(), HashText(content));
+  static std::string LabelsOf(const std::string& content) {
+    return fmt::format("&file=labels.safetensors&bytes={}&hash={}", content.size(), HashText(content));
   }
   fs::path attempt() const { return folder_ / "runs/trial-1/members/mlp-s0/attempt-1"; }
 
@@ -55,16 +55,16 @@ class TransferRoutes : public ::testing::Test {
 };
 
 TEST_F(TransferRoutes, TakeWhatTheLeaderSends) {
-  const std::string upload = Target("uploads", LogOf("0123456789"));
+  const std::string upload = Target("uploads", LabelsOf("0123456789"));
   EXPECT_EQ(Ask("GET", upload).json(), (Json{{"bytes", 0}, {"complete", false}}));
   EXPECT_EQ(Ask("POST", upload + "&offset=0", "01234").json(), (Json{{"bytes", 5}, {"complete", false}}));
   EXPECT_EQ(Ask("GET", upload).json(), (Json{{"bytes", 5}, {"complete", false}}));
   EXPECT_EQ(Ask("POST", upload + "&offset=5", "56789").json(), (Json{{"bytes", 10}, {"complete", true}}));
-  EXPECT_EQ(Ask("GET", "/api/v1/ensembles/trial-1/members/mlp-s0/log").body, "0123456789");
+  EXPECT_EQ(PosixFileSystem().Read(attempt() / "labels.safetensors").value(), "0123456789");
 }
 
 TEST_F(TransferRoutes, SayWhatIsWrongWithAPiece) {
-  const std::string upload = Target("uploads", LogOf("0123456789"));
+  const std::string upload = Target("uploads", LabelsOf("0123456789"));
   EXPECT_EQ(Ask("POST", upload + "&offset=3", "3").status, 416);
   EXPECT_EQ(Ask("POST", upload + "&offset=0", "0123456789x").status, 400);
   const Answer other = Ask("POST", upload + "&offset=0", "9876543210");
@@ -78,25 +78,25 @@ TEST_F(TransferRoutes, SayWhatIsWrongWithAPiece) {
 }
 
 TEST_F(TransferRoutes, AreClosedToWhoDoesNotLeadTheAttempt) {
-  const std::string log = LogOf("0123456789") + "&offset=0";
+  const std::string labels = LabelsOf("0123456789") + "&offset=0";
   for (const char* who : {"worker=n1&incarnation=6", "worker=n1&incarnation=8", "worker=n2&incarnation=7"}) {
-    EXPECT_EQ(Ask("POST", Target("uploads", log, 1, who), "0123456789").status, 409) << who;
+    EXPECT_EQ(Ask("POST", Target("uploads", labels, 1, who), "0123456789").status, 409) << who;
     EXPECT_EQ(Ask("GET", Target("inputs", "", 1, who)).status, 409) << who;
   }
   for (const char* who : {"", "worker=n1", "incarnation=7", "worker=n1&incarnation=x", "worker=&incarnation=7"}) {
-    EXPECT_EQ(Ask("POST", Target("uploads", log, 1, who), "0123456789").status, 400) << who;
+    EXPECT_EQ(Ask("POST", Target("uploads", labels, 1, who), "0123456789").status, 400) << who;
   }
-  EXPECT_EQ(Ask("POST", Target("uploads", log, 2), "0123456789").status, 404) << "an attempt that there is not";
-  EXPECT_EQ(Ask("POST", Target("uploads", log, 0), "0123456789").status, 409);
+  EXPECT_EQ(Ask("POST", Target("uploads", labels, 2), "0123456789").status, 404) << "an attempt that there is not";
+  EXPECT_EQ(Ask("POST", Target("uploads", labels, 0), "0123456789").status, 409);
   EXPECT_FALSE(fs::exists(attempt() / ".uploads"));
 }
 
 TEST_F(TransferRoutes, AreClosedOnceTheAttemptHasEnded) {
   worker_->Do([&] { worker_->Exit(worker_->start_of_now({{EnsembleId("trial-1"), "mlp-s0"}, 1}), 70); });
   ASSERT_TRUE(worker_->WaitForStart("mlp-s0", 2));
-  const std::string log = LogOf("0123456789") + "&offset=0";
-  EXPECT_EQ(Ask("POST", Target("uploads", log), "0123456789").status, 409);
-  EXPECT_EQ(Ask("POST", Target("uploads", log, 2), "0123456789").status, 200);
+  const std::string labels = LabelsOf("0123456789") + "&offset=0";
+  EXPECT_EQ(Ask("POST", Target("uploads", labels), "0123456789").status, 409);
+  EXPECT_EQ(Ask("POST", Target("uploads", labels, 2), "0123456789").status, 200);
 }
 
 TEST_F(TransferRoutes, GiveASplitToAFreshStart) {

@@ -26,7 +26,8 @@ struct Sent {
 };
 
 Sent File(const std::string& name, const std::string& content) {
-  return {{kAttempt, name, content.size(), name == "events.jsonl" ? "" : HashText(content)}, content};
+  const bool grows = name == "events.jsonl" || name == "log.txt";
+  return {{kAttempt, name, content.size(), grows ? "" : HashText(content)}, content};
 }
 
 class Uploads : public ::testing::Test {
@@ -89,20 +90,20 @@ TEST_F(Uploads, FileGetsItsNameOnceItIsWhole) {
 }
 
 TEST_F(Uploads, RepeatOfWhatIsCompleteSaysSo) {
-  const Sent file = File("log.txt", "words");
+  const Sent file = File("labels.safetensors", "words");
   ASSERT_TRUE(SendAll(file));
   EXPECT_TRUE(Send(file, 0, 5)->complete);
   EXPECT_TRUE(Send(file, 3, 1)->complete);
-  EXPECT_EQ(Read(attempt() / "log.txt"), "words");
+  EXPECT_EQ(Read(attempt() / "labels.safetensors"), "words");
 }
 
 TEST_F(Uploads, EmptyFileIsAFile) {
-  ASSERT_TRUE(SendAll(File("log.txt", "")));
-  EXPECT_EQ(Read(attempt() / "log.txt"), "");
+  ASSERT_TRUE(SendAll(File("labels.safetensors", "")));
+  EXPECT_EQ(Read(attempt() / "labels.safetensors"), "");
 }
 
 TEST_F(Uploads, PieceThatBeginsElsewhereIsNotTaken) {
-  const Sent file = File("log.txt", "0123456789");
+  const Sent file = File("labels.safetensors", "0123456789");
   ASSERT_TRUE(Send(file, 0, 4));
   for (const uint64_t offset : {0, 3, 5, 9}) {
     const auto taken = Send(file, offset, 1);
@@ -114,26 +115,26 @@ TEST_F(Uploads, PieceThatBeginsElsewhereIsNotTaken) {
 }
 
 TEST_F(Uploads, PieceBeyondTheEndIsNotTaken) {
-  Sent file = File("log.txt", "0123456789");
+  Sent file = File("labels.safetensors", "0123456789");
   file.upload.bytes = 9;
   EXPECT_EQ(Send(file, 0, 10).error().code, ErrorCode::kInvalid);
 }
 
 TEST_F(Uploads, WhatIsNotWhatWasSentIsThrownAwayAndMayBeSentAnew) {
-  Sent file = File("log.txt", "0123456789");
+  Sent file = File("labels.safetensors", "0123456789");
   const std::string right = std::exchange(file.content, "01234!6789");
   EXPECT_EQ(SendAll(file).error().code, ErrorCode::kCorrupt);
-  EXPECT_FALSE(fs::exists(attempt() / "log.txt"));
+  EXPECT_FALSE(fs::exists(attempt() / "labels.safetensors"));
   file.content = right;
   ASSERT_TRUE(SendAll(file));
-  EXPECT_EQ(Read(attempt() / "log.txt"), right);
+  EXPECT_EQ(Read(attempt() / "labels.safetensors"), right);
 }
 
 TEST_F(Uploads, OtherContentOfTheSameNameTakesItsPlace) {
-  ASSERT_TRUE(SendAll(File("log.txt", "old")));
-  ASSERT_TRUE(Send(File("log.txt", "half of it"), 0, 4));
-  ASSERT_TRUE(SendAll(File("log.txt", "new")));
-  EXPECT_EQ(Read(attempt() / "log.txt"), "new");
+  ASSERT_TRUE(SendAll(File("labels.safetensors", "old")));
+  ASSERT_TRUE(Send(File("labels.safetensors", "half of it"), 0, 4));
+  ASSERT_TRUE(SendAll(File("labels.safetensors", "new")));
+  EXPECT_EQ(Read(attempt() / "labels.safetensors"), "new");
 }
 
 TEST_F(Uploads, EventsAreAppendedTo) {
@@ -143,6 +144,15 @@ TEST_F(Uploads, EventsAreAppendedTo) {
   ASSERT_TRUE(SendAll(events));
   EXPECT_TRUE(SendAll(File("events.jsonl", "{\"one\"}\n"))) << "an earlier state of it has come already";
   EXPECT_EQ(Read(attempt() / "events.jsonl"), "{\"one\"}\n{\"two\"}\n");
+}
+
+TEST_F(Uploads, LogGrowsWhileItIsWritten) {
+  ASSERT_TRUE(SendAll(File("log.txt", "")));
+  EXPECT_EQ(Read(attempt() / "log.txt"), "");
+  ASSERT_TRUE(SendAll(File("log.txt", "one\n")));
+  EXPECT_EQ(Read(attempt() / "log.txt"), "one\n");
+  ASSERT_TRUE(SendAll(File("log.txt", "one\ntwo\n")));
+  EXPECT_EQ(Read(attempt() / "log.txt"), "one\ntwo\n");
 }
 
 TEST_F(Uploads, CheckpointIsCommittedByItsManifest) {
@@ -222,7 +232,7 @@ TEST_F(Uploads, NamesThatNoAttemptHasAreRefused) {
 
 TEST_F(Uploads, HashesThatAreNoneAreRefused) {
   for (const char* hash : {"", "abc", "../../../../../../../../../../a", "0123456789ABCDEF0123456789ABCDEF"}) {
-    EXPECT_FALSE(CheckUpload({kAttempt, "log.txt", 1, hash})) << hash;
+    EXPECT_FALSE(CheckUpload({kAttempt, "labels.safetensors", 1, hash})) << hash;
   }
 }
 

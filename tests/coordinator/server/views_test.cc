@@ -294,8 +294,8 @@ TEST(ExitCodes, AreThoseOfTuttiRun) {
 TEST(FindEnsemble, LastIsTheNewest) {
   Records records = OneEnsemble();
   records.ensembles.push_back(AnEnsemble("another-1", kNoon + std::chrono::seconds(1)));
-  EXPECT_EQ(FindEnsemble(records, "last").value(), EnsembleId("another-1"));
-  EXPECT_EQ(FindEnsemble(records, "trial-1").value(), kId);
+  EXPECT_EQ(FindEnsemble(records.ensembles, "last").value(), EnsembleId("another-1"));
+  EXPECT_EQ(FindEnsemble(records.ensembles, "trial-1").value(), kId);
 }
 
 TEST(FindEnsemble, ErrorsSayWhichKind) {

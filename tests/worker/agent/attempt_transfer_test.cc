@@ -136,6 +136,15 @@ TEST_F(CarryTest, CheckpointIsToldOnceItIsAtTheCoordinator) {
   EXPECT_TRUE(storehouse_.complete().contains("log.txt"));
 }
 
+TEST_F(CarryTest, LogGrowsAtTheCoordinatorWhileTheTrainerWrites) {
+  StartAndJoin();
+  coordinator_.Say(Prepare("m", {Say(kStarted), "print one", "await go", "print two", Say(kFinished)}));
+  EXPECT_TRUE(coordinator_.Until([&] { return storehouse_.complete()["log.txt"] == "one\n"; }));
+  Touch(moved_.folder / "go");
+  EXPECT_EQ(coordinator_.Next<AttemptExited>().exit_code, 0);
+  EXPECT_TRUE(coordinator_.Until([&] { return storehouse_.complete()["log.txt"] == "one\ntwo\n"; }));
+}
+
 TEST_F(CarryTest, TrainerGoesOnWhileTheCoordinatorsDiskIsFull) {
   storehouse_.Refuse("POST", kFullForLong);
   StartAndJoin();

@@ -100,10 +100,10 @@ class Storehouse {
   server::HttpResponse State(server::HttpRequest& request) {
     const std::string& file = request.query["file"];
     const uint64_t bytes = std::stoull(request.query["bytes"]);
-    const bool events = request.query["hash"].empty();
+    const bool grows = request.query["hash"].empty();
     const std::string& there = parts_[KeyOf(request)];
-    const bool is_complete =
-        events ? there.size() >= bytes : complete_.contains(file) && HashText(complete_[file]) == request.query["hash"];
+    const bool is_complete = complete_.contains(file) &&
+                             (grows ? there.size() >= bytes : HashText(complete_[file]) == request.query["hash"]);
     return server::JsonResponse({{"bytes", is_complete ? bytes : there.size()}, {"complete", is_complete}});
   }
 

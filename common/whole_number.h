@@ -1,0 +1,20 @@
+// Whole numbers that are not negative, as they stand in names, ids and queries.
+#pragma once
+
+#include <charconv>
+#include <optional>
+#include <string_view>
+
+namespace tutti {
+
+// Digits alone, no sign; nothing where there are none, where anything else stands, or where Number cannot hold it.
+template <typename Number>
+std::optional<Number> ParseWholeNumber(std::string_view digits) {
+  if (digits.starts_with('-')) return {};
+  Number number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || end != digits.data() + digits.size()) return {};
+  return number;
+}
+
+}  // namespace tutti
