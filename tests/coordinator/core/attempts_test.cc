@@ -24,9 +24,6 @@ Stage OneMemberRunning(MemberSketch member = {"a"}, Settings settings = {}) {
   return stage;
 }
 
-const AttemptId kFirst = AttemptOf("a", 1);
-const AttemptId kSecond = AttemptOf("a", 2);
-
 // The backed-off replacement is granted.
 void Replace(Stage& stage) {
   stage.now += seconds(60);

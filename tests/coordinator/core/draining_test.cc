@@ -14,23 +14,11 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
-const AttemptId kFirst = AttemptOf("a", 1);
-const AttemptId kSecond = AttemptOf("a", 2);
-
 // "a" runs on n1, which has one slot; "b" waits.
-Stage RunningOnN1() {
-  Stage stage;
-  stage.Submit({{"a"}, {"b"}});
-  stage.Join("n1", 1);
-  stage.Inspect();
-  stage.Start(kFirst);
-  stage.Report(kFirst, CheckpointAt(10));
-  stage.Forget();
-  return stage;
-}
+Stage WithOneThatWaits() { return RunningOnN1({{"a"}, {"b"}}); }
 
 TEST(Draining, AWorkerGoesOnWithWhatItRunsAndGetsNothingNew) {
-  Stage stage = RunningOnN1();
+  Stage stage = WithOneThatWaits();
   stage.Drain("n1");
   EXPECT_TRUE(stage.core.workers().at(0).draining);
   EXPECT_THAT(stage.Told<protocol::StopAttempt>("n1"), IsEmpty());
@@ -41,7 +29,7 @@ TEST(Draining, AWorkerGoesOnWithWhatItRunsAndGetsNothingNew) {
 }
 
 TEST(Draining, EndsWhenItIsTakenBack) {
-  Stage stage = RunningOnN1();
+  Stage stage = WithOneThatWaits();
   stage.Drain("n1");
   stage.FinishMember(kFirst);
   stage.Drain("n1", false);
@@ -50,7 +38,7 @@ TEST(Draining, EndsWhenItIsTakenBack) {
 }
 
 TEST(Draining, HoldsForTheNextProcessToo) {
-  Stage stage = RunningOnN1();
+  Stage stage = WithOneThatWaits();
   stage.Drain("n1");
   stage.Join("n1", 1, {}, 2);
   stage.LookAtFolders();
@@ -72,7 +60,7 @@ TEST(Draining, OfAWorkerThatIsAwayAwaitsIt) {
 }
 
 TEST(Draining, OutlivesTheCoordinator) {
-  Stage stage = RunningOnN1();
+  Stage stage = WithOneThatWaits();
   stage.Drain("n1");
   stage.Restart();
   stage.Join("n1", 1, {}, 2);
@@ -82,7 +70,7 @@ TEST(Draining, OutlivesTheCoordinator) {
 }
 
 TEST(Draining, ShowsWhatMayStillRunOnAWorkerThatHasNotComeBack) {
-  Stage stage = RunningOnN1();
+  Stage stage = WithOneThatWaits();
   stage.Drain("n1");
   stage.Restart();
   ASSERT_THAT(stage.core.workers(), SizeIs(1));
@@ -92,7 +80,7 @@ TEST(Draining, ShowsWhatMayStillRunOnAWorkerThatHasNotComeBack) {
 }
 
 TEST(Draining, WithACheckpointIsAskedForAgainWhenTheWorkerComesBack) {
-  Stage stage = RunningOnN1();
+  Stage stage = WithOneThatWaits();
   stage.Disconnect("n1");
   stage.Handle(WorkerDrained{WorkerId("n1"), WorkerDrained::Drain::kCheckpoint});
   stage.Forget();
@@ -106,7 +94,7 @@ TEST(Draining, WithACheckpointIsAskedForAgainWhenTheWorkerComesBack) {
 }
 
 TEST(Draining, WithACheckpointSendsWhatRunsThereElsewhereAtOnce) {
-  Stage stage = RunningOnN1();
+  Stage stage = WithOneThatWaits();
   stage.Join("n2", 1);
   stage.Handle(WorkerDrained{WorkerId("n1"), WorkerDrained::Drain::kCheckpoint});
   ASSERT_THAT(stage.Told<protocol::StopAttempt>("n1"), SizeIs(1));
@@ -115,7 +103,7 @@ TEST(Draining, WithACheckpointSendsWhatRunsThereElsewhereAtOnce) {
 }
 
 TEST(Draining, IsTheReasonOfJobsThatFitNowhereElse) {
-  Stage stage = RunningOnN1();
+  Stage stage = WithOneThatWaits();
   stage.Drain("n1");
   EXPECT_EQ(stage.core.Why(JobNamed("b")),
             "needs 1 slot, and there are too few without the workers that get nothing new: n1 is being drained");
@@ -125,7 +113,7 @@ TEST(Draining, IsTheReasonOfJobsThatFitNowhereElse) {
 }
 
 TEST(Leaving, WhatRunsThereIsAskedToCheckpointAndGoesOnElsewhereAtOnce) {
-  Stage stage = RunningOnN1();
+  Stage stage = WithOneThatWaits();
   stage.Say("n1", protocol::Leaving{});
   ASSERT_THAT(stage.Told<protocol::StopAttempt>("n1"), SizeIs(1));
   EXPECT_EQ(stage.Told<protocol::StopAttempt>("n1")[0].reason, protocol::StopReason::kPreempted);
@@ -162,7 +150,7 @@ TEST(Leaving, IsNoFailureHoweverOftenItHappens) {
 }
 
 TEST(Leaving, AStartThatCameTooLateIsNoFailure) {
-  Stage stage = RunningOnN1();
+  Stage stage = WithOneThatWaits();
   stage.Say("n1", protocol::Leaving{});
   stage.Say("n1", protocol::AttemptFailedToStart{kFirst, "the worker n1 is leaving"});
   EXPECT_EQ(stage.job("a").failures, 0);
@@ -184,7 +172,7 @@ TEST(Leaving, OfAFollowerEndsTheGangThroughItsLeader) {
 }
 
 TEST(Leaving, IsSaidAgainToTheNextCoordinator) {
-  Stage stage = RunningOnN1();
+  Stage stage = WithOneThatWaits();
   stage.Say("n1", protocol::Leaving{});
   stage.Restart();
   stage.Join("n1", 1, {{kFirst, true, {0}}});

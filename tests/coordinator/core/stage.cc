@@ -176,4 +176,15 @@ std::vector<CheckpointKey> Stage::committed() const {
   return keys;
 }
 
+Stage RunningOnN1(const std::vector<MemberSketch>& members) {
+  Stage stage;
+  stage.Submit(members);
+  stage.Join("n1", 1);
+  stage.Inspect();
+  stage.Start(kFirst);
+  stage.Report(kFirst, CheckpointAt(10));
+  stage.Forget();
+  return stage;
+}
+
 }  // namespace tutti::core

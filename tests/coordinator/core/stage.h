@@ -108,4 +108,11 @@ class Stage {
   std::vector<JobId> to_look_at_;
 };
 
+// Of the member "a".
+inline const AttemptId kFirst = AttemptOf("a", 1);
+inline const AttemptId kSecond = AttemptOf("a", 2);
+
+// "a" runs on n1, which has one slot, with a checkpoint at step 10; its start is forgotten.
+Stage RunningOnN1(const std::vector<MemberSketch>& members = {{"a"}});
+
 }  // namespace tutti::core

@@ -14,21 +14,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-const AttemptId kFirst = AttemptOf("a", 1);
-const AttemptId kSecond = AttemptOf("a", 2);
-
-// One member runs on n1, which has one slot, with a checkpoint at step 10.
-Stage RunningOnN1() {
-  Stage stage;
-  stage.Submit({{"a"}});
-  stage.Join("n1", 1);
-  stage.Inspect();
-  stage.Start(kFirst);
-  stage.Report(kFirst, CheckpointAt(10));
-  stage.Forget();
-  return stage;
-}
-
 // A gang of two over n1, which leads, and n2.
 Stage GangOnN1AndN2() {
   Stage stage;
