@@ -114,11 +114,13 @@ Result<std::string> Client::Log(const std::string& id, const std::string& member
   return Ask("GET", fmt::format("{}/log?offset={}{}", network::MemberTarget(id, member), offset, which), "");
 }
 
-Result<Client::Submitted> Client::Submit(const Json& experiment, const std::string& source, Again again,
-                                         const std::string& key, std::optional<int> priority) const {
-  Json body = {{"experiment", experiment}, {"new", again == Again::kStartAnother}, {"source", source}};
-  if (!key.empty()) body["key"] = key;
-  if (priority) body["priority"] = *priority;
+Result<Client::Submitted> Client::Submit(const Submission& submission) const {
+  Json body = {{"experiment", submission.experiment},
+               {"new", submission.again == Again::kStartAnother},
+               {"source", submission.source}};
+  for (const auto& [path, hash] : submission.files) body["files"][path.string()] = hash;
+  if (!submission.key.empty()) body["key"] = submission.key;
+  if (submission.priority) body["priority"] = *submission.priority;
   TUTTI_ASSIGN_OR_RETURN(const Json answer, AskJson("POST", "/api/v1/ensembles", body));
   Submitted submitted;
   TUTTI_ASSIGN_OR_RETURN(submitted.id, TextAt(answer, "id"));

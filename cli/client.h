@@ -11,6 +11,7 @@
 #include "common/json.h"
 #include "common/network/peer.h"
 #include "common/result.h"
+#include "common/spec/experiment_files.h"
 
 namespace tutti::cli {
 
@@ -49,10 +50,17 @@ class Client {
     std::string outcome;  // created, continued, finished
   };
   enum class Again { kContinue, kStartAnother };
-  // `experiment` is the resolved one, `source` what its user wrote. Repeated with the same key, which is not empty, it
-  // gives the same ensemble, whatever `again` says, and as outcome how that one stands.
-  Result<Submitted> Submit(const Json& experiment, const std::string& source, Again again, const std::string& key = "",
-                           std::optional<int> priority = {}) const;
+  // `experiment` is the resolved one, `source` what its user wrote. Repeated with the same key, it gives the same
+  // ensemble, whatever `again` says, and as outcome how that one stands. kNotFound: a file is to be sent first.
+  struct Submission {
+    Json experiment;
+    spec::FileHashes files = {};  // that travel with it
+    std::string source = {};
+    Again again = Again::kContinue;
+    std::string key = {};  // empty: none
+    std::optional<int> priority = {};
+  };
+  Result<Submitted> Submit(const Submission& submission) const;
   // What it is in the home that nobody needs, deleted but for a dry run.
   Result<Json> CollectGarbage(bool dry_run) const;
   // What would become of an experiment that were submitted now.

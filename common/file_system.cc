@@ -101,7 +101,9 @@ class Posix : public FileSystem {
   Result<FileInfo> Stat(const fs::path& path) const override {
     struct stat status;
     if (::stat(path.c_str(), &status) != 0) return FailPath("cannot stat", path);
-    return FileInfo{path.filename().string(), S_ISDIR(status.st_mode), static_cast<uint64_t>(status.st_size)};
+    const auto changed = std::chrono::seconds(status.st_mtim.tv_sec) + std::chrono::nanoseconds(status.st_mtim.tv_nsec);
+    return FileInfo{path.filename().string(), S_ISDIR(status.st_mode), static_cast<uint64_t>(status.st_size),
+                    TimePoint(std::chrono::floor<Duration>(changed))};
   }
 
   Result<std::vector<FileInfo>> List(const fs::path& directory) const override {

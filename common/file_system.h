@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/clock.h"
 #include "common/result.h"
 
 namespace tutti {
@@ -28,6 +29,7 @@ struct FileInfo {
   std::string name;  // without its folder
   bool is_directory = false;
   uint64_t size_bytes = 0;
+  TimePoint changed{};  // its content, by the clock of the disk
 };
 
 // Thread-safe. Errors: kNotFound, kExists, kNoSpace, kDenied, kIo, each naming the path; kInvalid where something is to

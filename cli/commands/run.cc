@@ -6,6 +6,7 @@
 #include "cli/follow.h"
 #include "cli/gangs.h"
 #include "cli/reader.h"
+#include "cli/submission.h"
 
 namespace tutti::cli {
 namespace {
@@ -40,14 +41,23 @@ int ShowAnswered(const std::filesystem::path& home, const std::string& id, Outpu
   return PrintEnd(*json, *document, home, output);
 }
 
+Result<std::optional<std::string>> FindAnswered(const std::filesystem::path& home, const Experiment& experiment,
+                                                const spec::FileHashes& files) {
+  TUTTI_ASSIGN_OR_RETURN(const spec::EnsembleSpec spec, spec::WithCopies(experiment.spec, files));
+  return Reader(home).FindAnswered(spec);
+}
+
 int Run(const Options& options) {
   const auto experiment = ReadExperiment(options.file, options.overrides);
   if (!experiment) return kExitUsage;
+  auto submission = SubmissionOf(*experiment);
+  if (!submission) return EndWith(submission.error());
+  if (options.start_another) submission->again = Client::Again::kStartAnother;
   const std::filesystem::path home = options.home.Find();
   const Output output = options.output.Choose();
   if (!options.start_another) {
     // What is wrong with the catalog is told by those who start on it.
-    const auto answered = Reader(home).FindAnswered(experiment->spec);
+    const auto answered = FindAnswered(home, *experiment, submission->files);
     if (answered && *answered) return ShowAnswered(home, **answered, output);
   }
   const auto inventory = TakeLocalInventory(options.slots);
@@ -55,11 +65,9 @@ int Run(const Options& options) {
   const auto fits = CheckGangsFit(experiment->spec, *inventory);
   if (!fits) return EndWith(fits.error());
 
-  const auto again = options.start_another ? Client::Again::kStartAnother : Client::Again::kContinue;
   const NextCommand next = NextAfter(options.home, options.slots);
   return TrainHere(home, *inventory, output, next, [&](const Client& client) -> Result<std::string> {
-    TUTTI_ASSIGN_OR_RETURN(const Client::Submitted submitted,
-                           client.Submit(spec::ToJson(experiment->spec), experiment->source, again));
+    TUTTI_ASSIGN_OR_RETURN(const Client::Submitted submitted, SubmitWithFiles(client, *submission));
     Announce(submitted, output);
     return submitted.id;
   });

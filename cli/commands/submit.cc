@@ -6,6 +6,7 @@
 #include "cli/exit_codes.h"
 #include "cli/experiment.h"
 #include "cli/follow.h"
+#include "cli/submission.h"
 #include "cli/waiting.h"
 #include "common/network/secret.h"
 
@@ -69,13 +70,14 @@ int Submit(const Options& options) {
   if (!experiment) return kExitUsage;
   const auto peer = options.coordinator.Find();
   if (!peer) return EndWith(peer.error());
-  const Client client(*peer);
-  const auto again = options.start_another ? Client::Again::kStartAnother : Client::Again::kContinue;
+  auto submission = SubmissionOf(*experiment);
+  if (!submission) return EndWith(submission.error());
+  if (options.start_another) submission->again = Client::Again::kStartAnother;
   // Asked again after an answer that was lost, it must not train twice.
-  const std::string key = options.key.value_or(network::MakeSecret());
-  const auto submitted = AskWithin(kStartOfACoordinator, [&] {
-    return client.Submit(spec::ToJson(experiment->spec), experiment->source, again, key, options.priority);
-  });
+  submission->key = options.key.value_or(network::MakeSecret());
+  submission->priority = options.priority;
+  const Client client(*peer);
+  const auto submitted = AskWithin(kStartOfACoordinator, [&] { return SubmitWithFiles(client, *submission); });
   if (!submitted) return EndWith(submitted.error());
   Announce(*submitted, options);
   if (!options.wait && !options.follow) return kExitDone;

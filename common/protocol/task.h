@@ -25,7 +25,7 @@ struct Task {
   std::filesystem::path cache;            // prepared data, absolute, shared by the trainers of a node
   spec::DataSpec data;
   // For kTrain:
-  std::optional<spec::MemberSpec> member;
+  std::optional<spec::MemberSpec> member;  // its weights' path absolute; left alone where it goes on from a checkpoint
   std::filesystem::path split;  // safetensors: int64 sample ids "training", "validation", "calibration"?, "test"
   std::string data_hash;        // of the inspected source: a trainer refuses other data (65)
   int classes = 0;              // of the whole source

@@ -21,10 +21,17 @@ const Descriptor* FindOrRefuse(ChoiceKind kind, const std::string& name, Positio
   return descriptor;
 }
 
-void RefuseUnknownParameter(const Descriptor& descriptor, const Entry& entry, const std::string& path,
+// Keys beside the parameters: the name, and of a model the weights that it begins with.
+std::vector<std::string> KeysBeside(ChoiceKind kind) {
+  if (kind == ChoiceKind::kModel) return {"name", "weights"};
+  return kind == ChoiceKind::kAugmentation ? std::vector<std::string>() : std::vector<std::string>{"name"};
+}
+
+void RefuseUnknownParameter(const Descriptor& descriptor, ChoiceKind kind, const Entry& entry, const std::string& path,
                             Problems& problems) {
   std::vector<std::string> names;
   for (const Parameter& parameter : descriptor.parameters) names.push_back(parameter.name);
+  if (kind == ChoiceKind::kModel) names.emplace_back("weights");
   const std::string allowed =
       names.empty() ? std::string("none, it has no parameters") : fmt::format("{}", fmt::join(names, ", "));
   problems.Add(entry.key_position, fmt::format("unknown parameter '{}' of {} in {}{}; allowed: {}", entry.key,
@@ -38,16 +45,17 @@ const Parameter* FindParameter(const Descriptor& descriptor, std::string_view na
 }
 
 // The parameters among `entries`, the rest by default.
-std::optional<Choice> ReadParameters(const Descriptor& descriptor, const Node& map, const std::string& path,
-                                     std::string_view not_a_parameter, Problems& problems) {
+std::optional<Choice> ReadParameters(const Descriptor& descriptor, ChoiceKind kind, const Node& map,
+                                     const std::string& path, Problems& problems) {
+  const std::vector<std::string> beside = KeysBeside(kind);
   Choice choice{descriptor.name, Json::object()};
   for (const Parameter& parameter : descriptor.parameters) choice.parameters[parameter.name] = parameter.default_value;
   bool whole = true;
   for (const Entry& entry : map.entries) {
-    if (entry.key == not_a_parameter) continue;
+    if (std::find(beside.begin(), beside.end(), entry.key) != beside.end()) continue;
     const Parameter* parameter = FindParameter(descriptor, entry.key);
     if (parameter == nullptr) {
-      RefuseUnknownParameter(descriptor, entry, path, problems);
+      RefuseUnknownParameter(descriptor, kind, entry, path, problems);
       whole = false;
       continue;
     }
@@ -86,7 +94,9 @@ std::optional<Choice> ReadAugmentationMap(const Node& node, const std::string& p
   const Descriptor* descriptor = FindOrRefuse(ChoiceKind::kAugmentation, entry.key, entry.key_position, problems);
   if (descriptor == nullptr) return std::nullopt;
   const std::string inner = fmt::format("{}.{}", path, entry.key);
-  if (entry.value.IsMap()) return ReadParameters(*descriptor, entry.value, inner, "", problems);
+  if (entry.value.IsMap()) {
+    return ReadParameters(*descriptor, ChoiceKind::kAugmentation, entry.value, inner, problems);
+  }
   if (entry.value.IsNull()) return DefaultChoice(ChoiceKind::kAugmentation, entry.key);
   if (descriptor->scalar_parameter.empty()) {
     RefuseValue(entry.value, inner, "a map of parameters", problems);
@@ -94,7 +104,7 @@ std::optional<Choice> ReadAugmentationMap(const Node& node, const std::string& p
   }
   Node map = MapAt(entry.value.position);
   map.entries.push_back({descriptor->scalar_parameter, entry.key_position, entry.value});
-  return ReadParameters(*descriptor, map, inner, "", problems);
+  return ReadParameters(*descriptor, ChoiceKind::kAugmentation, map, inner, problems);
 }
 
 }  // namespace
@@ -109,7 +119,7 @@ std::optional<Choice> ReadChoice(ChoiceKind kind, const Node& node, const std::s
   const Entry* written = node.Find("name");
   const Position position = written != nullptr ? written->value.position : node.position;
   const Descriptor* descriptor = FindOrRefuse(kind, *name, position, problems);
-  return descriptor == nullptr ? std::nullopt : ReadParameters(*descriptor, node, path, "name", problems);
+  return descriptor == nullptr ? std::nullopt : ReadParameters(*descriptor, kind, node, path, problems);
 }
 
 std::optional<Choice> ReadAugmentation(const Node& node, const std::string& path, Problems& problems) {

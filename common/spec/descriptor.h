@@ -19,7 +19,7 @@
 namespace tutti::spec {
 
 struct Parameter {
-  std::string name;  // any word but "name"
+  std::string name;  // any word but "name", and of models "weights"
   ValueType type;    // one that ReadValue reads
   Json default_value;
   std::string sentence;  // for the docs

@@ -92,11 +92,11 @@ Json ToJson(const DataSpec& data) {
 }
 
 Json ToJson(const MemberSpec& member) {
-  Json json = {{"name", member.name},
-               {"model", ChoiceToJson(ChoiceKind::kModel, member.model)},
-               {"seed", member.seed},
-               {"slots", ToJson(member.slots)}};
-  // Left out where it says nothing: experiments of before the key keep their hash.
+  Json model = ChoiceToJson(ChoiceKind::kModel, member.model);
+  // What says nothing is left out: experiments of before the key keep their hash.
+  if (member.weights) model["weights"] = member.weights->string();
+  Json json = {
+      {"name", member.name}, {"model", std::move(model)}, {"seed", member.seed}, {"slots", ToJson(member.slots)}};
   if (member.slot_memory_bytes) json["slot_memory"] = MemoryText(*member.slot_memory_bytes);
   json["prepare"] = ToJson(member.prepare);
   json["augment"] = ToJson(member.augment);
@@ -118,7 +118,7 @@ Json ToJson(const EnsembleSpec& spec) {
 
 Result<EnsembleSpec> EnsembleFromJson(const Json& json) {
   Problems problems;
-  EnsembleSpec spec = ReadEnsemble(NodeFromJson(json, {}), AsItIs, problems);
+  EnsembleSpec spec = ReadEnsemble(NodeFromJson(json, {}), {AsItIs, AsItIs}, problems);
   return OrMessages(std::move(spec), problems);
 }
 
@@ -135,7 +135,7 @@ Result<DataSpec> DataFromJson(const Json& json) {
 
 Result<MemberSpec> MemberFromJson(const Json& json) {
   Problems problems;
-  std::optional<MemberSpec> member = ReadMember(NodeFromJson(json, {}), problems);
+  std::optional<MemberSpec> member = ReadMember(NodeFromJson(json, {}), AsItIs, problems);
   if (!member) return Fail(ErrorCode::kInvalid, "{}", problems.Messages());
   return std::move(*member);
 }

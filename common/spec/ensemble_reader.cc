@@ -444,11 +444,26 @@ struct MemberEntry {
   std::vector<Seed> seeds;
 };
 
-MemberEntry ReadEntry(const Node& node, const Defaults& defaults, Problems& problems) {
+// Beside the parameters of its model.
+std::optional<std::filesystem::path> ReadWeights(const Node& model, const ResolvePath& resolve, Problems& problems) {
+  const Node* node = model.Get("weights");
+  if (node == nullptr) return std::nullopt;
+  const Key& key = KeyAt("members[].model.weights");
+  if (!node->IsScalar() || node->scalar.empty()) {
+    RefuseValue(*node, key.path, DescribeType(key.type), problems);
+    return std::nullopt;
+  }
+  const Result<std::filesystem::path> path = resolve(node->scalar);
+  if (!path) problems.Add(node->position, fmt::format("{} {}", key.path, path.error().message));
+  return path.value_or(std::filesystem::path());
+}
+
+MemberEntry ReadEntry(const Node& node, const Defaults& defaults, const ResolvePath& file, Problems& problems) {
   const Section section(node, "members[]", problems);
   MemberEntry entry;
   if (const Node* model = section.Required("model")) {
     entry.common.model = ReadChoice(ChoiceKind::kModel, *model, "members[].model", problems).value_or(Choice{});
+    entry.common.weights = ReadWeights(*model, file, problems);
   }
   const std::string name = ReadName(section, "name");
   entry.prefix = name.empty() ? entry.common.model.name : name;
@@ -514,7 +529,8 @@ class Members {
   std::vector<MemberSpec> members_;
 };
 
-std::vector<MemberSpec> ReadMembers(const Node& node, const Defaults& defaults, Problems& problems) {
+std::vector<MemberSpec> ReadMembers(const Node& node, const Defaults& defaults, const ResolvePath& file,
+                                    Problems& problems) {
   if (!node.IsList() || node.items.empty()) {
     const std::string found = node.IsList() ? "empty" : DescribeFound(node);
     problems.Add(node.position, fmt::format("members is {}; allowed: a list with at least one member, as in [{{model: "
@@ -525,7 +541,7 @@ std::vector<MemberSpec> ReadMembers(const Node& node, const Defaults& defaults, 
   Members members(problems);
   size_t count = 0;
   for (const Node& item : node.items) {
-    const MemberEntry entry = ReadEntry(item, defaults, problems);
+    const MemberEntry entry = ReadEntry(item, defaults, file, problems);
     count += entry.seeds.size();
     if (count > static_cast<size_t>(kMostMembers)) {
       problems.Add(item.position, fmt::format("more than {0} members; allowed: at most {0}", kMostMembers));
@@ -618,27 +634,27 @@ DataSpec ReadData(const Node& node, const ResolvePath& resolve, Problems& proble
   return data;
 }
 
-std::optional<MemberSpec> ReadMember(const Node& node, Problems& problems) {
+std::optional<MemberSpec> ReadMember(const Node& node, const ResolvePath& file, Problems& problems) {
   Members members(problems);
-  members.Add(ReadEntry(node, Defaults{}, problems), node.position);
+  members.Add(ReadEntry(node, Defaults{}, file, problems), node.position);
   std::vector<MemberSpec> read = members.Take();
   if (read.size() != 1 || !problems.empty()) return std::nullopt;
   return std::move(read.front());
 }
 
-EnsembleSpec ReadEnsemble(const Node& node, const ResolvePath& resolve, Problems& problems) {
+EnsembleSpec ReadEnsemble(const Node& node, const Paths& paths, Problems& problems) {
   const Section root(node, "", problems);
   if (!node.IsMap() && !node.IsNull()) return {};
   EnsembleSpec spec;
   CheckVersion(root);
   spec.name = ReadEnsembleName(root);
   if (const Node* data = root.Required("data")) {
-    spec.data = ReadData(*data, resolve, problems);
+    spec.data = ReadData(*data, paths.data, problems);
     CheckIsAnswered(spec.data, *data, problems);
   }
   const Defaults defaults = ReadDefaults(root);
   if (const Node* members = root.Required("members")) {
-    spec.members = ReadMembers(*members, defaults, problems);
+    spec.members = ReadMembers(*members, defaults, paths.file, problems);
     CheckAgainstData(spec, *members, problems);
   }
   const Section ensemble(OrNothing(root.Get("ensemble")), "ensemble", problems);

@@ -84,6 +84,7 @@ struct SlotsSpec {
 struct MemberSpec {
   std::string name;  // "lenet5-s0", unique within the ensemble
   Choice model;
+  std::optional<std::filesystem::path> weights;  // that it begins with; nullopt: those that its seed draws
   int64_t seed = 0;
   SlotsSpec slots;
   std::optional<uint64_t> slot_memory_bytes;  // that each of its slots must have; nullopt: whatever it has

@@ -129,6 +129,9 @@ std::vector<Key> MakeKeys() {
        "What is trained: each entry stands for one member "
        "for each of its seeds."},
       {"members[].model", ChoiceType{ChoiceKind::kModel}, "required", nullptr, "lenet5", "Its architecture."},
+      {"members[].model.weights", PathType(), "its seed's", nullptr, "start.safetensors",
+       "A `model.safetensors` of the same model, which it begins with in place of first weights that its seed draws; "
+       "relative to this file, with which it travels. Names, shapes and types must be the model's own."},
       {"members[].seeds",
        SpecialType{fmt::format("a count from 1 to {}, or a list of different whole numbers, 0 or more", kMostMembers),
                    SeedsSchema()},

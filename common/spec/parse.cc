@@ -4,10 +4,13 @@
 
 #include <algorithm>
 
+#include "common/file_system.h"
 #include "common/input_file.h"
+#include "common/spec/experiment_files.h"
 #include "common/spec/merge.h"
 #include "common/spec/reader.h"
 #include "common/spec/yaml.h"
+#include "common/tensors/tensor_file.h"
 
 namespace tutti::spec {
 namespace {
@@ -63,6 +66,19 @@ std::filesystem::path BaseFolderOf(const std::filesystem::path& file, const std:
   return has_none ? current : folder;
 }
 
+Result<void> CheckFile(const std::filesystem::path& path) {
+  const FileSystem& files = PosixFileSystem();
+  const auto whole = tensors::CheckSafetensors(files, path);
+  if (!whole) {
+    return Fail(ErrorCode::kInvalid, "names {}, which cannot be used: {}; allowed: a safetensors file", path.string(),
+                whole.error().Text());
+  }
+  const auto info = files.Stat(path);
+  if (!info || info->size_bytes <= kLargestExperimentFile) return {};
+  return Fail(ErrorCode::kInvalid, "names {}, which has {} bytes; allowed: at most {}", path.string(), info->size_bytes,
+              kLargestExperimentFile);
+}
+
 }  // namespace
 
 ParseResult Parse(const ParseInput& input) {
@@ -71,7 +87,12 @@ ParseResult Parse(const ParseInput& input) {
   if (!root) return tl::unexpected(problems.Diagnostics());
   for (const std::string& text : input.overrides) ApplyOverride(text, *root, problems);
   const auto resolve = [&](const std::string& path) { return ExpandPath(path, input.base_folder, input.environment); };
-  EnsembleSpec spec = ReadEnsemble(*root, resolve, problems);
+  const auto resolve_file = [&](const std::string& path) -> Result<std::filesystem::path> {
+    TUTTI_ASSIGN_OR_RETURN(std::filesystem::path file, resolve(path));
+    if (input.check_file) TUTTI_RETURN_IF_ERROR(input.check_file(file));
+    return file;
+  };
+  EnsembleSpec spec = ReadEnsemble(*root, {resolve, resolve_file}, problems);
   if (!problems.empty()) return tl::unexpected(problems.Diagnostics());
   return spec;
 }
@@ -85,7 +106,7 @@ tl::expected<ExperimentFile, std::vector<Diagnostic>> ParseFile(const std::files
   std::error_code error;
   const std::filesystem::path current = std::filesystem::current_path(error);
   if (error) return Unreadable(fmt::format("the current folder is unknown: {}", error.message()));
-  auto spec = Parse({*text, file.string(), BaseFolderOf(file, current), overrides, environment});
+  auto spec = Parse({*text, file.string(), BaseFolderOf(file, current), overrides, environment, CheckFile});
   if (!spec) return tl::unexpected(std::move(spec.error()));
   return ExperimentFile{std::move(*spec), std::move(*text)};
 }

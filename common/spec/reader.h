@@ -21,9 +21,13 @@ std::optional<Choice> ReadChoice(ChoiceKind kind, const Node& node, const std::s
 // A name, or a map of one name to its parameters.
 std::optional<Choice> ReadAugmentation(const Node& node, const std::string& path, Problems& problems);
 
-EnsembleSpec ReadEnsemble(const Node& root, const ResolvePath& resolve, Problems& problems);
+struct Paths {
+  ResolvePath data;
+  ResolvePath file;  // of one that travels with the experiment, which may be looked at
+};
+EnsembleSpec ReadEnsemble(const Node& root, const Paths& paths, Problems& problems);
 DataSpec ReadData(const Node& node, const ResolvePath& resolve, Problems& problems);
 // An entry with one seed, over no defaults but the documented ones.
-std::optional<MemberSpec> ReadMember(const Node& node, Problems& problems);
+std::optional<MemberSpec> ReadMember(const Node& node, const ResolvePath& file, Problems& problems);
 
 }  // namespace tutti::spec

@@ -38,6 +38,11 @@ Json NamesSchema(ChoiceKind kind) { return {{"enum", NamesOf(kind)}}; }
 Json NamedSchema(ChoiceKind kind, const Descriptor& descriptor) {
   Json properties = {{"name", {{"const", descriptor.name}, {"description", descriptor.sentence}}}};
   properties.update(ParameterSchemas(descriptor));
+  if (kind == ChoiceKind::kModel) {
+    const Key& weights = KeyAt("members[].model.weights");
+    properties["weights"] = SchemaOf(weights.type);
+    properties["weights"]["description"] = weights.sentence;
+  }
   Json schema = Object(std::move(properties));
   if (DefaultNameOf(kind).empty()) schema["required"] = Json::array({"name"});
   return schema;

@@ -225,6 +225,15 @@ uint64_t DecodeLength(std::string_view bytes) {
   return length;
 }
 
+// How long the header is of a file of so many bytes that begins with `start`.
+Result<uint64_t> HeaderBytes(std::string_view start, uint64_t file_bytes) {
+  if (start.size() < kPrefixBytes || file_bytes < kPrefixBytes) return Corrupt("it has less than 8 bytes");
+  const uint64_t header_bytes = DecodeLength(start);
+  if (header_bytes > kMaximumHeaderBytes) return Corrupt("its header would be longer than 100 MB");
+  if (header_bytes > file_bytes - kPrefixBytes) return Corrupt("it ends within its header");
+  return header_bytes;
+}
+
 std::string EncodeLength(uint64_t length) {
   std::string bytes;
   for (size_t i = 0; i < kPrefixBytes; ++i) bytes.push_back(static_cast<char>((length >> (8 * i)) & 0xff));
@@ -283,6 +292,15 @@ Result<void> WriteSafetensors(WritableFile& file, std::span<const NamedTensor> t
   return {};
 }
 
+Result<void> CheckSafetensors(const FileSystem& files, const std::filesystem::path& path) {
+  TUTTI_ASSIGN_OR_RETURN(const std::string start, files.ReadRange(path, 0, kPrefixBytes));
+  TUTTI_ASSIGN_OR_RETURN(const FileInfo info, files.Stat(path));
+  TUTTI_ASSIGN_OR_RETURN(const uint64_t header_bytes, HeaderBytes(start, info.size_bytes));
+  TUTTI_ASSIGN_OR_RETURN(const std::string text, files.ReadRange(path, kPrefixBytes, header_bytes));
+  TUTTI_ASSIGN_OR_RETURN(Header header, ReadHeader(text));
+  return CheckLayout(header.entries, info.size_bytes - kPrefixBytes - header_bytes);
+}
+
 Result<TensorFile> TensorFile::Read(const FileSystem& files, const std::filesystem::path& path) {
   TUTTI_ASSIGN_OR_RETURN(std::string bytes, files.Read(path));
   auto file = Parse(std::move(bytes));
@@ -294,10 +312,7 @@ Result<TensorFile> TensorFile::Parse(std::string bytes) {
   TensorFile file;
   file.bytes_ = std::make_unique<const std::string>(std::move(bytes));
   const std::string_view text = *file.bytes_;
-  if (text.size() < kPrefixBytes) return Corrupt("it has less than 8 bytes");
-  const uint64_t header_bytes = DecodeLength(text);
-  if (header_bytes > kMaximumHeaderBytes) return Corrupt("its header would be longer than 100 MB");
-  if (header_bytes > text.size() - kPrefixBytes) return Corrupt("it ends within its header");
+  TUTTI_ASSIGN_OR_RETURN(const uint64_t header_bytes, HeaderBytes(text, text.size()));
   TUTTI_ASSIGN_OR_RETURN(Header header, ReadHeader(text.substr(kPrefixBytes, header_bytes)));
   const auto data = std::as_bytes(std::span(text)).subspan(kPrefixBytes + header_bytes);
   TUTTI_RETURN_IF_ERROR(CheckLayout(header.entries, data.size()));

@@ -53,6 +53,10 @@ using Metadata = std::map<std::string, std::string>;
 // twice, reserved ("__metadata__") or not UTF-8; those of `file`.
 Result<void> WriteSafetensors(WritableFile& file, std::span<const NamedTensor> tensors, const Metadata& metadata = {});
 
+// Whether a file is one, by its header and its size: its data are not read. Errors: those of TensorFile::Read; kInvalid
+// for what is no regular file.
+Result<void> CheckSafetensors(const FileSystem& files, const std::filesystem::path& path);
+
 // A file that was read whole; views stay valid as long as it lives, moved or not. Views are aligned to their elements.
 class TensorFile {
  public:

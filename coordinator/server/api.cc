@@ -11,9 +11,9 @@ namespace tutti::server {
 namespace {
 
 using Table = std::span<const Route> (*)();
-constexpr Table kTables[] = {HomeRoutes,   EnsembleRoutes, SubmissionRoutes, ControlRoutes,
-                             MemberRoutes, ArtifactRoutes, WorkerRoutes,     MetricsRoutes,
-                             EventRoutes,  PlanRoutes,     GarbageRoutes,    TransferRoutes};
+constexpr Table kTables[] = {HomeRoutes,     EnsembleRoutes, SubmissionRoutes, ControlRoutes, MemberRoutes,
+                             ArtifactRoutes, WorkerRoutes,   MetricsRoutes,    EventRoutes,   PlanRoutes,
+                             GarbageRoutes,  TransferRoutes, FileRoutes};
 
 std::vector<Route> RoutesThatFit(const HttpRequest& request) {
   std::vector<Route> fitting;
@@ -31,6 +31,8 @@ std::string_view WordOf(Method method) {
       return "GET";
     case Method::kPost:
       return "POST";
+    case Method::kPut:
+      return "PUT";
     case Method::kDelete:
       return "DELETE";
     case Method::kOther:

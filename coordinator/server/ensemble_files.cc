@@ -124,8 +124,9 @@ Result<StoredSplit> ReadSplit(const FileSystem& files, const fs::path& ensemble_
 }
 
 Result<void> CreateEnsembleFolder(FileSystem& files, const fs::path& folder, const spec::EnsembleSpec& spec,
-                                  const std::optional<std::string>& source) {
+                                  const std::optional<std::string>& source, const std::optional<fs::path>& gathered) {
   TUTTI_RETURN_IF_ERROR(files.CreateDirectory(folder));
+  if (gathered) TUTTI_RETURN_IF_ERROR(files.Rename(*gathered, folder / "files"));
   if (source) TUTTI_RETURN_IF_ERROR(WriteFileDurably(files, folder / "experiment.yaml", *source));
   TUTTI_RETURN_IF_ERROR(WriteFileDurably(files, folder / "resolved.yaml", spec::RenderYaml(spec)));
   TUTTI_RETURN_IF_ERROR(WriteFileDurably(files, folder / kResolvedExperiment, spec::ToJson(spec).dump()));

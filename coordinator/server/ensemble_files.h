@@ -52,9 +52,11 @@ Result<void> WriteSplit(FileSystem& files, const std::filesystem::path& ensemble
 // Errors: kNotFound, kIo, kCorrupt.
 Result<StoredSplit> ReadSplit(const FileSystem& files, const std::filesystem::path& ensemble_folder);
 
-// Makes a new ensemble's folder, durably, with its experiment. kExists: the id was given before.
+// Makes a new ensemble's folder, durably, with its experiment, and with the files that were gathered for it, if any
+// (file_store.h). kExists: the id was given before.
 Result<void> CreateEnsembleFolder(FileSystem& files, const std::filesystem::path& folder,
-                                  const spec::EnsembleSpec& spec, const std::optional<std::string>& source);
+                                  const spec::EnsembleSpec& spec, const std::optional<std::string>& source,
+                                  const std::optional<std::filesystem::path>& gathered = {});
 
 // The ensembles' folders that no row knows: a catalog was lost, or older than they are. None where there is no home.
 Result<std::vector<EnsembleId>> FindForgotten(const FileSystem& files, const std::filesystem::path& home,

@@ -27,6 +27,7 @@ Duration AsDuration(double seconds) { return Duration(static_cast<Duration::rep>
 std::string Estimates::KindOf(const spec::DataSpec& data, const spec::MemberSpec& member) {
   Json kind = spec::ToJson(member);
   for (const char* own : {"name", "seed"}) kind.erase(own);
+  kind["model"].erase("weights");
   // What it is trained with and for how long changes how long an epoch takes by little.
   kind["training"] = {{"batch_size", member.training.batch_size},
                       {"unit", static_cast<int>(member.training.length_unit)}};

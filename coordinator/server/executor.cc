@@ -31,7 +31,7 @@ std::string TextOf(const Result<void>& outcome) { return outcome ? "" : outcome.
 // A record for people: nothing that is trained or answered depends on it.
 void WriteProvenance(FileSystem& files, const fs::path& folder, const Json& provenance) {
   const fs::path path = folder / "provenance.json";
-  const auto written = WriteFileDurably(files, path, WithTrainers(files, folder, provenance).dump(2) + "\n");
+  const auto written = WriteFileDurably(files, path, WithFilesAndTrainers(files, folder, provenance).dump(2) + "\n");
   if (!written) spdlog::warn("{} cannot be written: {}", path.string(), written.error().Text());
 }
 

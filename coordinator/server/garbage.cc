@@ -1,6 +1,7 @@
 #include "coordinator/server/garbage.h"
 
 #include "coordinator/server/ensemble_files.h"
+#include "coordinator/server/file_store.h"
 #include "storage/checkpoints/checkpoint_store.h"
 #include "storage/fsck/disk_usage.h"
 
@@ -17,7 +18,10 @@ class Search {
   Search(FileSystem& files, const fs::path& home) : files_(files), home_(home) {}
 
   Result<void> Add(Garbage::Kind kind, const fs::path& relative) {
-    TUTTI_ASSIGN_OR_RETURN(const uint64_t bytes, storage::MeasureFolder(files_, home_ / relative));
+    const auto info = files_.Stat(home_ / relative);
+    const bool is_file = info && !info->is_directory;
+    TUTTI_ASSIGN_OR_RETURN(const uint64_t bytes, is_file ? Result<uint64_t>(info->size_bytes)
+                                                         : storage::MeasureFolder(files_, home_ / relative));
     found_.push_back({kind, relative, bytes});
     return {};
   }
@@ -52,6 +56,8 @@ std::string_view Name(Garbage::Kind kind) {
       return "half-written checkpoint";
     case Garbage::Kind::kPrepared:
       return "prepared data";
+    case Garbage::Kind::kOldFile:
+      return "old file";
   }
   TUTTI_CHECK(false);
 }
@@ -65,6 +71,8 @@ Result<std::vector<Garbage>> FindGarbage(FileSystem& files, const fs::path& home
     if (IsSetAside(entry.name)) TUTTI_RETURN_IF_ERROR(found.Add(Garbage::Kind::kCutRemoval, entry.name));
     if (entry.name == kCache && !search.trains) TUTTI_RETURN_IF_ERROR(found.Add(Garbage::Kind::kPrepared, kCache));
   }
+  TUTTI_ASSIGN_OR_RETURN(const std::vector<fs::path> old, FindOldFiles(files, home, search.now));
+  for (const fs::path& file : old) TUTTI_RETURN_IF_ERROR(found.Add(Garbage::Kind::kOldFile, file));
   for (const AttemptId& attempt : search.ended) TUTTI_RETURN_IF_ERROR(found.AddHalfWrittenOf(attempt));
   return found.Take();
 }

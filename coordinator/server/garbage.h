@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/clock.h"
 #include "common/file_system.h"
 #include "common/ids.h"
 #include "common/json.h"
@@ -14,17 +15,19 @@
 namespace tutti::server {
 
 struct Garbage {
-  enum class Kind { kCutRemoval, kHalfWritten, kPrepared };
+  enum class Kind { kCutRemoval, kHalfWritten, kPrepared, kOldFile };
   Kind kind = Kind::kHalfWritten;
   std::filesystem::path path;  // relative to the home
   uint64_t bytes = 0;
 };
 
 // Looks for what removals that were cut short left, for checkpoints that attempts which have ended left half written
-// (`ended` are all of them), and, when nothing trains, for prepared data. Errors: kIo, kDenied.
+// (`ended` are all of them), for files of submissions that came more than a day before `now`, and, when nothing trains,
+// for prepared data. Errors: kIo, kDenied.
 struct GarbageSearch {
   std::vector<AttemptId> ended;
   bool trains = true;
+  TimePoint now{};
 };
 Result<std::vector<Garbage>> FindGarbage(FileSystem& files, const std::filesystem::path& home,
                                          const GarbageSearch& search);

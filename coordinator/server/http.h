@@ -14,7 +14,7 @@
 
 namespace tutti::server {
 
-enum class Method { kGet, kPost, kDelete, kOther };
+enum class Method { kGet, kPost, kPut, kDelete, kOther };
 
 // A reader sees how ensembles do; an operator changes what runs, which means running code as the coordinator's user.
 enum class Role { kReader, kOperator };

@@ -76,6 +76,8 @@ Method MethodOf(http::verb verb) {
       return Method::kGet;
     case http::verb::post:
       return Method::kPost;
+    case http::verb::put:
+      return Method::kPut;
     case http::verb::delete_:
       return Method::kDelete;
     default:

@@ -17,6 +17,14 @@ Result<fs::path> Within(const fs::path& ensemble_folder, const fs::path& file) {
   return Fail(ErrorCode::kCorrupt, "a task names {}, which is not in {}", file.string(), ensemble_folder.string());
 }
 
+Result<void> AddFile(std::vector<Input>& inputs, const FileSystem& files, const fs::path& ensemble_folder,
+                     const fs::path& file) {
+  TUTTI_ASSIGN_OR_RETURN(const fs::path relative, Within(ensemble_folder, file));
+  TUTTI_ASSIGN_OR_RETURN(const FileInfo info, files.Stat(file));
+  inputs.push_back({relative, info.size_bytes, ""});
+  return {};
+}
+
 Result<void> AddCheckpoint(std::vector<Input>& inputs, const FileSystem& files, const fs::path& ensemble_folder,
                            const fs::path& folder) {
   TUTTI_ASSIGN_OR_RETURN(const fs::path relative, Within(ensemble_folder, folder));
@@ -46,12 +54,12 @@ Result<std::vector<Input>> InputsOf(const FileSystem& files, const fs::path& ens
   TUTTI_ASSIGN_OR_RETURN(const protocol::Task task,
                          ReadTask(files, ensemble_folder / storage::AttemptFolder(attempt) / storage::kTaskName));
   std::vector<Input> inputs;
-  if (!task.split.empty()) {
-    TUTTI_ASSIGN_OR_RETURN(const fs::path split, Within(ensemble_folder, task.split));
-    TUTTI_ASSIGN_OR_RETURN(const FileInfo info, files.Stat(task.split));
-    inputs.push_back({split, info.size_bytes, ""});
+  if (!task.split.empty()) TUTTI_RETURN_IF_ERROR(AddFile(inputs, files, ensemble_folder, task.split));
+  if (task.resume_from) {
+    TUTTI_RETURN_IF_ERROR(AddCheckpoint(inputs, files, ensemble_folder, *task.resume_from));
+  } else if (task.member && task.member->weights) {
+    TUTTI_RETURN_IF_ERROR(AddFile(inputs, files, ensemble_folder, *task.member->weights));
   }
-  if (task.resume_from) TUTTI_RETURN_IF_ERROR(AddCheckpoint(inputs, files, ensemble_folder, *task.resume_from));
   return inputs;
 }
 

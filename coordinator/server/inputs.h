@@ -1,5 +1,5 @@
-// What an attempt's trainer reads of the home, for workers that do not see it: the split of its ensemble and the
-// checkpoint that it goes on from.
+// What an attempt's trainer reads of the home, for workers that do not see it: the split of its ensemble, and the
+// checkpoint that it goes on from or the weights that it begins with.
 #pragma once
 
 #include <cstdint>

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "common/protocol/trainer_events.h"
+#include "coordinator/server/file_store.h"
 #include "coordinator/server/or_null.h"
 #include "storage/checkpoints/checkpoint_store.h"
 
@@ -69,8 +70,9 @@ Json Provenance(const Records& records, const EnsembleId& id) {
   return document;
 }
 
-Json WithTrainers(const FileSystem& files, const std::filesystem::path& ensemble_folder, Json provenance) {
+Json WithFilesAndTrainers(const FileSystem& files, const std::filesystem::path& ensemble_folder, Json provenance) {
   const EnsembleId id(provenance.at("ensemble").get<std::string>());
+  if (Json names = FileNames(files, ensemble_folder); !names.is_null()) provenance["files"] = std::move(names);
   for (auto& job : provenance.at("attempts").items()) {
     for (Json& attempt : job.value()) {
       const AttemptId attempt_id{{id, job.key()}, attempt.at("attempt").get<int>()};

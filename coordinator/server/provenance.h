@@ -19,8 +19,8 @@ std::string_view Commit();  // from which it was built, with "-dirty" where file
 // of this host and program.
 Json Provenance(const Records& records, const EnsembleId& id);
 
-// Adds what the trainers said of themselves when they started (LibTorch, device, every `auto` that was decided), which
-// lies in their attempts' events.
-Json WithTrainers(const FileSystem& files, const std::filesystem::path& ensemble_folder, Json provenance);
+// Adds what the ensemble's folder tells: where the files lay that travelled with the experiment, and what the trainers
+// said of themselves when they started (LibTorch, device, every `auto` that was decided).
+Json WithFilesAndTrainers(const FileSystem& files, const std::filesystem::path& ensemble_folder, Json provenance);
 
 }  // namespace tutti::server

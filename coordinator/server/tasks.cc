@@ -19,6 +19,9 @@ Result<void> AddMember(protocol::Task& task, const TaskInput& input) {
     return Fail(ErrorCode::kInvalid, "{} has no member {}", input.ensemble->id, task.attempt.job.name);
   }
   task.member = *member;
+  if (member->weights) {
+    TUTTI_ASSIGN_OR_RETURN(task.member->weights, FileWithin(task.ensemble_folder, member->weights->string()));
+  }
   task.split = task.ensemble_folder / kSplitFile;
   task.data_hash = input.ensemble->data_hash;
   task.classes = input.classes;

@@ -1,14 +1,15 @@
-// Threads on which files travel between the home and workers that do not see it: beside those on which people's
+// Threads on which files travel between the home and those that do not see it: beside those on which people's
 // questions are answered, and those on which the coordinator itself waits for disks.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <set>
+#include <string>
 
-#include "common/ids.h"
 #include "common/protocol/channel.h"
 #include "coordinator/server/http.h"
+#include "coordinator/server/pieces.h"
 
 namespace tutti::server {
 
@@ -17,14 +18,18 @@ class Transfers {
  public:
   Transfers(protocol::Post disk, protocol::Post events) : disk_(std::move(disk)), events_(std::move(events)) {}
 
-  // Makes the answer on a disk's thread. Of one attempt one piece is taken after the other: while one is at work
-  // another is told to come again (kUnreachable).
-  void Run(const AttemptId& attempt, const Respond& respond, std::function<HttpResponse()> make);
+  // Makes the answer on a disk's thread. Of one thing ("a-1/m/attempt-1", "the file 0a1b…") one piece is taken after
+  // the other: while one is at work another is told to come again (kUnreachable).
+  void Run(const std::string& thing, const Respond& respond, std::function<HttpResponse()> make);
 
  private:
   const protocol::Post disk_;
   const protocol::Post events_;
-  const std::shared_ptr<std::set<AttemptId>> busy_ = std::make_shared<std::set<AttemptId>>();
+  const std::shared_ptr<std::set<std::string>> busy_ = std::make_shared<std::set<std::string>>();
 };
+
+// {"bytes", "complete"}, or what was wrong with a piece: 416 where it begins elsewhere, 422 where the whole is not what
+// was announced.
+HttpResponse ReceivedResponse(const Result<Received>& received);
 
 }  // namespace tutti::server

@@ -121,31 +121,6 @@ Result<void> MakeFolder(FileSystem& files, const fs::path& path) {
   return made || made.error().code != ErrorCode::kExists ? made : Result<void>();
 }
 
-Result<void> Append(FileSystem& files, const fs::path& path, const std::string& piece) {
-  TUTTI_ASSIGN_OR_RETURN(const auto file, files.OpenForAppend(path));
-  TUTTI_RETURN_IF_ERROR(file->Append(std::as_bytes(std::span(piece))));
-  return file->Close();
-}
-
-Result<void> Sync(FileSystem& files, const fs::path& path) {
-  TUTTI_ASSIGN_OR_RETURN(const auto file, files.OpenForAppend(path));
-  TUTTI_RETURN_IF_ERROR(file->Sync());
-  return file->Close();
-}
-
-// It is what it should be, and would survive a power cut under this name: a rename elsewhere that is synced there does
-// not make it do so. Otherwise it is thrown away: after a failed sync the page cache lies.
-Result<void> MakeSure(FileSystem& files, const fs::path& part, const Upload& upload) {
-  const auto synced = Sync(files, part).and_then([&] { return files.SyncDirectory(part.parent_path()); });
-  const auto hash = synced ? storage::HashFile(files, part, upload.bytes) : Result<std::string>(std::string());
-  if (synced && hash && *hash == upload.hash) return {};
-  (void)files.Remove(part);
-  if (!synced) return synced;
-  if (!hash) return tl::unexpected<Error>(hash.error());
-  return Fail(ErrorCode::kCorrupt, "what came of {} is not what was sent: its hash is {}, not {}", upload.file, *hash,
-              upload.hash);
-}
-
 // A name from its folder up to the ensemble's: those above an attempt's first file may be new, too.
 Result<void> SyncName(FileSystem& files, const Place& place) {
   for (fs::path folder = place.target().parent_path(); folder != place.attempt(); folder = folder.parent_path()) {
@@ -156,7 +131,7 @@ Result<void> SyncName(FileSystem& files, const Place& place) {
 }
 
 Result<void> SyncEvents(FileSystem& files, const Place& place) {
-  TUTTI_RETURN_IF_ERROR(Sync(files, place.part()));
+  TUTTI_RETURN_IF_ERROR(SyncFile(files, place.part()));
   return SyncName(files, place);
 }
 
@@ -207,7 +182,8 @@ Result<void> Commit(FileSystem& files, const Place& place, const Upload& upload)
 }
 
 Result<void> PutWhole(FileSystem& files, const Place& place, const Upload& upload) {
-  TUTTI_RETURN_IF_ERROR(MakeSure(files, place.part(), upload));
+  const auto hash_of = [&](const fs::path& part) { return storage::HashFile(files, part, upload.bytes); };
+  TUTTI_RETURN_IF_ERROR(MakeSure(files, place.part(), {upload.file, upload.hash, hash_of}));
   if (place.kind() == Kind::kCheckpointFile) return Gather(files, place);
   if (place.kind() == Kind::kManifest) return Commit(files, place, upload);
   return PutInPlace(files, place);
@@ -254,16 +230,10 @@ Result<Received> Receive(FileSystem& files, const fs::path& ensemble_folder, con
                          const std::string& piece) {
   TUTTI_ASSIGN_OR_RETURN(const Received before, FindReceived(files, ensemble_folder, upload));
   if (before.complete) return before;
-  if (offset != before.bytes) {
-    return Fail(ErrorCode::kConflict, "{} goes on at byte {}, not at {}", upload.file, before.bytes, offset);
-  }
-  if (piece.size() > upload.bytes - std::min(before.bytes, upload.bytes)) {
-    return Fail(ErrorCode::kInvalid, "{} has {} bytes: a piece of {} at byte {} goes beyond its end", upload.file,
-                upload.bytes, piece.size(), offset);
-  }
+  TUTTI_RETURN_IF_ERROR(CheckPiece({upload.file, upload.bytes, offset, piece}, before.bytes));
   const Place place(files, ensemble_folder, upload);
   if (!Grows(place.kind())) TUTTI_RETURN_IF_ERROR(MakeFolder(files, place.uploads()));
-  TUTTI_RETURN_IF_ERROR(Append(files, place.part(), piece));
+  TUTTI_RETURN_IF_ERROR(AppendPiece(files, place.part(), piece));
   const Received after{before.bytes + piece.size(), before.bytes + piece.size() == upload.bytes};
   if (!after.complete) return after;
   TUTTI_RETURN_IF_ERROR(Complete(files, place, upload));

@@ -14,6 +14,7 @@
 #include "common/file_system.h"
 #include "common/ids.h"
 #include "common/result.h"
+#include "coordinator/server/pieces.h"
 
 namespace tutti::server {
 
@@ -29,10 +30,6 @@ struct Upload {
 // kInvalid: no attempt has a file of that name, or the hash is none.
 Result<void> CheckUpload(const Upload& upload);
 
-struct Received {
-  uint64_t bytes = 0;  // where the rest begins
-  bool complete = false;
-};
 // How much of it is there. This and the next want one caller at a time for each attempt.
 // Errors: kIo, kDenied.
 Result<Received> FindReceived(FileSystem& files, const std::filesystem::path& ensemble_folder, const Upload& upload);

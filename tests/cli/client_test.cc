@@ -60,12 +60,14 @@ TEST_F(ClientTest, ASocketThatADeadCoordinatorLeftIsUnreachable) {
 
 TEST_F(ClientTest, SubmitsOnceAndContinuesTheSameExperiment) {
   Serve();
-  const auto first = client_.Submit(Experiment(), kExperiment, Client::Again::kContinue);
+  const auto first = client_.Submit({.experiment = Experiment(), .source = kExperiment});
   ASSERT_TRUE(first) << first.error().Text();
   EXPECT_EQ(first->id, "small-1");
   EXPECT_EQ(first->outcome, "created");
-  EXPECT_EQ(client_.Submit(Experiment(), kExperiment, Client::Again::kContinue)->outcome, "continued");
-  EXPECT_EQ(client_.Submit(Experiment(), kExperiment, Client::Again::kStartAnother)->id, "small-2");
+  EXPECT_EQ(client_.Submit({.experiment = Experiment(), .source = kExperiment})->outcome, "continued");
+  EXPECT_EQ(
+      client_.Submit({.experiment = Experiment(), .source = kExperiment, .again = Client::Again::kStartAnother})->id,
+      "small-2");
   EXPECT_EQ((*client_.Ensembles())["ensembles"].size(), 2);
   EXPECT_EQ((*client_.Ensemble("last"))["id"], "small-2");
 }
@@ -77,12 +79,12 @@ TEST_F(ClientTest, TheCoordinatorsErrorsComeThroughWithCodeAndSentence) {
   EXPECT_EQ(answer.error().code, ErrorCode::kNotFound);
   EXPECT_THAT(answer.error().message, HasSubstr("small-7"));
   EXPECT_EQ(client_.Why("small-7", "m").error().code, ErrorCode::kNotFound);
-  EXPECT_EQ(client_.Submit(Json(3), "", Client::Again::kContinue).error().code, ErrorCode::kInvalid);
+  EXPECT_EQ(client_.Submit({.experiment = Json(3)}).error().code, ErrorCode::kInvalid);
 }
 
 TEST_F(ClientTest, CancelsResumesAndRemoves) {
   Serve();
-  const std::string id = client_.Submit(Experiment(), "", Client::Again::kContinue)->id;
+  const std::string id = client_.Submit({.experiment = Experiment()})->id;
   EXPECT_THAT(client_.Why(id, "lenet5-s0").value(), Not(IsEmpty()));
   EXPECT_TRUE(client_.Cancel(id));
   EXPECT_EQ((*client_.Ensemble(id))["state"], "cancelled");

@@ -36,7 +36,8 @@ class CommandsTest : public testing::Test {
     input.file_name = "a.yaml";
     input.base_folder = folder_.path();
     const Json experiment = spec::ToJson(spec::Parse(input).value());
-    const auto submitted = Client(folder_.path()).Submit(experiment, "", Client::Again::kStartAnother);
+    const auto submitted =
+        Client(folder_.path()).Submit({.experiment = experiment, .again = Client::Again::kStartAnother});
     ASSERT_TRUE(submitted) << submitted.error().Text();
   }
   void Leave() { coordinator_.reset(); }

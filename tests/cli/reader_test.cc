@@ -23,7 +23,7 @@ class ReaderTest : public testing::Test {
     input.file_name = "a.yaml";
     input.base_folder = "/";
     const Json experiment = spec::ToJson(spec::Parse(input).value());
-    const auto submitted = Client(folder_.path()).Submit(experiment, "", Client::Again::kContinue);
+    const auto submitted = Client(folder_.path()).Submit({.experiment = experiment});
     EXPECT_EQ(submitted.value().id, "small-1");
   }
 

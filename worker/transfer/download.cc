@@ -47,7 +47,7 @@ class Fetching {
     std::vector<Incoming> checkpoint;
     for (const Incoming& input : inputs) {
       const fs::path path = task_.ensemble_folder / input.file;
-      if (path == task_.split) {
+      if (path == task_.split || (task_.member && path == task_.member->weights)) {
         TUTTI_RETURN_IF_ERROR(FetchFile(input, path));
       } else if (task_.resume_from && path.parent_path() == *task_.resume_from && path.has_filename()) {
         checkpoint.push_back(input);

@@ -11,9 +11,9 @@ namespace tutti::worker {
 
 inline constexpr uint64_t kDownloadPiece = 4 << 20;  // of memory that a download takes
 
-// Fetches the split and the checkpoint that `task`, whose paths are of this machine, names. What is there and whole is
-// not fetched again; what an earlier try left half is gone on with. Errors: those of Exchange::Ask; kCorrupt, what came
-// is not what the coordinator has; kNoSpace, kIo of the own disk.
+// Fetches the split, and the checkpoint or the weights to begin with, that `task`, whose paths are of this machine,
+// names. What is there and whole is not fetched again; what an earlier try left half is gone on with. Errors: those of
+// Exchange::Ask; kCorrupt, what came is not what the coordinator has; kNoSpace, kIo of the own disk.
 Result<void> FetchInputs(Exchange& exchange, const Sender& sender, FileSystem& files, const protocol::Task& task);
 
 }  // namespace tutti::worker

@@ -35,6 +35,7 @@ protocol::Task ScratchHome::Moved(protocol::Task task) const {
   move(task.folder);
   move(task.events);
   move(task.split);
+  if (task.member && task.member->weights) move(*task.member->weights);
   if (task.resume_from) move(*task.resume_from);
   task.cache = cache;
   return task;

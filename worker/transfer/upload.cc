@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Of one file in one try: a coordinator that always asks for another place is given up.
+// Of one file in one try: a coordinator that asks for another place, and never for a later one, is given up.
 constexpr int kMostTurns = 5;
 
 struct Received {
@@ -41,20 +41,15 @@ Result<T> OfOwnDisk(Result<T> result) {
 
 class Sending {
  public:
-  Sending(Exchange& exchange, const Sender& sender, const FileSystem& files, const AttemptId& attempt,
-          const OutgoingFile& file)
-      : exchange_(exchange),
-        files_(files),
-        file_(file),
-        target_(fmt::format("{}&file={}&bytes={}", sender.Target(attempt, "uploads"), network::EncodeUrlPart(file.name),
-                            file.bytes)) {
-    if (!file.hash.empty()) target_ += "&hash=" + file.hash;
-  }
+  Sending(Exchange& exchange, const FileSystem& files, const OutgoingFile& file, const Destination& destination)
+      : exchange_(exchange), files_(files), file_(file), destination_(destination) {}
 
   Result<void> Run() {
+    uint64_t reached = 0;
     for (int turn = 0; turn < kMostTurns; ++turn) {
       TUTTI_ASSIGN_OR_RETURN(const Received there, AskHowMuch());
       if (there.complete) return {};
+      if (there.bytes > std::exchange(reached, there.bytes)) turn = 0;  // another brings it on, too
       const auto sent = SendFrom(there.bytes);
       // Two connections may have carried the same: it is asked again where to go on.
       if (!sent && sent.error().code == ErrorCode::kConflict) continue;
@@ -65,7 +60,7 @@ class Sending {
 
  private:
   Result<Received> AskHowMuch() {
-    TUTTI_ASSIGN_OR_RETURN(const std::string answer, exchange_.Ask({"GET", target_}));
+    TUTTI_ASSIGN_OR_RETURN(const std::string answer, exchange_.Ask({"GET", destination_.target}));
     return ReadReceived(answer);
   }
 
@@ -76,8 +71,10 @@ class Sending {
       if (piece.size() != length) {
         return Fail(ErrorCode::kInternal, "{} became shorter while it was sent", file_.path.string());
       }
-      TUTTI_ASSIGN_OR_RETURN(const std::string answer,
-                             exchange_.Ask({"POST", fmt::format("{}&offset={}", target_, offset), std::move(piece)}));
+      TUTTI_ASSIGN_OR_RETURN(
+          const std::string answer,
+          exchange_.Ask(
+              {destination_.method, fmt::format("{}&offset={}", destination_.target, offset), std::move(piece)}));
       TUTTI_ASSIGN_OR_RETURN(const Received there, ReadReceived(answer));
       if (there.complete) return {};
       if (there.bytes <= offset) {
@@ -90,7 +87,7 @@ class Sending {
   Exchange& exchange_;
   const FileSystem& files_;
   const OutgoingFile& file_;
-  std::string target_;
+  const Destination& destination_;
 };
 
 Result<std::string> NameWithin(const protocol::Task& task, const fs::path& file) {
@@ -125,7 +122,15 @@ Result<std::vector<OutgoingFile>> OneFile(const FileSystem& files, const protoco
 
 Result<void> SendFile(Exchange& exchange, const Sender& sender, const FileSystem& files, const AttemptId& attempt,
                       const OutgoingFile& file) {
-  return Sending(exchange, sender, files, attempt, file).Run();
+  Destination uploads{"POST", fmt::format("{}&file={}&bytes={}", sender.Target(attempt, "uploads"),
+                                          network::EncodeUrlPart(file.name), file.bytes)};
+  if (!file.hash.empty()) uploads.target += "&hash=" + file.hash;
+  return SendPieces(exchange, files, file, uploads);
+}
+
+Result<void> SendPieces(Exchange& exchange, const FileSystem& files, const OutgoingFile& file,
+                        const Destination& destination) {
+  return Sending(exchange, files, file, destination).Run();
 }
 
 Result<OutgoingFile> WholeFile(const FileSystem& files, const fs::path& attempt_folder, const std::string& name) {

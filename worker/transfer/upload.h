@@ -30,6 +30,15 @@ inline constexpr uint64_t kUploadPiece = 1 << 20;  // of memory that an upload t
 Result<void> SendFile(Exchange& exchange, const Sender& sender, const FileSystem& files, const AttemptId& attempt,
                       const OutgoingFile& file);
 
+// The same to wherever `target` tells by GET how much it has, and takes each next piece by `method`, with its `offset`
+// in the query.
+struct Destination {
+  std::string method;
+  std::string target;  // with a query that is begun: "/a/b?bytes=5"
+};
+Result<void> SendPieces(Exchange& exchange, const FileSystem& files, const OutgoingFile& file,
+                        const Destination& destination);
+
 // A whole file of the attempt's folder as it is now. Errors: kNotFound, kIo.
 Result<OutgoingFile> WholeFile(const FileSystem& files, const std::filesystem::path& attempt_folder,
                                const std::string& name);

@@ -21,8 +21,9 @@ bool Trains(const core::Core& core) {
   return std::ranges::any_of(attempts, [](const auto& one) { return one.state != AttemptState::kEnded; });
 }
 
-GarbageSearch SearchFor(const core::Core& core) {
+GarbageSearch SearchFor(const core::Core& core, TimePoint now) {
   GarbageSearch search;
+  search.now = now;
   search.trains = Trains(core);
   for (const AttemptRecord& attempt : core.records().attempts) {
     if (!MayGoOn(core, attempt)) search.ended.push_back(attempt.id);
@@ -45,13 +46,15 @@ Result<void> CollectGarbage(const RouteContext& context, const HttpRequest& requ
   TUTTI_ASSIGN_OR_RETURN(const bool dry_run, FlagOf(request, "dry_run"));
   TUTTI_RETURN_IF_ERROR(CheckOpen(context));
   context.executor.Flush();
-  context.executor.OnDisk([context, search = SearchFor(context.executor.core()), dry_run, respond] {
-    auto found = FindGarbage(*context.files, context.home, search);
-    if (!found) return respond(ProblemResponse(found.error()));
-    if (dry_run) return respond(JsonResponse(GarbageView(*found, false)));
-    context.events(
-        [context, found = std::move(*found), respond]() mutable { RemoveFound(context, std::move(found), respond); });
-  });
+  context.executor.OnDisk(
+      [context, search = SearchFor(context.executor.core(), context.executor.Now()), dry_run, respond] {
+        auto found = FindGarbage(*context.files, context.home, search);
+        if (!found) return respond(ProblemResponse(found.error()));
+        if (dry_run) return respond(JsonResponse(GarbageView(*found, false)));
+        context.events([context, found = std::move(*found), respond]() mutable {
+          RemoveFound(context, std::move(found), respond);
+        });
+      });
   return {};
 }
 

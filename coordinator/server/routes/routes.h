@@ -19,5 +19,6 @@ std::span<const Route> MetricsRoutes();
 std::span<const Route> EventRoutes();
 std::span<const Route> PlanRoutes();
 std::span<const Route> GarbageRoutes();
+std::span<const Route> FileRoutes();
 
 }  // namespace tutti::server

@@ -2,7 +2,9 @@
 #include <set>
 
 #include "common/hash.h"
+#include "common/spec/experiment_files.h"
 #include "coordinator/server/ensemble_files.h"
+#include "coordinator/server/file_store.h"
 #include "coordinator/server/routes/routes.h"
 #include "coordinator/server/views.h"
 
@@ -12,7 +14,9 @@ namespace {
 constexpr size_t kLongestKey = 128;
 
 struct Submission {
-  spec::EnsembleSpec spec;
+  spec::EnsembleSpec spec;  // its files by their copies
+  std::string spec_hash;
+  spec::FileHashes files;
   std::optional<std::string> source;
   std::optional<std::string> key;  // of whoever submits: the same again means the same ensemble
   std::optional<int> priority;
@@ -20,14 +24,27 @@ struct Submission {
 };
 
 Result<void> CheckKeys(const Json& body) {
-  static const std::set<std::string, std::less<>> kKnown = {"experiment", "key", "new", "priority", "source"};
+  static const std::set<std::string, std::less<>> kKnown = {"experiment", "files", "key", "new", "priority", "source"};
   for (const auto& item : body.items()) {
     if (!kKnown.contains(item.key())) {
-      return Fail(ErrorCode::kInvalid, "unknown key '{}': experiment, key, new, priority and source are known",
+      return Fail(ErrorCode::kInvalid, "unknown key '{}': experiment, files, key, new, priority and source are known",
                   item.key());
     }
   }
   return {};
+}
+
+// {PATH: SHA-256}
+Result<spec::FileHashes> ParseFiles(const Json& body) {
+  spec::FileHashes hashes;
+  const auto found = body.find("files");
+  if (found == body.end()) return hashes;
+  if (!found->is_object()) return Fail(ErrorCode::kInvalid, "'files' must be an object of paths and their SHA-256");
+  for (const auto& [path, hash] : found->items()) {
+    if (!hash.is_string()) return Fail(ErrorCode::kInvalid, "'files': the SHA-256 of {} must be a string", path);
+    hashes[path] = hash.get<std::string>();
+  }
+  return hashes;
 }
 
 // Of the header Idempotency-Key, or the body's key.
@@ -56,7 +73,9 @@ Result<Submission> ParseSubmission(const HttpRequest& request) {
   Submission submission;
   auto spec = spec::EnsembleFromJson(body["experiment"]);
   if (!spec) return FailBecause(std::move(spec.error()), "the key 'experiment' holds no resolved experiment");
-  submission.spec = std::move(*spec);
+  TUTTI_ASSIGN_OR_RETURN(submission.files, ParseFiles(body));
+  TUTTI_ASSIGN_OR_RETURN(submission.spec, spec::WithCopies(std::move(*spec), submission.files));
+  submission.spec_hash = SpecHash(submission.spec);
   if (!IsValidName(submission.spec.name)) {
     return Fail(ErrorCode::kInvalid, "'{}' cannot be the name of an experiment", submission.spec.name);
   }
@@ -92,13 +111,17 @@ Result<void> CheckNotForgotten(const RouteContext& context, const std::string& s
   return {};
 }
 
-Result<EnsembleId> CreateEnsemble(const RouteContext& context, const spec::EnsembleSpec& spec,
-                                  const std::optional<std::string>& source) {
-  TUTTI_ASSIGN_OR_RETURN(int number, context.catalog.HighestNumber(spec.name));
+// The files that were gathered for a submission.
+using Gathered = std::optional<std::filesystem::path>;
+
+Result<EnsembleId> CreateEnsemble(const RouteContext& context, const Submission& submission, const Gathered& gathered) {
+  const std::string& name = submission.spec.name;
+  TUTTI_ASSIGN_OR_RETURN(int number, context.catalog.HighestNumber(name));
   // A folder that no row knows was given too: a coordinator died between the two.
   while (true) {
-    const EnsembleId id(fmt::format("{}-{}", spec.name, ++number));
-    const auto created = CreateEnsembleFolder(*context.files, context.home / id.str(), spec, source);
+    const EnsembleId id(fmt::format("{}-{}", name, ++number));
+    const auto created =
+        CreateEnsembleFolder(*context.files, context.home / id.str(), submission.spec, submission.source, gathered);
     if (created) return id;
     if (created.error().code == ErrorCode::kExists) continue;
     (void)context.files->RemoveAll(context.home / id.str());  // half of one is of no use; if it stays, it harms nobody
@@ -146,22 +169,58 @@ Result<std::optional<EnsembleRecord>> FindEarlier(const RouteContext& context, c
   return records.ensembles.empty() ? std::nullopt : std::optional(records.ensembles.front());
 }
 
-Result<void> SubmitEnsemble(const RouteContext& context, const HttpRequest& request, const Respond& respond) {
-  TUTTI_ASSIGN_OR_RETURN(const Submission submission, ParseSubmission(request));
-  const std::string spec_hash = SpecHash(submission.spec);
+// Answers with the ensemble that is there already of this submission, if any is. Then there is nothing to start.
+Result<bool> AnswerWithKnown(const RouteContext& context, const Submission& submission, const Respond& respond) {
   context.executor.Flush();  // two submissions of one experiment at the same time make one ensemble
   TUTTI_RETURN_IF_ERROR(CheckOpen(context));
   TUTTI_ASSIGN_OR_RETURN(const auto earlier, FindEarlier(context, submission));
-  if (earlier) return AnswerAgain(*earlier, spec_hash, respond);
-  if (submission.repeat == Submission::Repeat::kContinue) {
-    const EnsembleRecord* same = FindSame(context.executor.core().ensembles(), spec_hash);
-    if (same != nullptr) return ContinueWith(context, EnsembleRecord(*same), submission, respond);
-    TUTTI_RETURN_IF_ERROR(CheckNotForgotten(context, spec_hash));
+  if (earlier) {
+    TUTTI_RETURN_IF_ERROR(AnswerAgain(*earlier, submission.spec_hash, respond));
+    return true;
   }
-  TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, CreateEnsemble(context, submission.spec, submission.source));
-  const core::EnsembleSubmitted submitted{id, submission.spec, spec_hash, submission.priority.value_or(0)};
+  if (submission.repeat == Submission::Repeat::kStartAnother) return false;
+  if (const EnsembleRecord* same = FindSame(context.executor.core().ensembles(), submission.spec_hash)) {
+    TUTTI_RETURN_IF_ERROR(ContinueWith(context, EnsembleRecord(*same), submission, respond));
+    return true;
+  }
+  TUTTI_RETURN_IF_ERROR(CheckNotForgotten(context, submission.spec_hash));
+  return false;
+}
+
+Result<void> Start(const RouteContext& context, const Submission& submission, const Gathered& gathered,
+                   const Respond& respond) {
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, CreateEnsemble(context, submission, gathered));
+  const core::EnsembleSubmitted submitted{id, submission.spec, submission.spec_hash, submission.priority.value_or(0)};
   SubmitAndAnswer(context, submitted, id, "created", respond, KeyFor(submission, id));
   context.executor.Flush();
+  return {};
+}
+
+// Another may have submitted the same while the files were copied.
+Result<void> StartWith(const RouteContext& context, const Submission& submission, const std::filesystem::path& gathered,
+                       const Respond& respond) {
+  TUTTI_ASSIGN_OR_RETURN(const bool known, AnswerWithKnown(context, submission, respond));
+  return known ? Result<void>() : Start(context, submission, gathered, respond);
+}
+
+void GatherAndStart(const RouteContext& context, Submission submission, const Respond& respond) {
+  context.executor.OnDisk([context, submission = std::move(submission), respond] {
+    const auto gathered = GatherFiles(*context.files, context.home, submission.files);
+    if (!gathered) return respond(ProblemResponse(gathered.error()));
+    context.events([context, submission, gathered = *gathered, respond] {
+      const auto started = StartWith(context, submission, gathered, respond);
+      if (!started) respond(ProblemResponse(started.error()));
+      (void)context.files->RemoveAll(gathered);  // where nothing was started with it
+    });
+  });
+}
+
+Result<void> SubmitEnsemble(const RouteContext& context, const HttpRequest& request, const Respond& respond) {
+  TUTTI_ASSIGN_OR_RETURN(Submission submission, ParseSubmission(request));
+  TUTTI_ASSIGN_OR_RETURN(const bool known, AnswerWithKnown(context, submission, respond));
+  if (known) return {};
+  if (submission.files.empty()) return Start(context, submission, {}, respond);
+  GatherAndStart(context, std::move(submission), respond);
   return {};
 }
 

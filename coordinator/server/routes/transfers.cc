@@ -11,8 +11,6 @@ namespace tutti::server {
 namespace {
 
 constexpr size_t kAttemptSegment = 7;  // /api/v1/ensembles/ID/members/NAME/attempts/N
-constexpr int kWrongRange = 416;
-constexpr int kUnprocessable = 422;
 
 Result<std::string> TextOf(const HttpRequest& request, const std::string& key) {
   const auto found = request.query.find(key);
@@ -42,7 +40,7 @@ std::filesystem::path FolderOf(const RouteContext& context, const AttemptId& att
 
 Result<void> ListInputs(const RouteContext& context, const HttpRequest& request, const Respond& respond) {
   TUTTI_ASSIGN_OR_RETURN(const AttemptId attempt, FindLed(context, request));
-  context.transfers->Run(attempt, respond, [files = context.files, folder = FolderOf(context, attempt), attempt] {
+  context.transfers->Run(attempt.str(), respond, [files = context.files, folder = FolderOf(context, attempt), attempt] {
     const auto inputs = InputsOf(*files, folder, attempt).and_then([&](std::vector<Input> known) {
       return WithHashes(*files, folder, std::move(known));
     });
@@ -55,7 +53,7 @@ Result<void> DownloadInput(const RouteContext& context, const HttpRequest& reque
   TUTTI_ASSIGN_OR_RETURN(const AttemptId attempt, FindLed(context, request));
   TUTTI_ASSIGN_OR_RETURN(const std::string file, TextOf(request, "file"));
   context.transfers->Run(
-      attempt, respond,
+      attempt.str(), respond,
       [files = context.files, folder = FolderOf(context, attempt), attempt, file, range = request.range] {
         const auto inputs = InputsOf(*files, folder, attempt);
         if (!inputs) return ProblemResponse(inputs.error());
@@ -86,18 +84,10 @@ Result<Asked> FindAsked(const RouteContext& context, const HttpRequest& request)
   return asked;
 }
 
-HttpResponse Answer(const Result<Received>& received) {
-  if (received) return JsonResponse({{"bytes", received->bytes}, {"complete", received->complete}});
-  const Error& error = received.error();
-  if (error.code == ErrorCode::kConflict) return ProblemResponse(error, kWrongRange);
-  if (error.code == ErrorCode::kCorrupt) return ProblemResponse(error, kUnprocessable);
-  return ProblemResponse(error);
-}
-
 Result<void> ShowUpload(const RouteContext& context, const HttpRequest& request, const Respond& respond) {
   TUTTI_ASSIGN_OR_RETURN(const Asked asked, FindAsked(context, request));
-  context.transfers->Run(asked.upload.attempt, respond, [files = context.files, asked] {
-    return Answer(FindReceived(*files, asked.folder, asked.upload));
+  context.transfers->Run(asked.upload.attempt.str(), respond, [files = context.files, asked] {
+    return ReceivedResponse(FindReceived(*files, asked.folder, asked.upload));
   });
   return {};
 }
@@ -107,9 +97,10 @@ Result<void> TakeUpload(const RouteContext& context, const HttpRequest& request,
   TUTTI_ASSIGN_OR_RETURN(const Asked asked, FindAsked(context, request));
   TUTTI_RETURN_IF_ERROR(TextOf(request, "offset"));
   TUTTI_ASSIGN_OR_RETURN(const int64_t offset, NumberOf(request, "offset", 0));
-  context.transfers->Run(asked.upload.attempt, respond, [files = context.files, asked, offset, piece = request.body] {
-    return Answer(Receive(*files, asked.folder, asked.upload, static_cast<uint64_t>(offset), piece));
-  });
+  context.transfers->Run(
+      asked.upload.attempt.str(), respond, [files = context.files, asked, offset, piece = request.body] {
+        return ReceivedResponse(Receive(*files, asked.folder, asked.upload, static_cast<uint64_t>(offset), piece));
+      });
   return {};
 }
 

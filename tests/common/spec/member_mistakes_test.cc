@@ -47,6 +47,25 @@ TEST(MemberMistakes, BestWithoutValidation) {
                   "held back for validation"));
 }
 
+// ---- model.weights ----
+
+TEST(MemberMistakes, WeightsThatAreNoPath) {
+  const std::string path = "members[].model.weights";
+  EXPECT_THAT(Mistakes(WithHead("members:\n  - {model: {name: mlp, weights: [a]}}\n")),
+              ElementsAre("exp.yaml:5:34: " + path + " is a list; allowed: a path"));
+  EXPECT_THAT(Mistakes(WithHead("members:\n  - {model: {name: mlp, weights: ''}}\n")),
+              ElementsAre("exp.yaml:5:34: " + path + " is the text \"\"; allowed: a path"));
+  EXPECT_THAT(Mistakes(WithHead("members:\n  - {model: {name: mlp, weights: '${NONE}/a'}}\n")),
+              ElementsAre(StartsWith("exp.yaml:5:34: " + path + " contains ${NONE}, which is not set; allowed: ")));
+}
+
+TEST(MemberMistakes, WeightsOfWhatIsNoModel) {
+  EXPECT_THAT(Mistakes(WithMember("training: {optimizer: {name: sgd, weights: a}}\n")),
+              ElementsAre(HasSubstr("unknown parameter 'weights' of sgd")));
+  EXPECT_THAT(Mistakes(WithHead("members: [{model: {name: mlp, weight: a}}]\n")),
+              ElementsAre(HasSubstr("(did you mean 'weights'?)")));
+}
+
 // ---- training.checkpoint, slots, seeds ----
 
 TEST(MemberMistakes, IntervalsThatAreNone) {

@@ -75,7 +75,7 @@ Json SmallExperiment() {
   return {{"version", 1},
           {"name", "t"},
           {"data", {{"source", "idx"}, {"path", "/data"}}},
-          {"members", Json::array({{{"model", "mlp"}}})}};
+          {"members", Json::array({{{"model", {{"name", "mlp"}}}}})}};
 }
 
 TEST(Keys, EveryDocumentedKeyIsAcceptedAndItsExampleChangesTheEnsemble) {
@@ -249,6 +249,7 @@ TEST(Schema, RefusesValuesThatTheParserRefuses) {
       {"members[].slots", 0},
       {"members[].slots", {{"min", 1}}},
       {"members[].slots", {{"min", 1}, {"max", 1}, {"spread", 1}}},
+      {"members[].model.weights", Json::array()},
       {"members[].slot_memory", "6 gigabytes"},
       {"slot_memory", 6},
       {"training.checkpoint.every", "often"},

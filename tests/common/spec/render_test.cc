@@ -46,6 +46,7 @@ class Generator {
     MemberSpec member;
     member.name = fmt::format("{}{}", Pick<std::string>({"lenet5-s", "0x", "1e", "no", "a.b_c-"}), index);
     member.model = Draw(ChoiceKind::kModel);
+    if (Coin()) member.weights = Pick<std::string>({"/data/start.safetensors", "/a b/x: 'y', [z].safetensors"});
     member.seed = Pick<int64_t>({0, 3, INT64_MAX});
     member.slots.min = static_cast<int>(Below(4) + 1);
     member.slots.max = member.slots.min + (Coin() ? 0 : 3);

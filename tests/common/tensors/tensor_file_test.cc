@@ -250,5 +250,24 @@ INSTANTIATE_TEST_SUITE_P(
         Hostile{"metadata twice", FileOf(R"({"__metadata__": {}, "__metadata__": {}})", 0)},
         Hostile{"a metadata key twice", FileOf(R"({"__metadata__": {"a": "b", "a": "c"}})", 0)}));
 
+// ---- by its header alone ----
+
+TEST(CheckSafetensors, SaysOfEachFileWhatReadingItWould) {
+  const testing::TemporaryFolder folder;
+  const std::string entry = R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
+  for (const std::string& content :
+       {Written(ThreeTensors()), Written({}), FileOf(entry, 8), FileOf(entry, 7), FileOf(entry, 9), std::string(),
+        std::string("1234567"), LittleEndian(1000) + entry, LittleEndian(200'000'000) + entry, FileOf("[]", 0)}) {
+    const auto path = folder / "file";
+    ASSERT_TRUE(WriteFileDurably(PosixFileSystem(), path, content));
+    const auto whole = TensorFile::Parse(content);
+    const auto checked = CheckSafetensors(PosixFileSystem(), path);
+    ASSERT_EQ(checked.has_value(), whole.has_value()) << content.size();
+    EXPECT_EQ(checked ? "" : checked.error().Text(), whole ? "" : whole.error().Text());
+  }
+  EXPECT_EQ(CheckSafetensors(PosixFileSystem(), folder / "none").error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(CheckSafetensors(PosixFileSystem(), folder.path()).error().code, ErrorCode::kInvalid);
+}
+
 }  // namespace
 }  // namespace tutti::tensors

@@ -283,7 +283,7 @@ TEST(Provenance, TellsWhichAttemptsRanWhere) {
 TEST_F(Files, ProvenanceGoesWithoutTrainersThatSaidNothing) {
   Json provenance = {{"ensemble", "trial-1"}, {"attempts", {{"mlp-s0", {{{"attempt", 1}}, {{"attempt", 2}}}}}}};
   Write("members/mlp-s0/attempt-1/events.jsonl", "damaged\n");
-  EXPECT_EQ(WithTrainers(Disk(), folder_.path(), provenance), provenance);
+  EXPECT_EQ(WithFilesAndTrainers(Disk(), folder_.path(), provenance), provenance);
 }
 
 }  // namespace

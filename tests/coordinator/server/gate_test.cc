@@ -100,6 +100,8 @@ constexpr RouteOf kEveryRoute[] = {
     {"GET", "/api/v1/ensembles/none-1/members/m/attempts/1/inputs/content", false},
     {"GET", "/api/v1/ensembles/none-1/members/m/attempts/1/uploads", false},
     {"POST", "/api/v1/ensembles/none-1/members/m/attempts/1/uploads", false},
+    {"GET", "/api/v1/files/00", false},
+    {"PUT", "/api/v1/files/00", false},
     {"GET", "/api/v1/workers", true},
     {"GET", "/api/v1/workers/channel", false},
     {"PATCH", "/api/v1/ensembles/none-1", true},

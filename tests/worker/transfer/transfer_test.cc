@@ -244,6 +244,13 @@ TEST_F(Fetching, OfTwoAttemptsBringsOneSplitToBoth) {
   EXPECT_TRUE(Read(task_.split) == content);
 }
 
+TEST_F(Fetching, BringsTheWeightsToBeginWith) {
+  task_.member.emplace().weights = task_.ensemble_folder / "files/a.safetensors";
+  storehouse_.Offer("files/a.safetensors", "the weights");
+  ASSERT_TRUE(Fetch());
+  EXPECT_EQ(Read(*task_.member->weights), "the weights");
+}
+
 TEST_F(Fetching, TakesNothingThatTheTaskDoesNotName) {
   storehouse_.Offer("../outside", "x");
   const auto fetched = Fetch();
@@ -272,12 +279,14 @@ TEST(ScratchHome, HasTheLayoutOfTheCoordinators) {
   task.cache = "/shared/runs/cache";
   task.resume_from = "/shared/runs/trial-1/members/m/attempt-1/step-00000010";
   task.data.path = "/data/x";
+  task.member.emplace().weights = "/shared/runs/trial-1/files/a.safetensors";
   const protocol::Task moved = home.Moved(task);
   EXPECT_EQ(moved.ensemble_folder, "/fast/homes/n1/trial-1");
   EXPECT_EQ(moved.folder, "/fast/homes/n1/trial-1/members/m/attempt-2");
   EXPECT_EQ(moved.events, "/fast/homes/n1/trial-1/members/m/attempt-2/events.jsonl");
   EXPECT_EQ(moved.cache, "/fast/cache");
   EXPECT_EQ(moved.resume_from, "/fast/homes/n1/trial-1/members/m/attempt-1/step-00000010");
+  EXPECT_EQ(moved.member->weights, "/fast/homes/n1/trial-1/files/a.safetensors");
   EXPECT_EQ(moved.split, "") << "an inspection has none";
   EXPECT_EQ(moved.data.path, "/data/x") << "data are where they are";
 }

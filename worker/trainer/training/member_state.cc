@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "worker/trainer/training/failure.h"
@@ -113,9 +114,31 @@ Result<void> MemberState::RestoreModel(const tensors::TensorFile& file) {
   if (text == file.metadata().end()) return Fail(ErrorCode::kCorrupt, "it tells no normalisation");
   TUTTI_ASSIGN_OR_RETURN(const Json json, ParseJson(text->second));
   TUTTI_ASSIGN_OR_RETURN(normalization_, NormalizationFromJson(json));
+  return ReadArrays(file, "", ModelArrays());
+}
+
+std::vector<NamedArray> MemberState::ModelArrays() const {
   std::vector<NamedArray> arrays = flat_.ViewsOf(flat_.values());
   Append(arrays, "", buffers_);
-  return ReadArrays(file, "", arrays);
+  return arrays;
+}
+
+Result<void> MemberState::BeginWith(const FileSystem& files, const std::filesystem::path& weights) {
+  const auto wrong = [&](Error error) {
+    return FailBecause(AsBadTask(std::move(error)), "{} cannot begin with the weights {}", member_.name,
+                       weights.string());
+  };
+  auto file = tensors::TensorFile::Read(files, weights);
+  if (!file) return wrong(std::move(file.error()));
+  const std::vector<NamedArray> arrays = ModelArrays();
+  if (auto read = ReadArrays(*file, "", arrays); !read) return wrong(std::move(read.error()));
+  for (const std::string& name : file->names()) {
+    const auto known = [&](const NamedArray& array) { return array.name == name; };
+    if (std::ranges::any_of(arrays, known)) continue;
+    return wrong(
+        {ErrorCode::kInvalid, fmt::format("the model {} has no tensor '{}'", member_.model.name, name), nullptr});
+  }
+  return {};
 }
 
 Result<Position> MemberState::RestoreTraining(const tensors::TensorFile& file) {

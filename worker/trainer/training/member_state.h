@@ -31,6 +31,10 @@ class MemberState {
 
   // Copies; the model's own tensors may change at once.
   Snapshot TakeSnapshot(const Position& position) const;
+  // Takes the weights and buffers of a file in place of those that the seed drew. kInvalid: it has not exactly the
+  // model's tensors, with the first that is missing, of another shape or type, or unknown; or it is no safetensors
+  // file. Errors of the disk stay theirs.
+  Result<void> BeginWith(const FileSystem& files, const std::filesystem::path& weights);
   // Becomes what the checkpoint in `folder` holds, its normalisation included, and says where that stood. Errors: kIo
   // whatever is broken in it, since another checkpoint may be whole; kInvalid when it is another member's.
   Result<Position> Restore(const FileSystem& files, const std::filesystem::path& folder);
@@ -51,6 +55,7 @@ class MemberState {
   std::vector<NamedArray> KeptArrays(const Kept& kept) const;
   Kept CopyOfModel() const;
   Result<void> CheckSeed(const tensors::TensorFile& training) const;
+  std::vector<NamedArray> ModelArrays() const;  // the model's own tensors
   Result<void> RestoreModel(const tensors::TensorFile& file);
   Result<Position> RestoreTraining(const tensors::TensorFile& file);
   tensors::Metadata ModelMetadata() const;

@@ -84,6 +84,8 @@ Result<std::unique_ptr<MemberTraining>> MemberTraining::Make(FileSystem& files, 
   Position position;
   if (!fresh) {
     TUTTI_ASSIGN_OR_RETURN(position, state->Restore(files, *task.resume_from));
+  } else if (task.member->weights) {
+    TUTTI_RETURN_IF_ERROR(state->BeginWith(files, *task.member->weights));
   }
   if (position.step > inputs.plan.total_steps) {
     return Fail(ErrorCode::kInvalid, "the checkpoint to go on from is of step {}, but the training ends at {}",

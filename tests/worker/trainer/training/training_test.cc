@@ -11,6 +11,7 @@
 namespace tutti::trainer {
 namespace {
 
+namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
@@ -203,6 +204,88 @@ TEST(Training, ImagesAreResizedWhenTheMemberAsksForIt) {
   ASSERT_EQ(outcome.exit_code, 0) << outcome.errors;
   EXPECT_GT(*Of<EpochDone>(outcome.events).back().validation_accuracy, 0.8);
   EXPECT_THAT(runs.ModelAt(task, TrainerRuns::kLastStep), HasSubstr("[1,20,20]"));
+}
+
+// ---- weights to begin with ----
+
+class Weights : public ::testing::Test {
+ protected:
+  Weights() : first_(runs_.MakeTask("first")) { TUTTI_CHECK(runs_.Run(first_).exit_code == 0); }
+  fs::path TrainedWeights() const {
+    return first_.folder / storage::StepFolderName(TrainerRuns::kLastStep) / "model.safetensors";
+  }
+  // A member of another seed whose steps are too small to change a weight.
+  protocol::Task TaskWith(const fs::path& weights, const std::string& member = "second") const {
+    auto task = runs_.MakeTask(member);
+    task.member->seed = 77;
+    task.member->training.optimizer.parameters["lr"] = 1e-30;
+    task.member->weights = weights;
+    return task;
+  }
+  // The trained weights, changed by `change`.
+  fs::path Changed(const std::function<void(std::vector<tensors::NamedTensor>&)>& change) const {
+    const auto file = tensors::TensorFile::Read(PosixFileSystem(), TrainedWeights()).value();
+    std::vector<tensors::NamedTensor> tensors;
+    for (const std::string& name : file.names()) tensors.push_back({name, file.Get(name).value()});
+    change(tensors);
+    const fs::path path = runs_.root() / "changed.safetensors";
+    TUTTI_CHECK(WriteDurably(PosixFileSystem(), path, [&](WritableFile& out) {
+      return tensors::WriteSafetensors(out, tensors, file.metadata());
+    }));
+    return path;
+  }
+  std::string WhyNot(const fs::path& weights) const {
+    const auto task = TaskWith(weights);
+    const auto outcome = runs_.Run(task);
+    fs::remove_all(task.folder);
+    EXPECT_EQ(outcome.exit_code, protocol::kExitBadTask);
+    return Of<protocol::Failed>(outcome.events).at(0).error;
+  }
+
+  const TrainerRuns runs_;
+  const protocol::Task first_;
+};
+
+TEST_F(Weights, AreThoseOfTheFileBitForBit) {
+  const auto task = TaskWith(TrainedWeights());
+  const auto outcome = runs_.Run(task);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.errors;
+  EXPECT_EQ(runs_.ModelAt(task, TrainerRuns::kLastStep), runs_.ModelAt(first_, TrainerRuns::kLastStep));
+}
+
+TEST_F(Weights, AreLeftAloneByWhatGoesOnFromACheckpoint) {
+  const auto undisturbed = TaskWith(TrainedWeights(), "undisturbed");
+  ASSERT_EQ(runs_.Run(undisturbed).exit_code, 0);
+  auto again = runs_.Retry(undisturbed);
+  again.member->weights = runs_.root() / "gone.safetensors";
+  const auto outcome = runs_.Run(again);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.errors;
+}
+
+TEST_F(Weights, ThatAreNotExactlyTheModelsAreRefusedWithTheFirstThatDiffers) {
+  const std::string missing = WhyNot(Changed(
+      [](auto& tensors) { std::erase_if(tensors, [](const auto& tensor) { return tensor.name == "conv2.bias"; }); }));
+  EXPECT_THAT(missing, HasSubstr("second cannot begin with the weights"));
+  EXPECT_THAT(missing, HasSubstr("changed.safetensors"));
+  EXPECT_THAT(missing, HasSubstr("the file has no tensor 'conv2.bias'"));
+  EXPECT_THAT(WhyNot(Changed([](auto& tensors) {
+                tensors.push_back({"extra", tensors::TensorView(tensors[0].tensor)});
+              })),
+              HasSubstr("the model lenet5 has no tensor 'extra'"));
+  EXPECT_THAT(WhyNot(Changed([](auto& tensors) {
+                for (auto& tensor : tensors) {
+                  if (tensor.name == "conv1.bias") tensor.tensor.shape = {2, 3};
+                }
+              })),
+              HasSubstr("tensor 'conv1.bias' has the shape [2, 3], not [6]"));
+  EXPECT_THAT(WhyNot(Changed([](auto& tensors) {
+                for (auto& tensor : tensors) {
+                  if (tensor.name == "conv1.bias") tensor.tensor.dtype = tensors::DType::kI32;
+                }
+              })),
+              HasSubstr("tensor 'conv1.bias' is I32, not F32"));
+  EXPECT_THAT(WhyNot(runs_.root() / "none.safetensors"), HasSubstr("none.safetensors"));
+  EXPECT_THAT(WhyNot(first_.events), HasSubstr("not a safetensors file"));
 }
 
 }  // namespace

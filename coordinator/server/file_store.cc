@@ -1,0 +1,132 @@
+#include "coordinator/server/file_store.h"
+
+#include <chrono>
+#include <set>
+#include <system_error>
+
+#include "common/network/secret.h"
+#include "common/network/sha256.h"
+
+namespace tutti::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kFolder = "files";
+constexpr const char* kNames = "names.json";
+// Long enough for every try of a submission, and for the next ones of the same day.
+constexpr auto kKeptFor = std::chrono::days(1);
+constexpr size_t kKeyDigits = 16;
+
+fs::path FolderIn(const fs::path& home) { return home / kFolder; }
+fs::path WholeFile(const fs::path& home, const std::string& hash) { return FolderIn(home) / hash; }
+fs::path PartOf(const fs::path& home, const std::string& hash) {
+  return FolderIn(home) / fmt::format(".{}.part", hash);
+}
+
+Result<void> KeepForItsUser(const fs::path& path) {
+  std::error_code error;
+  fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write, error);
+  if (error) return FailErrno(error.value(), fmt::format("cannot close {} to others", path.string()));
+  return {};
+}
+
+Result<void> Complete(FileSystem& files, const fs::path& home, const std::string& hash) {
+  const fs::path part = PartOf(home, hash);
+  const auto hash_of = [&](const fs::path& path) { return network::Sha256OfFile(files, path); };
+  TUTTI_RETURN_IF_ERROR(MakeSure(files, part, {"the file", hash, hash_of}));
+  TUTTI_RETURN_IF_ERROR(files.Rename(part, WholeFile(home, hash)));
+  TUTTI_RETURN_IF_ERROR(files.SyncDirectory(FolderIn(home)));
+  return files.SyncDirectory(home);
+}
+
+Error NotThere(const std::string& hash) {
+  return {ErrorCode::kNotFound,
+          fmt::format("the file with the SHA-256 {} is not here: send it to /api/v1/files/{} first", hash, hash),
+          nullptr};
+}
+
+Result<void> CopyOne(FileSystem& files, const fs::path& home, const std::string& hash, const fs::path& copy) {
+  const fs::path kept = WholeFile(home, hash);
+  std::string found;
+  const auto copied = WriteSynced(files, copy, [&](WritableFile& file) -> Result<void> {
+    const auto append = [&](std::span<const std::byte> piece) { return file.Append(piece); };
+    TUTTI_ASSIGN_OR_RETURN(found, network::Sha256OfFile(files, kept, append));
+    return {};
+  });
+  if (!copied && copied.error().code == ErrorCode::kNotFound) return tl::unexpected<Error>(NotThere(hash));
+  if (!copied || found == hash) return copied;
+  (void)files.Remove(kept);  // damaged since: it is to be sent anew
+  return tl::unexpected<Error>(NotThere(hash));
+}
+
+Result<void> CopyAll(FileSystem& files, const fs::path& home, const spec::FileHashes& hashes, const fs::path& folder) {
+  TUTTI_RETURN_IF_ERROR(files.CreateDirectory(folder));
+  Json names = Json::array();
+  std::set<std::string> copied;
+  for (const auto& [path, hash] : hashes) {
+    names.push_back({{"path", path.string()}, {"sha256", hash}});
+    if (!copied.insert(hash).second) continue;
+    TUTTI_RETURN_IF_ERROR(CopyOne(files, home, hash, folder / spec::CopyOf(hash).filename()));
+  }
+  const std::string text = names.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return WriteFileDurably(files, folder / kNames, text);
+}
+
+}  // namespace
+
+Result<Received> FindFile(FileSystem& files, const fs::path& home, const std::string& hash) {
+  const auto whole = files.Stat(WholeFile(home, hash));
+  if (whole) return Received{whole->size_bytes, true};
+  if (whole.error().code != ErrorCode::kNotFound) return tl::unexpected<Error>(whole.error());
+  TUTTI_ASSIGN_OR_RETURN(const uint64_t bytes, SizeOf(files, PartOf(home, hash)));
+  return Received{bytes, false};
+}
+
+Result<Received> ReceiveFile(FileSystem& files, const fs::path& home, const std::string& hash, uint64_t bytes,
+                             uint64_t offset, const std::string& piece) {
+  TUTTI_ASSIGN_OR_RETURN(const Received before, FindFile(files, home, hash));
+  if (before.complete) return before;
+  if (before.bytes > bytes) {
+    TUTTI_RETURN_IF_ERROR(files.Remove(PartOf(home, hash)));
+    return Fail(ErrorCode::kCorrupt, "of the file {} bytes have come, which has {}: it begins anew", before.bytes,
+                bytes);
+  }
+  TUTTI_RETURN_IF_ERROR(CheckPiece({"the file", bytes, offset, piece}, before.bytes));
+  TUTTI_RETURN_IF_ERROR(network::MakePrivateFolder(FolderIn(home)));
+  TUTTI_RETURN_IF_ERROR(AppendPiece(files, PartOf(home, hash), piece));
+  TUTTI_RETURN_IF_ERROR(KeepForItsUser(PartOf(home, hash)));
+  const Received after{before.bytes + piece.size(), before.bytes + piece.size() == bytes};
+  if (after.complete) TUTTI_RETURN_IF_ERROR(Complete(files, home, hash));
+  return after;
+}
+
+Result<fs::path> GatherFiles(FileSystem& files, const fs::path& home, const spec::FileHashes& hashes) {
+  for (const auto& [path, hash] : hashes) {
+    if (!files.Exists(WholeFile(home, hash))) return tl::unexpected<Error>(NotThere(hash));
+  }
+  fs::path folder = FolderIn(home) / (".for-" + network::MakeSecret().substr(0, kKeyDigits));
+  const auto copied = CopyAll(files, home, hashes, folder);
+  if (copied) return folder;
+  (void)files.RemoveAll(folder);
+  return tl::unexpected<Error>(copied.error());
+}
+
+Json FileNames(const FileSystem& files, const fs::path& ensemble_folder) {
+  const auto text = files.Read(ensemble_folder / kFolder / kNames);
+  const auto json = text ? ParseJson(*text) : Result<Json>(Json(nullptr));
+  return json.value_or(Json(nullptr));
+}
+
+Result<std::vector<fs::path>> FindOldFiles(const FileSystem& files, const fs::path& home, TimePoint now) {
+  std::vector<fs::path> old;
+  auto entries = files.List(FolderIn(home));
+  if (!entries && entries.error().code == ErrorCode::kNotFound) return old;
+  if (!entries) return tl::unexpected<Error>(std::move(entries.error()));
+  for (const FileInfo& entry : *entries) {
+    if (entry.changed + kKeptFor < now) old.push_back(fs::path(kFolder) / entry.name);
+  }
+  return old;
+}
+
+}  // namespace tutti::server
