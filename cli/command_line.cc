@@ -101,7 +101,7 @@ int RunCommandLine(int count, const char* const* arguments) {
 CLI::Option* AsPriority(CLI::Option* option) {
   const auto check = [](const std::string& text) -> std::string {
     int priority = 0;
-    if (CLI::detail::lexical_cast(text, priority) && std::abs(priority) <= kMostPriority) return "";
+    if (CLI::detail::lexical_cast(text, priority) && -kMostPriority <= priority && priority <= kMostPriority) return "";
     return fmt::format("'{}' is no whole number from {} to {}", text, -kMostPriority, kMostPriority);
   };
   return option->check(CLI::Validator(check, ""))->type_name("N");

@@ -20,7 +20,12 @@ std::map<JobId, double> SecondsOfJobs(const Records& ensemble, TimePoint now) {
   return seconds;
 }
 
-Duration AsDuration(double seconds) { return Duration(static_cast<Duration::rep>(seconds * 1000)); }
+// A forecast adds up one for each member: beyond a century they are all alike, and no sum leaves a Duration's range.
+constexpr double kLongestSeconds = 100 * 365.25 * 86'400;
+
+Duration AsDuration(double seconds) {
+  return Duration(static_cast<Duration::rep>(std::min(seconds, kLongestSeconds) * 1000));
+}
 
 }  // namespace
 

@@ -61,6 +61,22 @@ TEST(CommandLine, CountsAreWholeNumbersWithinReason) {
   }
 }
 
+TEST(CommandLine, PrioritiesAreWithinAThousandOfZero) {
+  for (const char* priority : {"1001", "-1001", "2147483647", "-2147483648", "99999999999", "high"}) {
+    const Outcome outcome = RunProgram(fmt::format("priority small-1 {} 2>&1", priority));
+    EXPECT_EQ(outcome.exit_code, 2) << priority;
+    EXPECT_THAT(outcome.output, HasSubstr("no whole number from -1000 to 1000")) << priority;
+  }
+}
+
+TEST(CommandLine, LeasesAreTimesThatSomebodyMayWaitFor) {
+  for (const char* lease : {"0", "-1", "0.0001", "1e300", "31536001", "inf", "nan", "long"}) {
+    const Outcome outcome = RunProgram(fmt::format("coordinator --silence-limit {} --listen nowhere 2>&1", lease));
+    EXPECT_EQ(outcome.exit_code, 2) << lease;
+    EXPECT_THAT(outcome.output, HasSubstr("no number of seconds from 0.001 to 31536000")) << lease;
+  }
+}
+
 TEST(CommandLine, WhatCannotBeAnIdIsSaidBeforeAnythingIsAsked) {
   for (const char* command : {"rm ''", "cancel ''", "show ..", "resume small-1/members", "watch 'a b'"}) {
     const Outcome outcome = RunProgram(fmt::format("{} 2>&1", command));

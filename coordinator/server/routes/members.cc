@@ -45,14 +45,16 @@ Result<void> ShowMetrics(const RouteContext& context, const HttpRequest& request
 // With follow, from there on as events; one that comes again says how far it got.
 Result<void> FollowLogOf(const RouteContext& context, const HttpRequest& request, const JobRecord& job,
                          const Respond& respond) {
-  TUTTI_ASSIGN_OR_RETURN(const int64_t attempt, NumberOf(request, "attempt", std::max(1, job.attempts)));
-  TUTTI_ASSIGN_OR_RETURN(const int64_t offset, NumberOf(request, "offset", 0));
-  LogPlace from{static_cast<int>(attempt), offset};
+  const int newest = std::max(1, job.attempts);
+  TUTTI_ASSIGN_OR_RETURN(int64_t attempt, NumberOf(request, "attempt", newest));
+  TUTTI_ASSIGN_OR_RETURN(int64_t offset, NumberOf(request, "offset", 0));
   if (!request.last_event_id.empty()) {
-    TUTTI_ASSIGN_OR_RETURN(from, LogPlace::Parse(request.last_event_id));
+    TUTTI_ASSIGN_OR_RETURN(const LogPlace seen, LogPlace::Parse(request.last_event_id));
+    attempt = seen.attempt;
+    offset = seen.offset;
   }
-  if (from.attempt < 1 || from.attempt > std::max(1, job.attempts)) return NoSuchAttempt(job, from.attempt);
-  respond(EventStreamResponse(FollowLog(context, job.id, from)));
+  if (attempt < 1 || attempt > newest) return NoSuchAttempt(job, attempt);
+  respond(EventStreamResponse(FollowLog(context, job.id, {static_cast<int>(attempt), offset})));
   return {};
 }
 

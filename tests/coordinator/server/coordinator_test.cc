@@ -865,6 +865,8 @@ TEST_F(CoordinatorTest, LogIsServedByMemberAttemptAndOffset) {
   EXPECT_EQ(Get(log + "?attempt=1&offset=26").body, "attempt-1\n");
   EXPECT_EQ(Get(log + "?attempt=2").status, 404);
   EXPECT_EQ(Get(log + "?attempt=0").status, 404);
+  EXPECT_EQ(Get(log + "?attempt=4294967297").status, 404);
+  EXPECT_EQ(Get(log + "?follow=true&attempt=4294967297").status, 404);
   EXPECT_EQ(Get(log + "?offset=-1").status, 400);
   EXPECT_EQ(Get(log + "?offset=ten").status, 400);
   EXPECT_EQ(Get("/api/v1/ensembles/last/members/.inspect/log").status, 200);

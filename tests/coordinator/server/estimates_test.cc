@@ -61,6 +61,16 @@ TEST(Estimates, WhatRunsTellsByHowFarItIs) {
   EXPECT_EQ(estimates.Left(job), seconds(60));
 }
 
+TEST(Estimates, NothingTakesLongerThanForecastsCanAddUp) {
+  spec::EnsembleSpec spec = testing::AnExperiment();
+  spec.members[0].training.length_unit = spec::TrainingSpec::LengthUnit::kSteps;
+  spec.members[0].training.length = 1;
+  Estimates estimates;
+  estimates.Learn(Trained(spec, std::chrono::hours(24)), {}, TimePoint());
+  spec.members[0].training.length = 1'000'000'000'000;
+  EXPECT_EQ(estimates.Of(spec.data, spec.members[0]), std::chrono::hours(24 * 36525));
+}
+
 TEST(Estimates, WhatWasLearntFirstCounts) {
   const spec::EnsembleSpec spec = testing::AnExperiment();
   Estimates estimates;
