@@ -1,5 +1,6 @@
 #include "cli/client.h"
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -24,28 +25,64 @@ using network::Stream;
 using Response = http::response<http::string_body>;
 
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
+// For a connection with its handshake, and for the first of an answer that needs no work: a coordinator that takes
+// longer is halted, or as good as that.
+constexpr Duration kSignOfLife = std::chrono::seconds(10);
+constexpr uintmax_t kLeastRoom = uintmax_t{1} << 20;    // less is as good as none: a catalog grows by more at once
 constexpr uint64_t kLargestAnswer = uint64_t{1} << 30;  // a log may be long
 
-// Sends the request and reads the answer, both within the deadline.
+// Where the disk is full the log does not say it.
+std::string WhyItMayHaveEnded(const std::filesystem::path& home) {
+  std::error_code error;
+  const auto room = std::filesystem::space(home, error);
+  if (!error && room.available < kLeastRoom) {
+    return fmt::format("there is no space left for {}: make room, then start it again", home.string());
+  }
+  return fmt::format("{} may say why", (home / "coordinator.log").string());
+}
+
+// What came in place of an answer.
+Error NoAnswer(const network::Peer& peer, const boost::system::error_code& error, Duration waited) {
+  const std::string name = network::NameOf(peer);
+  if (error == beast::error::timeout) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(waited).count();
+    return {ErrorCode::kTimeout,
+            fmt::format("{} did not answer within {} s: it is halted or overloaded", name, seconds), nullptr};
+  }
+  const auto* remote = std::get_if<network::Remote>(&peer);
+  if (remote != nullptr && !remote->address.tls) {
+    return {ErrorCode::kUnreachable,
+            fmt::format("{} ended while it was asked: {}; does it speak TLS? Then its address is https://{}", name,
+                        error.message(), remote->address.Authority()),
+            nullptr};
+  }
+  const auto* home = std::get_if<std::filesystem::path>(&peer);
+  const std::string why = home != nullptr ? WhyItMayHaveEnded(*home) : "coordinator.log in its home may say why";
+  return {ErrorCode::kUnreachable, fmt::format("{} ended while it was asked ({}); {}", name, error.message(), why),
+          nullptr};
+}
+
+// Sends the request and reads the answer, both within the deadline; its head sooner, where nothing is to be done for
+// it.
 asio::awaitable<Result<Response>> Talk(Stream stream, const http::request<http::string_body>& request,
                                        const network::Peer& peer, Duration deadline) {
-  stream.ExpiresAfter(deadline);
+  const Duration first = request.method() == http::verb::get ? std::min(deadline, kSignOfLife) : deadline;
+  stream.ExpiresAfter(first);
   beast::flat_buffer buffer;
   http::response_parser<http::string_body> parser;
   parser.body_limit(kLargestAnswer);
   auto [error, count] = co_await http::async_write(stream, request, kTuple);
-  if (!error) std::tie(error, count) = co_await http::async_read(stream, buffer, parser, kTuple);
-  if (!error) co_return parser.release();
-  if (error == beast::error::timeout) {
-    co_return Fail(ErrorCode::kTimeout, "{} did not answer within {} s", network::NameOf(peer),
-                   std::chrono::duration_cast<std::chrono::seconds>(deadline).count());
-  }
-  co_return Fail(ErrorCode::kUnreachable, "{} ended while it was asked: {}", network::NameOf(peer), error.message());
+  if (!error) std::tie(error, count) = co_await http::async_read_header(stream, buffer, parser, kTuple);
+  if (error) co_return tl::unexpected<Error>(NoAnswer(peer, error, first));
+  stream.ExpiresAfter(deadline);
+  std::tie(error, count) = co_await http::async_read(stream, buffer, parser, kTuple);
+  if (error) co_return tl::unexpected<Error>(NoAnswer(peer, error, deadline));
+  co_return parser.release();
 }
 
 asio::awaitable<Result<Response>> Converse(asio::io_context& io, const http::request<http::string_body>& request,
                                            const network::Peer& peer, Duration deadline) {
-  auto stream = co_await network::Connect(io, peer, deadline);
+  auto stream = co_await network::Connect(io, peer, std::min(deadline, kSignOfLife));
   if (!stream) co_return tl::unexpected<Error>(std::move(stream.error()));
   co_return co_await Talk(std::move(*stream), request, peer, deadline);
 }

@@ -55,6 +55,9 @@ CLI::Validator CountOfThreads() {
   return CLI::Validator(check, "");
 }
 
+// More is for ever, and no clock counts it.
+constexpr double kMostSeconds = 1e9;
+
 // What is wrong with the first word, where that is neither a command nor an option of the program itself.
 std::optional<std::string> ComplaintOfFirstWord(const CLI::App& program, std::string_view word) {
   if (word.starts_with('-')) {
@@ -97,6 +100,15 @@ int RunCommandLine(int count, const char* const* arguments) {
     return RunChosen([&] { return Explain(program, error); });
   }
   return RunChosen(chosen);
+}
+
+CLI::Option* AsSeconds(CLI::Option* option) {
+  const auto check = [](const std::string& text) -> std::string {
+    double seconds = 0;
+    if (CLI::detail::lexical_cast(text, seconds) && seconds >= 0 && seconds <= kMostSeconds) return "";
+    return fmt::format("'{}' is no number of seconds from 0 on", text);
+  };
+  return option->check(CLI::Validator(check, ""))->type_name("SECONDS");
 }
 
 CLI::Option* AsPriority(CLI::Option* option) {

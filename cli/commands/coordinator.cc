@@ -28,10 +28,8 @@ void AddLease(CLI::App& command, const std::string& name, Duration& lease, const
   const auto set = [&lease](double seconds) {
     lease = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
   };
-  command.add_option_function<double>(name, set, meaning)
-      ->check(CLI::PositiveNumber.description(""))
-      ->default_str(fmt::format("{}", std::chrono::duration_cast<std::chrono::seconds>(lease).count()))
-      ->type_name("SECONDS");
+  AsSeconds(command.add_option_function<double>(name, set, meaning))
+      ->default_str(fmt::format("{}", std::chrono::duration_cast<std::chrono::seconds>(lease).count()));
 }
 
 void Announce(const Options& options, const std::filesystem::path& home, const network::Address& address) {

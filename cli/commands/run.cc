@@ -6,6 +6,7 @@
 #include "cli/follow.h"
 #include "cli/gangs.h"
 #include "cli/reader.h"
+#include "coordinator/server/access.h"
 
 namespace tutti::cli {
 namespace {
@@ -40,6 +41,11 @@ int ShowAnswered(const std::filesystem::path& home, const std::string& id, Outpu
   return PrintEnd(*json, *document, home, output);
 }
 
+// A service keeps its home until it is stopped, and says where it listens; another `tutti run` only trains there.
+bool IsServed(const std::filesystem::path& home) {
+  return Client(home).Answers() && server::ReadWhereabouts(PosixFileSystem(), home);
+}
+
 int Run(const Options& options) {
   const auto experiment = ReadExperiment(options.file, options.overrides);
   if (!experiment) return kExitUsage;
@@ -49,6 +55,12 @@ int Run(const Options& options) {
     // What is wrong with the catalog is told by those who start on it.
     const auto answered = Reader(home).FindAnswered(experiment->spec);
     if (answered && *answered) return ShowAnswered(home, **answered, output);
+  }
+  if (IsServed(home)) {
+    return EndWith({ErrorCode::kConflict,
+                    fmt::format("a coordinator serves {} and trains what is submitted to it: {}", home.string(),
+                                NextAfter(options.home).Submit(options.file)),
+                    nullptr});
   }
   const auto inventory = TakeLocalInventory(options.slots);
   if (!inventory) return EndWith(inventory.error());
