@@ -31,7 +31,10 @@ Result<void> WithCoordinator(const network::Peer& peer, const std::function<Resu
   }
   const auto coordinator = server::Coordinator::Start(std::move(options));
   if (!coordinator) return tl::unexpected(WithWaysToMakeRoom(coordinator.error(), home));
-  return change(client);
+  const auto changed = change(client);
+  const auto failure = (*coordinator)->failure();  // of which the client has seen the end alone
+  if (!changed && failure) return tl::unexpected(WithWaysToMakeRoom(*failure, home));
+  return changed;
 }
 
 Result<void> WaitUntil(const std::function<Result<bool>()>& done, Duration deadline, std::string_view what) {

@@ -1,5 +1,6 @@
 #include "cli/client.h"
 
+#include <algorithm>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -18,13 +19,17 @@ namespace http = boost::beast::http;
 using network::HttpAnswer;
 using network::HttpRequest;
 
+// For a connection with its handshake, and for the first of an answer that needs no work: a coordinator that takes
+// longer is halted, or as good as that.
+constexpr Duration kSignOfLife = std::chrono::seconds(10);
 constexpr uint64_t kLargestAnswer = uint64_t{1} << 30;  // a log may be long
 
 asio::awaitable<Result<HttpAnswer>> Converse(asio::io_context& io, const HttpRequest& request,
                                              const network::Peer& peer, Duration deadline) {
-  auto stream = co_await network::Connect(io, peer, deadline);
+  auto stream = co_await network::Connect(io, peer, std::min(deadline, kSignOfLife));
   if (!stream) co_return tl::unexpected<Error>(std::move(stream.error()));
-  co_return co_await network::Talk(*stream, request, peer, deadline, kLargestAnswer);
+  const Duration first = request.method() == http::verb::get ? std::min(deadline, kSignOfLife) : deadline;
+  co_return co_await network::Talk(*stream, request, peer, {first, deadline, kLargestAnswer});
 }
 
 Result<std::string> TextAt(const Json& json, const char* key) {

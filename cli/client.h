@@ -15,8 +15,9 @@
 
 namespace tutti::cli {
 
-// One request a connection; every call returns within its deadline. Errors: kUnreachable when no coordinator is there,
-// kTimeout, kIo; those that the coordinator answers, with its sentence; kInvalid for an answer that is none.
+// One request a connection; every call returns within its deadline, and one that only looks ends after ten seconds
+// without a sign of an answer. Errors: kUnreachable when no coordinator is there, kTimeout, kIo; those that the
+// coordinator answers, with its sentence; kInvalid for an answer that is none.
 class Client {
  public:
   explicit Client(network::Peer peer, Duration deadline = std::chrono::seconds(30))

@@ -54,6 +54,9 @@ CLI::Validator CountOfThreads() {
   return CLI::Validator(check, "");
 }
 
+// A year: more is for ever, and far from where a Duration ends.
+constexpr double kMostSeconds = 365 * 86'400;
+
 // What is wrong with the first word, where that is neither a command nor an option of the program itself.
 std::optional<std::string> ComplaintOfFirstWord(const CLI::App& program, std::string_view word) {
   if (word.starts_with('-')) {
@@ -96,6 +99,15 @@ int RunCommandLine(int count, const char* const* arguments) {
     return RunChosen([&] { return Explain(program, error); });
   }
   return RunChosen(chosen);
+}
+
+CLI::Option* AsSeconds(CLI::Option* option, double least) {
+  const auto check = [least](const std::string& text) -> std::string {
+    double seconds = 0;
+    if (CLI::detail::lexical_cast(text, seconds) && seconds >= least && seconds <= kMostSeconds) return "";
+    return fmt::format("'{}' is no number of seconds from {} to {}", text, least, kMostSeconds);
+  };
+  return option->check(CLI::Validator(check, ""))->type_name("SECONDS");
 }
 
 CLI::Option* AsPriority(CLI::Option* option) {

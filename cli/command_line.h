@@ -52,6 +52,9 @@ int RunCommandLine(int count, const char* const* arguments);
 // The argument that names ensembles: an id or `last`.
 CLI::Option* AsEnsembleId(CLI::Option* option);
 
+// A duration, which is not negative.
+CLI::Option* AsSeconds(CLI::Option* option, double least = 0);
+
 // A priority among ensembles.
 CLI::Option* AsPriority(CLI::Option* option);
 

@@ -1,5 +1,6 @@
 #include "cli/console.h"
 
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -44,6 +45,12 @@ std::optional<Error> OutputError() {
   if (error == 0 || error == EPIPE) return std::nullopt;
   return Error{ErrorCode::kIo, fmt::format("cannot write standard output: {}", std::generic_category().message(error)),
                nullptr};
+}
+
+bool OutputIsUnread() {
+  if (output_error != 0) return true;
+  pollfd output{STDOUT_FILENO, 0, 0};
+  return poll(&output, 1, 0) > 0 && (output.revents & POLLERR) != 0;
 }
 
 void PrintToError(std::string_view text) { WriteAll(STDERR_FILENO, text); }

@@ -17,6 +17,8 @@ namespace tutti::cli {
 void Print(std::string_view text);
 // What kept Print() from writing: nothing where the reader went away, who has seen all that he wanted.
 std::optional<Error> OutputError();
+// Whether whoever read standard output has gone, which is seen also while nothing is written.
+bool OutputIsUnread();
 // To standard error; the other adds the newline and names the program.
 void PrintToError(std::string_view text);
 void Complain(const Error& error);

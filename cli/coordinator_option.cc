@@ -61,19 +61,32 @@ std::optional<std::string> ServerOf(const CoordinatorOption& option, const std::
   return profile->server;
 }
 
-// The home's token is for the home's coordinator: nobody else is shown it.
-Result<std::string> TokenOfHome(const std::filesystem::path& home, const network::Address& server) {
-  const auto there = server::ReadWhereabouts(PosixFileSystem(), home);
-  if (there && there->address == server) return network::ReadSecret(server::OperatorTokenFile(home));
-  return Fail(ErrorCode::kInvalid, "there is no token to enter {} with; --token-file or TUTTI_TOKEN names it",
-              server.Text());
+// What the home says of its coordinator, where that is who listens at this address: nobody else is shown its token.
+// Nor is a home believed that others may write.
+std::optional<server::Whereabouts> KnownToHome(const CoordinatorOption& option, const network::Address& server) {
+  const std::filesystem::path home = option.home.Find();
+  const bool own = network::CheckPrivateFolder(server::OperatorTokenFile(home).parent_path()).has_value();
+  auto there = server::ReadWhereabouts(PosixFileSystem(), home);
+  if (!own || !there || there->address != server) return std::nullopt;
+  return std::move(*there);
 }
 
 Result<std::string> TokenFor(const CoordinatorOption& option, const network::Address& server, const Profile* profile) {
   if (option.token_file) return network::ReadSecret(*option.token_file);
   if (auto token = FromEnvironment("TUTTI_TOKEN")) return network::CheckSecret(*token, "TUTTI_TOKEN");
   if (profile != nullptr) return network::CheckSecret(profile->token, ProfileFile().string());
-  return TokenOfHome(option.home.Find(), server);
+  if (KnownToHome(option, server)) return network::ReadSecret(server::OperatorTokenFile(option.home.Find()));
+  return Fail(ErrorCode::kInvalid, "there is no token to enter {} with; --token-file or TUTTI_TOKEN names it",
+              server.Text());
+}
+
+std::optional<std::string> FingerprintFor(const CoordinatorOption& option, const network::Address& server,
+                                          const Profile* profile) {
+  if (option.fingerprint) return option.fingerprint;
+  if (auto named = FromEnvironment("TUTTI_FINGERPRINT")) return named;
+  if (profile != nullptr && profile->fingerprint) return profile->fingerprint;
+  const auto there = KnownToHome(option, server);
+  return there ? there->fingerprint : std::nullopt;
 }
 
 // A token must not cross the network for all to read, nor a fingerprint be given for nothing.
@@ -92,9 +105,11 @@ Result<void> CheckIsSafe(const network::Remote& remote) {
 }
 
 // The coordinator of a home in sight: by its socket on its own machine, else where it says that it listens. The home
-// itself when none answers.
-network::Peer WhoServes(const std::filesystem::path& home) {
-  if (Client(home).Answers()) return home;
+// itself when none is there. kTimeout: one has the socket and does not answer.
+Result<network::Peer> WhoServes(const std::filesystem::path& home) {
+  const auto here = Client(home).AskHealth();
+  if (!here && here.error().code == ErrorCode::kTimeout) return tl::unexpected<Error>(here.error());
+  if (here || here.error().code != ErrorCode::kUnreachable) return home;
   auto remote = server::ReadRemote(PosixFileSystem(), home);
   if (remote && Client(*remote, kProbeDeadline).Answers()) return std::move(*remote);
   return home;
@@ -126,8 +141,7 @@ Result<network::Peer> CoordinatorOption::Find() const {
   TUTTI_ASSIGN_OR_RETURN(remote.address, network::Address::Parse(*named));
   const Profile* same = profile && profile->server == *named ? &*profile : nullptr;
   TUTTI_ASSIGN_OR_RETURN(remote.token, TokenFor(*this, remote.address, same));
-  remote.fingerprint = fingerprint ? fingerprint : FromEnvironment("TUTTI_FINGERPRINT");
-  if (!remote.fingerprint && same != nullptr) remote.fingerprint = same->fingerprint;
+  remote.fingerprint = FingerprintFor(*this, remote.address, same);
   TUTTI_RETURN_IF_ERROR(CheckIsSafe(remote));
   return remote;
 }

@@ -17,7 +17,7 @@ namespace tutti::cli {
 //
 // A server's token is that of --token-file, else TUTTI_TOKEN, else the profile's where it names the same server, else
 // the home's where its coordinator listens there; its fingerprint that of --fingerprint, else TUTTI_FINGERPRINT, else
-// the profile's.
+// the profile's, else the home's in the same way.
 struct CoordinatorOption {
   HomeOption home;
   std::optional<std::string> server;
@@ -25,7 +25,8 @@ struct CoordinatorOption {
   std::optional<std::string> fingerprint;
 
   void AddTo(CLI::App& command);
-  // Errors: kInvalid for an address that is none; kDenied, kInvalid, kNotFound for tokens and profiles.
+  // Errors: kInvalid for an address that is none; kDenied, kInvalid, kNotFound for tokens and profiles;
+  // kTimeout for a coordinator on this machine that does not answer.
   Result<network::Peer> Find() const;
 };
 

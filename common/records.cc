@@ -82,7 +82,9 @@ Result<Enum> ParseName(std::string_view name) {
   for (const auto& named : kNames<Enum>) {
     if (named.name == name) return named.value;
   }
-  return Fail(ErrorCode::kInvalid, "unknown name '{}'", name);
+  std::string known;
+  for (const auto& named : kNames<Enum>) known += fmt::format("{}{}", known.empty() ? "" : ", ", named.name);
+  return Fail(ErrorCode::kInvalid, "unknown name '{}'; there are: {}", name, known);
 }
 
 template Result<EnsembleState> ParseName<EnsembleState>(std::string_view);

@@ -62,7 +62,11 @@ _tutti() {{
     case "${{COMP_WORDS[1]}}" in
 {}    *) words="" ;;
     esac
-    case "$word" in -*) ;; *) words="$words $(tutti list --quiet 2>/dev/null)" ;; esac
+    case "${{COMP_WORDS[1]}} $word" in
+    *" -"*) ;;
+    "drain "*) words="$words $(tutti workers --quiet 2>/dev/null)" ;;
+    *) words="$words $(tutti list --quiet 2>/dev/null)" ;;
+    esac
   fi
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }}

@@ -23,27 +23,15 @@ struct Options {
   core::Settings leases;
 };
 
-constexpr double kShortestLease = 0.001;        // seconds, as all leases
-constexpr double kLongestLease = 365 * 86'400;  // far from where a Duration ends
-
-CLI::Validator LeaseInSeconds() {
-  const auto check = [](const std::string& text) -> std::string {
-    double seconds = 0;
-    if (CLI::detail::lexical_cast(text, seconds) && seconds >= kShortestLease && seconds <= kLongestLease) return "";
-    return fmt::format("'{}' is no number of seconds from {} to {}", text, kShortestLease, kLongestLease);
-  };
-  return CLI::Validator(check, "");
-}
+constexpr double kShortestLease = 0.001;  // seconds, as all leases
 
 // In seconds, as people write them.
 void AddLease(CLI::App& command, const std::string& name, Duration& lease, const std::string& meaning) {
   const auto set = [&lease](double seconds) {
     lease = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
   };
-  command.add_option_function<double>(name, set, meaning)
-      ->check(LeaseInSeconds())
-      ->default_str(fmt::format("{}", std::chrono::duration_cast<std::chrono::seconds>(lease).count()))
-      ->type_name("SECONDS");
+  AsSeconds(command.add_option_function<double>(name, set, meaning), kShortestLease)
+      ->default_str(fmt::format("{}", std::chrono::duration_cast<std::chrono::seconds>(lease).count()));
 }
 
 void Announce(const Options& options, const std::filesystem::path& home, const network::Address& address) {

@@ -1,4 +1,6 @@
 // tutti drain WORKER
+#include <unistd.h>
+
 #include <chrono>
 #include <thread>
 
@@ -8,6 +10,7 @@
 #include "cli/coordinator_option.h"
 #include "cli/exit_codes.h"
 #include "cli/render/documents.h"
+#include "cli/signals.h"
 #include "cli/waiting.h"
 
 namespace tutti::cli {
@@ -50,6 +53,10 @@ Result<std::string> DrainNow(const Options& options, const Client& client) {
   }
   TUTTI_RETURN_IF_ERROR(client.Drain(options.worker, options.checkpoint));
   if (options.wait) {
+    const StopSignals signals([&](int signal, int) {
+      PrintToError(fmt::format("tutti: {0} stays drained; `tutti drain {0} --undo` takes it back.\n", options.worker));
+      _exit(ExitCodeOfSignal(signal));
+    });
     TUTTI_RETURN_IF_ERROR(WaitUntilIdle(client, options.worker));
     return fmt::format("{} is idle; `tutti drain {} --undo` takes it back.\n", options.worker, options.worker);
   }

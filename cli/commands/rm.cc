@@ -26,12 +26,18 @@ Result<void> RemoveOne(const Client& client, const std::string& name) {
 int Remove(const Options& options) {
   const auto peer = options.coordinator.Find();
   if (!peer) return EndWith(peer.error());
-  const auto removed = WithCoordinator(*peer, [&](const Client& client) -> Result<void> {
-    for (const std::string& id : options.ids) TUTTI_RETURN_IF_ERROR(RemoveOne(client, id));
+  int worst = kExitDone;
+  const auto asked = WithCoordinator(*peer, [&](const Client& client) -> Result<void> {
+    for (const std::string& id : options.ids) {
+      const auto removed = RemoveOne(client, id);
+      if (removed) continue;
+      if (removed.error().code == ErrorCode::kUnreachable) return removed;  // nor would it hear of the others
+      const int code = EndWith(removed.error());
+      if (worst == kExitDone || worst == kExitNotFound) worst = code;  // that nothing is there is the least of it
+    }
     return {};
   });
-  if (removed) return kExitDone;
-  return EndWith(removed.error());
+  return asked ? worst : EndWith(asked.error());
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "cli/gangs.h"
 #include "cli/reader.h"
 #include "cli/submission.h"
+#include "coordinator/server/access.h"
 
 namespace tutti::cli {
 namespace {
@@ -47,6 +48,11 @@ Result<std::optional<std::string>> FindAnswered(const std::filesystem::path& hom
   return Reader(home).FindAnswered(spec);
 }
 
+// A service keeps its home until it is stopped, and says where it listens; another `tutti run` only trains there.
+bool IsServed(const std::filesystem::path& home) {
+  return Client(home).Answers() && server::ReadWhereabouts(PosixFileSystem(), home);
+}
+
 int Run(const Options& options) {
   const auto experiment = ReadExperiment(options.file, options.overrides);
   if (!experiment) return kExitUsage;
@@ -59,6 +65,12 @@ int Run(const Options& options) {
     // What is wrong with the catalog is told by those who start on it.
     const auto answered = FindAnswered(home, *experiment, submission->files);
     if (answered && *answered) return ShowAnswered(home, **answered, output);
+  }
+  if (IsServed(home)) {
+    return EndWith({ErrorCode::kConflict,
+                    fmt::format("a coordinator serves {} and trains what is submitted to it: {}", home.string(),
+                                NextAfter(options.home).Submit(options.file)),
+                    nullptr});
   }
   const auto inventory = TakeLocalInventory(options.slots);
   if (!inventory) return EndWith(inventory.error());

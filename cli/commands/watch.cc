@@ -12,6 +12,7 @@
 #include "cli/render/watch_screen.h"
 #include "cli/signals.h"
 #include "cli/waiting.h"
+#include "coordinator/core/core.h"
 
 namespace tutti::cli {
 namespace {
@@ -43,25 +44,46 @@ class WatchDisplay {
   FullScreen screen_;
 };
 
-// The document with which watching ended: the ensemble has, or nobody serves the home any more. kCancelled when a
-// signal ended it before.
-Result<EnsembleDocument> WatchUntilEnd(const Reader& reader, const network::Peer& peer, const Options& options,
-                                       const StopSignals& signals) {
-  WatchDisplay display(options.plain);
-  Changes changes(peer, options.id);
-  const bool elsewhere = std::holds_alternative<network::Remote>(peer);
-  while (signals.first() == 0) {
-    const bool served = elsewhere || reader.IsServed();
-    // A coordinator elsewhere may be started again; of a home here its files tell.
-    TUTTI_ASSIGN_OR_RETURN(const Json json,
-                           AskWithin(elsewhere ? kRestart : Duration(0), [&] { return reader.Ensemble(options.id); }));
-    TUTTI_ASSIGN_OR_RETURN(EnsembleDocument document, ReadEnsemble(json));
-    if (document.ended() || !served) return document;
-    display.Show(document, changes.news());
-    changes.Await(kRefresh);
+// Asks for the ensemble, as long as nothing ends that.
+class Watcher {
+ public:
+  Watcher(const network::Peer& peer, const Options& options, const StopSignals& signals)
+      : reader_(peer), peer_(peer), options_(options), signals_(signals) {}
+
+  // The document with which watching ended: the ensemble has, or nobody serves the home. kUnreachable: whoever did does
+  // so no more; kCancelled when a signal or the end of the output ended it before.
+  Result<EnsembleDocument> UntilEnd() {
+    if (std::holds_alternative<std::filesystem::path>(peer_) && !reader_.IsServed()) return Look();
+    WatchDisplay display(options_.plain);
+    Changes changes(peer_, options_.id);
+    while (true) {
+      // A coordinator may be started again.
+      TUTTI_ASSIGN_OR_RETURN(EnsembleDocument document, AskWithin(kRestart, [&] { return LookWhileServed(); }));
+      if (document.ended()) return document;
+      display.Show(document, changes.news());
+      changes.Await(kRefresh);
+    }
   }
-  return Fail(ErrorCode::kCancelled, "interrupted");
-}
+
+ private:
+  Result<EnsembleDocument> Look() const {
+    TUTTI_ASSIGN_OR_RETURN(const Json json, reader_.Ensemble(options_.id));
+    return ReadEnsemble(json);
+  }
+
+  // Of a home here the files tell how it ended, and that it has not when its coordinator is gone.
+  Result<EnsembleDocument> LookWhileServed() const {
+    if (signals_.first() != 0 || OutputIsUnread()) return Fail(ErrorCode::kCancelled, "nobody watches any more");
+    TUTTI_ASSIGN_OR_RETURN(EnsembleDocument document, Look());
+    if (document.note != core::kProcessGone || reader_.IsServed()) return document;
+    return Fail(ErrorCode::kUnreachable, "{} is gone", network::NameOf(peer_));
+  }
+
+  const Reader reader_;
+  const network::Peer& peer_;
+  const Options& options_;
+  const StopSignals& signals_;
+};
 
 int Watch(const Options& options) {
   const auto peer = options.coordinator.Find();
@@ -71,8 +93,9 @@ int Watch(const Options& options) {
     FullScreen::GiveBack();
     _exit(ExitCodeOfSignal(signal));
   });
-  const auto document = WatchUntilEnd(Reader(*peer), *peer, options, signals);
+  const auto document = Watcher(*peer, options, signals).UntilEnd();
   if (signals.first() != 0) return ExitCodeOfSignal(signals.first());
+  if (!document && document.error().code == ErrorCode::kCancelled) return kExitDone;  // who read it has seen enough
   if (!document) return EndWith(document.error());
   Print(RenderShow(*document, HomeHere(*peer), NextAfter(options.coordinator), OutputPage()));
   return document->ended() ? kExitDone : kExitUnreachable;

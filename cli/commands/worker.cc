@@ -113,7 +113,8 @@ int RunWorker(const Options& options) {
   const auto agent = worker::Agent::Start(std::move(agent_options));
   if (!agent) return EndWith(agent.error());
   const StopSignals signals([&](int, int count) { count == 1 ? (*agent)->RequestStop() : (*agent)->KillAll(); });
-  (*agent)->KeepConnected({.coordinator = coordinator->peer});
+  (*agent)->KeepConnected({.coordinator = coordinator->peer,
+                           .tell = [](const std::string& what) { PrintToError(fmt::format("tutti: {}\n", what)); }});
   Print(fmt::format("{} lends {} to {}; Ctrl-C lets its members checkpoint and ends it.\n", name->id().str(),
                     WhatIsLent(*inventory), network::NameOf(coordinator->peer)));
   return Work(**agent, signals, *scratch ? kCarryDeadline : kStopDeadline);
@@ -125,10 +126,8 @@ void AddWorker(CLI::App& program, Action& chosen) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("worker", "Lend this machine's slots to a coordinator");
   options->coordinator.AddTo(*command);
-  command->add_option("--wait", options->wait_s, "How long to wait for a coordinator that is not there yet")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str()
-      ->type_name("SECONDS");
+  AsSeconds(command->add_option("--wait", options->wait_s, "How long to wait for a coordinator that is not there yet"))
+      ->capture_default_str();
   command
       ->add_option("--scratch", options->scratch,
                    "Where it keeps files if it does not see the coordinator's home; ~/.cache/tutti by default")

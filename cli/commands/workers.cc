@@ -25,7 +25,11 @@ int ListWorkers(const Options& options) {
   }
   const auto workers = ReadWorkers(*json);
   if (!workers) return EndWith(workers.error());
-  Print(RenderWorkers(*workers, OutputPage()));
+  if (options.output.quiet) {
+    for (const WorkerDocument& worker : *workers) Print(worker.id + "\n");
+  } else {
+    Print(RenderWorkers(*workers, OutputPage()));
+  }
   return kExitDone;
 }
 
@@ -36,6 +40,7 @@ void AddWorkers(CLI::App& program, Action& chosen) {
   CLI::App* command = program.add_subcommand("workers", "List the workers of the coordinator that serves the home");
   options->coordinator.AddTo(*command);
   options->output.AddFormatTo(*command);
+  options->output.AddQuietTo(*command);
   command->callback([options, &chosen] { chosen = [options] { return ListWorkers(*options); }; });
 }
 

@@ -137,9 +137,9 @@ Result<std::vector<WorkerDocument>> ReadWorkers(const Json& json) {
   }
   std::vector<WorkerDocument> workers;
   for (const Json& entry : List(json, "workers")) {
-    const bool connected = entry.is_object() && entry.contains("connected") && entry["connected"] == true;
-    workers.push_back({Text(entry, "id"), connected, Find<int>(entry, "slots").value_or(0),
-                       Find<int>(entry, "busy").value_or(0), Text(entry, "note")});
+    const auto is = [&](const char* key) { return entry.is_object() && entry.contains(key) && entry[key] == true; };
+    workers.push_back({Text(entry, "id"), is("connected"), Find<int>(entry, "slots").value_or(0),
+                       Find<int>(entry, "busy").value_or(0), is("draining"), Text(entry, "note")});
   }
   return workers;
 }

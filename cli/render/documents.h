@@ -82,6 +82,7 @@ struct WorkerDocument {
   bool connected = false;
   int slots = 0;
   int busy = 0;
+  bool draining = false;
   std::string note;  // why it gets nothing new
 };
 // {"workers": [...]} -> its entries. kInvalid.

@@ -36,6 +36,12 @@ std::string Headline(const EnsembleDocument& document) {
                      document.members_finished, document.members_total);
 }
 
+// A drain outlives whom it is for: somebody has to end it.
+std::string RemarkOn(const WorkerDocument& worker) {
+  if (worker.connected || !worker.draining) return worker.note;
+  return fmt::format("{}; `tutti drain {} --undo` ends that", worker.note, worker.id);
+}
+
 }  // namespace
 
 Result<std::vector<EnsembleDocument>> ReadEnsembles(const Json& json) {
@@ -74,7 +80,7 @@ std::string RenderWorkers(const std::vector<WorkerDocument>& workers, const Page
   for (const WorkerDocument& worker : workers) {
     const char* away = worker.slots > 0 ? "lost, may come back" : "away";
     table.Add({worker.id, worker.connected ? "connected" : away, fmt::format("{}", worker.slots),
-               fmt::format("{}", worker.busy), worker.note},
+               fmt::format("{}", worker.busy), RemarkOn(worker)},
               worker.connected ? Ink::kPlain : Ink::kRed);
   }
   return table.Render(page);

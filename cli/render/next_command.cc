@@ -44,4 +44,8 @@ std::string NextCommand::Resume(const std::string& id) const {
 
 std::string NextCommand::Watch(const std::string& id) const { return WithHome("tutti watch " + id); }
 
+std::string NextCommand::Submit(const std::string& file) const {
+  return WithHome("tutti submit " + QuoteForShell(file));
+}
+
 }  // namespace tutti::cli

@@ -21,6 +21,7 @@ struct NextCommand {
 
   std::string Resume(const std::string& id) const;  // "tutti resume small-1 --home /scratch/x --slots 2"
   std::string Watch(const std::string& id) const;
+  std::string Submit(const std::string& file) const;
 
  private:
   std::string WithHome(std::string command) const;

@@ -4,8 +4,11 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <filesystem>
+#include <system_error>
 #include <tuple>
 #include <utility>
+#include <variant>
 
 namespace tutti::network {
 namespace {
@@ -15,6 +18,39 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
+
+constexpr uintmax_t kLeastRoom = uintmax_t{1} << 20;  // less is as good as none: a catalog grows by more at once
+
+// Where the disk is full the log does not say it.
+std::string WhyItMayHaveEnded(const std::filesystem::path& home) {
+  std::error_code error;
+  const auto room = std::filesystem::space(home, error);
+  if (!error && room.available < kLeastRoom) {
+    return fmt::format("there is no space left for {}: make room, then start it again", home.string());
+  }
+  return fmt::format("{} may say why", (home / "coordinator.log").string());
+}
+
+// What came in place of an answer.
+Error NoAnswer(const Peer& peer, const boost::system::error_code& error, Duration waited) {
+  const std::string name = NameOf(peer);
+  if (error == beast::error::timeout) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(waited).count();
+    return {ErrorCode::kTimeout,
+            fmt::format("{} did not answer within {} s: it is halted or overloaded", name, seconds), nullptr};
+  }
+  const auto* remote = std::get_if<Remote>(&peer);
+  if (remote != nullptr && !remote->address.tls) {
+    return {ErrorCode::kUnreachable,
+            fmt::format("{} ended while it was asked: {}; does it speak TLS? Then its address is https://{}", name,
+                        error.message(), remote->address.Authority()),
+            nullptr};
+  }
+  const auto* home = std::get_if<std::filesystem::path>(&peer);
+  const std::string why = home != nullptr ? WhyItMayHaveEnded(*home) : "coordinator.log in its home may say why";
+  return {ErrorCode::kUnreachable, fmt::format("{} ended while it was asked ({}); {}", name, error.message(), why),
+          nullptr};
+}
 
 }  // namespace
 
@@ -30,19 +66,18 @@ HttpRequest RequestTo(const Peer& peer, const std::string& method, const std::st
 }
 
 asio::awaitable<Result<HttpAnswer>> Talk(Stream& stream, const HttpRequest& request, const Peer& peer,
-                                         Duration deadline, uint64_t longest_answer) {
-  stream.ExpiresAfter(deadline);
+                                         ExchangeLimits limits) {
   beast::flat_buffer buffer;
   http::response_parser<http::string_body> parser;
-  parser.body_limit(longest_answer);
+  parser.body_limit(limits.longest_answer);
+  stream.ExpiresAfter(limits.head);
   auto [error, count] = co_await http::async_write(stream, request, kTuple);
-  if (!error) std::tie(error, count) = co_await http::async_read(stream, buffer, parser, kTuple);
-  if (!error) co_return parser.release();
-  if (error == beast::error::timeout) {
-    co_return Fail(ErrorCode::kTimeout, "{} did not answer within {} s", NameOf(peer),
-                   std::chrono::duration_cast<std::chrono::seconds>(deadline).count());
-  }
-  co_return Fail(ErrorCode::kUnreachable, "{} ended while it was asked: {}", NameOf(peer), error.message());
+  if (!error) std::tie(error, count) = co_await http::async_read_header(stream, buffer, parser, kTuple);
+  if (error) co_return tl::unexpected<Error>(NoAnswer(peer, error, limits.head));
+  stream.ExpiresAfter(limits.whole);
+  std::tie(error, count) = co_await http::async_read(stream, buffer, parser, kTuple);
+  if (error) co_return tl::unexpected<Error>(NoAnswer(peer, error, limits.whole));
+  co_return parser.release();
 }
 
 }  // namespace tutti::network

@@ -20,8 +20,14 @@ using HttpAnswer = boost::beast::http::response<boost::beast::http::string_body>
 // With the host and the token that the peer asks for; further fields may follow.
 HttpRequest RequestTo(const Peer& peer, const std::string& method, const std::string& target, std::string body = "");
 
-// Sends the request and reads the answer, both within the deadline. Errors: kTimeout; kUnreachable, the peer went.
+struct ExchangeLimits {
+  Duration head;   // from the request to the first of its answer
+  Duration whole;  // for the rest
+  uint64_t longest_answer = 0;
+};
+
+// Sends the request and reads the answer. Errors: kTimeout; kUnreachable, the peer went: with what may say why.
 boost::asio::awaitable<Result<HttpAnswer>> Talk(Stream& stream, const HttpRequest& request, const Peer& peer,
-                                                Duration deadline, uint64_t longest_answer);
+                                                ExchangeLimits limits);
 
 }  // namespace tutti::network

@@ -126,8 +126,20 @@ std::string WhyNotInQueue(const State& state, const Job& job) {
   return "waits";
 }
 
+// The inspection that this job waits for, as long as that has to wait itself.
+const Job* WaitingInspectionOf(const State& state, const Job& job) {
+  if (state.stopping || job.unmet == 0) return nullptr;
+  if (std::ranges::find(job.record.after, kInspectJob) == job.record.after.end()) return nullptr;
+  const auto found = state.jobs.find(InspectJobOf(job.record.id.ensemble));
+  const bool waits = found != state.jobs.end() && found->second.record.state == JobState::kWaiting;
+  return waits ? &found->second : nullptr;
+}
+
+std::string Because(std::string_view reason, std::string_view cause) { return fmt::format("{} ({})", reason, cause); }
+
 std::string WhyWaiting(const State& state, const Job& job) {
   std::string why = WhyNotInQueue(state, job);
+  if (const Job* inspection = WaitingInspectionOf(state, job)) return Because(why, WhyWaiting(state, *inspection));
   ForEachInQueue(state, [&](const Job& one, const Standing& standing) {
     if (&one == &job) why = WithPast(job, standing.InFull(job));
   });
@@ -208,6 +220,10 @@ std::map<JobId, std::string> ReasonsToWait(const State& state, const EnsembleId&
   ForEachInQueue(state, [&](const Job& job, const Standing& standing) {
     if (job.record.id.ensemble == ensemble) reasons[job.record.id] = WithPast(job, standing.InShort(job));
   });
+  for (auto& [id, reason] : reasons) {
+    const Job* inspection = WaitingInspectionOf(state, state.jobs.at(id));
+    if (inspection != nullptr) reason = Because(reason, reasons.at(inspection->record.id));
+  }
   return reasons;
 }
 

@@ -287,6 +287,8 @@ void OnDisconnected(State& state, Turn& turn, const WorkerDisconnected& event) {
   Worker& worker = found->second;
   if (worker.incarnation != event.incarnation || !std::exchange(worker.connected, false)) return;
   worker.disconnected_at = turn.now;
+  // One that has left in order, with nothing that runs there, is not waited for.
+  if (worker.leaving && HeldBy(worker).empty()) worker.gone = true;
   state.schedule_needed = true;  // what was kept there for a wide gang may be for others now
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "common/protocol/event_follower.h"
@@ -11,6 +12,7 @@
 #include "coordinator/server/ensemble_files.h"
 #include "coordinator/server/provenance.h"
 #include "coordinator/server/tasks.h"
+#include "coordinator/server/views.h"
 #include "storage/checkpoints/adoption.h"
 #include "storage/checkpoints/checkpoint_store.h"
 
@@ -135,8 +137,18 @@ Result<void> Executor::Begin(std::vector<core::Effect> outstanding) {
       if (!deleted) spdlog::warn("a removed ensemble's files stay behind: {}", deleted.error().Text());
     });
   }
+  RemoveCutSubmissions();
   if (const auto deadline = core_.NextDeadline()) here_.wake_at(*deadline);
   return {};
+}
+
+void Executor::RemoveCutSubmissions() {
+  std::set<EnsembleId> known;
+  for (const auto& [id, record] : ensembles_) known.insert(id);
+  for (const EnsembleId& id : FindCutSubmissions(*here_.files, here_.home, known)) {
+    const auto removed = RemoveCutSubmission(*here_.files, here_.home, id);
+    if (!removed) spdlog::warn("what a submission that was cut short left stays behind: {}", removed.error().Text());
+  }
 }
 
 void Executor::Submit(core::Event event, std::function<void()> committed, std::optional<SubmissionKey> key) {
@@ -292,6 +304,9 @@ std::vector<std::string> Executor::HostsOf(const core::StartAttempt& effect) con
 Result<protocol::Task> Executor::PrepareTask(const core::StartAttempt& effect) {
   const auto ensemble = ensembles_.find(effect.attempt.job.ensemble);
   TUTTI_CHECK(ensemble != ensembles_.end());
+  // Else it would be made anew with nothing in it but this attempt.
+  const std::string gone = ProblemOfFolder(*here_.files, here_.home, ensemble->second);
+  if (!gone.empty()) return tutti::Fail(ErrorCode::kNotFound, "{}", gone);
   TaskInput input{here_.home, effect, &ensemble->second, nullptr, "", 0, 1};
   TUTTI_ASSIGN_OR_RETURN(const auto experiment, experiments_.Of(ensemble->second));
   input.experiment = experiment.get();

@@ -43,7 +43,9 @@ bool Fits(const EnsembleRecord& ensemble, const ListingQuery& query) {
 Result<ListingQuery> ParseListing(const HttpRequest& request) {
   ListingQuery query;
   if (const auto state = request.query.find("state"); state != request.query.end()) {
-    TUTTI_ASSIGN_OR_RETURN(query.state, ParseName<EnsembleState>(state->second));
+    const auto known = ParseName<EnsembleState>(state->second);
+    if (!known) return FailBecause(known.error(), "state={} is no state of an ensemble", state->second);
+    query.state = *known;
   }
   if (const auto name = request.query.find("name"); name != request.query.end()) {
     if (!IsValidName(name->second)) {

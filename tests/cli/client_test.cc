@@ -143,7 +143,9 @@ TEST_F(ClientTest, APeerThatKeepsSilentIsLeftAtTheDeadline) {
 
 TEST_F(ClientTest, APeerThatEndsInTheMiddleIsUnreachable) {
   const ScriptedPeer peer(folder_.path(), "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{");
-  EXPECT_EQ(client_.Ensembles().error().code, ErrorCode::kUnreachable);
+  const auto answer = client_.Ensembles();
+  EXPECT_EQ(answer.error().code, ErrorCode::kUnreachable);
+  EXPECT_THAT(answer.error().message, HasSubstr((folder_.path() / "coordinator.log").string()));
 }
 
 TEST_F(ClientTest, AnAnswerThatIsNoJsonIsInvalid) {

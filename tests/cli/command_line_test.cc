@@ -145,6 +145,17 @@ TEST(Run, OfAWrongExperimentIsExit2AndMakesNoHome) {
   EXPECT_FALSE(std::filesystem::exists(home));
 }
 
+TEST(Seconds, ThatAreNoneAreRefusedInAFewWords) {
+  const TemporaryFolder folder;
+  for (const char* command : {"coordinator --disconnect-grace -1", "coordinator --silence-limit soon",
+                              "coordinator --recovery-lease 1e300", "worker --wait -1"}) {
+    const Outcome outcome = RunProgram(fmt::format("{} --home {} 2>&1", command, folder.path().string()));
+    EXPECT_EQ(outcome.exit_code, 2) << command;
+    EXPECT_THAT(outcome.output, HasSubstr("is no number of seconds from 0")) << command;
+    EXPECT_LT(outcome.output.size(), 200U) << outcome.output;
+  }
+}
+
 TEST(Run, OfAMissingFileIsExit2) {
   const Outcome outcome = RunProgram("run /no/such/file.yaml 2>&1");
   EXPECT_EQ(outcome.exit_code, 2);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cli/client.h"
+#include "common/protocol/channel.h"
 #include "common/spec/parse.h"
 #include "coordinator/server/coordinator.h"
 #include "storage/catalog/catalog.h"
@@ -24,6 +25,14 @@ class CommandsTest : public testing::Test {
     server::CoordinatorOptions options;
     options.home = folder_.path();
     coordinator_ = server::Coordinator::Start(std::move(options)).value();
+  }
+  // As `tutti coordinator` does; its address.
+  std::string ServeOnTcp() {
+    server::CoordinatorOptions options;
+    options.home = folder_.path();
+    options.listen = network::Address::Parse("127.0.0.1:0").value();
+    coordinator_ = server::Coordinator::Start(std::move(options)).value();
+    return coordinator_->address()->Text();
   }
   // "small-1", which nobody trains.
   void Submit() {
@@ -120,6 +129,60 @@ TEST_F(CommandsTest, RmReturnsOnceTheFilesOfAllAreDeleted) {
   for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
     EXPECT_THAT(entry.path().filename().string(), Not(HasSubstr("small-")));
   }
+}
+
+TEST_F(CommandsTest, RmRemovesWhatIsThereThoughSomethingIsNot) {
+  Serve();
+  for (int i = 0; i < 3; ++i) SubmitAnother();
+  for (const char* id : {"small-1", "small-3"}) ASSERT_TRUE(Client(folder_.path()).Cancel(id));
+  const Outcome missing = Run("rm small-7 small-1");
+  EXPECT_EQ(missing.exit_code, 6);
+  EXPECT_THAT(missing.output, HasSubstr("small-7"));
+  EXPECT_THAT(missing.output, HasSubstr("small-1 is removed.\n"));
+  const Outcome running = Run("rm small-2 small-8 small-3");
+  EXPECT_EQ(running.exit_code, 1) << "what is there and stays is worse than what is not there";
+  EXPECT_THAT(running.output, HasSubstr("`tutti cancel small-2` ends it first"));
+  EXPECT_THAT(running.output, HasSubstr("small-3 is removed.\n"));
+}
+
+TEST_F(CommandsTest, RunWhereAServiceHasTheHomeNamesTheCommandForIt) {
+  ServeOnTcp();
+  const Outcome outcome = Run("run " + WriteExperiment());
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.output,
+              HasSubstr(fmt::format("tutti submit {} --home {}", WriteExperiment(), folder_.path().string())));
+}
+
+TEST_F(CommandsTest, TheHomeOfTheCoordinatorAtAnAddressTellsTokenAndFingerprint) {
+  const std::string address = ServeOnTcp();
+  const Outcome listed = Run("list --server " + address);
+  EXPECT_EQ(listed.exit_code, 0) << listed.output;
+}
+
+TEST_F(CommandsTest, WhoSpeaksNoTlsWhereItIsSpokenIsToldTheAddress) {
+  const std::string address = ServeOnTcp();
+  const std::string authority = address.substr(std::string("https://").size());
+  const auto token = (folder_.path() / "access/operator.token").string();
+  const Outcome outcome = Run(fmt::format("list --server http://{} --token-file {}", authority, token));
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_THAT(outcome.output, HasSubstr("its address is " + address));
+}
+
+TEST_F(CommandsTest, DrainOfAWorkerThatIsNotThereNamesThoseThatAre) {
+  Serve();
+  EXPECT_THAT(Run("drain n7").output, HasSubstr("there is no worker n7; none has joined"));
+  auto [coordinators_end, workers_end] = protocol::MakeLocalChannel(coordinator_->post(), coordinator_->post());
+  coordinator_->AttachWorker(std::move(coordinators_end));
+  protocol::Hello hello;
+  hello.worker = WorkerId("n1");
+  hello.incarnation = Incarnation{1};
+  hello.slots = 1;
+  workers_end->Send(protocol::Encode(protocol::FromWorkerMessage{Generation{}, hello.incarnation, hello}));
+  while (Run("workers --quiet").output != "n1\n") {
+  }
+  const Outcome outcome = Run("drain n7");
+  EXPECT_EQ(outcome.exit_code, 6);
+  EXPECT_THAT(outcome.output, HasSubstr("there is no worker n7; there are: n1"));
 }
 
 TEST_F(CommandsTest, LogsOfSomethingThatIsNotThereAreNotWaitedFor) {

@@ -23,6 +23,15 @@ worker::Inventory Lending(int slots) {
   return inventory;
 }
 
+TEST(WarningOf, IsForFarMoreThreadsThanCpus) {
+  worker::Inventory inventory = Lending(8);
+  inventory.usable_cpus = 2;
+  EXPECT_FALSE(WarningOf(inventory)) << "somebody may want that";
+  inventory.slots = 999;
+  ASSERT_TRUE(WarningOf(inventory));
+  EXPECT_THAT(*WarningOf(inventory), HasSubstr("999 slots have 999 threads, and this machine has 2 CPUs"));
+}
+
 TEST(CheckGangsFit, AnElasticGangNeedsItsLeastWidthAlone) {
   EXPECT_TRUE(CheckGangsFit(WithGangs({{1, 8}, {2, 2}}), Lending(2)));
 }

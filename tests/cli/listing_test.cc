@@ -45,6 +45,13 @@ TEST(RenderListing, OfNothingSaysWhereItLooked) {
   EXPECT_EQ(RenderListing({}, "/runs", {}, Colour::kOff), "There is no ensemble in /runs yet.\n");
 }
 
+TEST(RenderWorkers, SaysHowADrainOfSomebodyWhoIsAwayIsEnded) {
+  const std::string text = RenderWorkers({{"n1", false, 0, 0, true, "is being drained"}}, Colour::kOff);
+  EXPECT_THAT(text, HasSubstr("away"));
+  EXPECT_THAT(text, HasSubstr("is being drained; `tutti drain n1 --undo` ends that"));
+  EXPECT_THAT(RenderWorkers({{"n1", true, 1, 0, true, "is being drained"}}, Colour::kOff), Not(HasSubstr("--undo")));
+}
+
 TEST(ReadEnsembles, RefusesWhatIsNoList) {
   EXPECT_FALSE(ReadEnsembles(Json::object()));
   EXPECT_FALSE(ReadEnsembles(Json(3)));

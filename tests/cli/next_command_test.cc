@@ -17,6 +17,7 @@ TEST(NextCommand, RepeatsHomeAndSlots) {
   next.threads_per_slot = 3;
   EXPECT_EQ(next.Resume("small-1"), "tutti resume small-1 --home /scratch/x --slots 2 --threads-per-slot 3");
   EXPECT_EQ(next.Watch("small-1"), "tutti watch small-1 --home /scratch/x");
+  EXPECT_EQ(next.Submit("my file.yaml"), "tutti submit 'my file.yaml' --home /scratch/x");
 }
 
 TEST(NextCommand, RepeatsWhatSlotsAreMadeOf) {

@@ -1,6 +1,8 @@
 """What operators do to a service that runs: drain, prioritise, plan, tidy up, listen."""
 
 import json
+import signal
+import subprocess
 import urllib.request
 
 import pytest
@@ -41,6 +43,24 @@ def test_a_drained_worker_is_left_alone_until_it_is_taken_back(service, tutti, e
     shown = tutti.show("small-1")
     assert all(member["failures"] == 0 for member in shown["members"]), "a drain is no failure"
     tutti("cancel", "small-1")
+
+
+def test_who_does_not_wait_for_a_drain_is_told_that_it_stands(service, tutti, experiment):
+    worker = service.worker("--name", "one")
+    tutti("submit", experiment(members="[{model: lenet5, seeds: 2}]", epochs=40, training=CHECKPOINTS))
+    service.wait_for_steps()
+    waiting = tutti.start("drain", "one", "--wait")
+    wait_for(lambda: service.workers()[0]["draining"], "nothing is drained")
+    waiting.send_signal(signal.SIGINT)
+    assert waiting.wait(timeout=30) == 130
+    assert "one stays drained; `tutti drain one --undo` takes it back" in waiting.output()
+    tutti("cancel", "small-1")
+    worker.terminate()
+    assert worker.wait(timeout=DEADLINE_S) == 143
+    wait_for(lambda: not service.workers()[0]["connected"], "it is connected still")
+    assert "`tutti drain one --undo` ends that" in tutti("workers").stdout
+    tutti("drain", "one", "--undo")
+    assert service.workers() == []
 
 
 def test_a_worker_that_lent_slots_to_a_run_serves_the_next_coordinator(tutti, experiment):
@@ -169,14 +189,24 @@ def test_logs_and_watch_follow_over_the_network_through_a_restart(service, tutti
     tutti("submit", experiment(members="[{model: lenet5, seeds: 1}]", epochs=24, training=CHECKPOINTS))
     service.wait_for_steps()
     followed = tutti.start("logs", "-f", "small-1/lenet5-s0", *remote)
-    watched = tutti.start("watch", "small-1", *remote)
-    wait_for(lambda: "lenet5-s0: epoch" in watched.output(), "nothing was watched")
+    watched = [tutti.start("watch", "small-1", *where) for where in (remote, [])]
+    for one in watched:
+        wait_for(lambda: "lenet5-s0: epoch" in one.output(), "nothing was watched")
     port = service.address.rsplit(":", 1)[1]
     service.coordinator.kill()
     service.coordinator.wait()
+    wait_for(lambda: all("waits up to 120 s" in one.output() for one in watched), "its loss is not said")
     service.start("--listen", f"http://127.0.0.1:{port}")
     assert followed.wait(timeout=DEADLINE_S) == 0, followed.output()
     log = (tutti.home / "small-1/members/lenet5-s0/attempt-1/log.txt").read_text()
     assert [line for line in followed.output().splitlines() if not line.startswith("tutti:")] == log.splitlines()
-    assert watched.wait(timeout=DEADLINE_S) == 0, watched.output()
-    assert "small-1: finished" in watched.output()
+    for one in watched:
+        assert one.wait(timeout=DEADLINE_S) == 0, one.output()
+        assert "small-1: finished" in one.output()
+
+
+def test_watch_ends_when_nobody_reads_it(service, tutti, experiment):
+    tutti("submit", experiment())
+    done = subprocess.run(["bash", "-c", '"$0" watch small-1 | true; echo "${PIPESTATUS[0]}"', tutti.program],
+                          capture_output=True, text=True, cwd=tutti.folder, env=tutti.environment, timeout=30)
+    assert done.stdout == "0\n", done.stderr

@@ -61,6 +61,33 @@ def test_trainers_outlive_a_killed_coordinator(service, tutti, long_experiment):
     assert_same_weights(expected, tutti.member_weights("small-1"))
     assert {member["attempts"] for member in tutti.show("small-1")["members"]} == {1}, "nothing was started again"
     assert worker.poll() is None
+    said = [line for line in worker.output().splitlines() if line.startswith("tutti:")]
+    assert len(said) == 2 and "is lost" in said[0] and "again" in said[1], "each change is said once"
+
+
+def test_a_worker_says_that_it_does_not_trust_what_answers_now(service, tutti, tmp_path):
+    token = tmp_path / "token"
+    token.write_text((tutti.home / "access/operator.token").read_text())
+    token.chmod(0o600)
+    worker = service.worker(*service.remote, "--token-file", token)
+    service.coordinator.kill()
+    service.coordinator.wait()
+    wait_for(lambda: "is lost" in worker.output(), "the loss is not said")
+    (tutti.home / "access/certificate.pem").unlink()
+    (tutti.home / "access/key.pem").unlink()
+    service.start("--listen", service.address.removeprefix("https://"))
+    wait_for(lambda: "does not show the certificate" in worker.output(), "nothing is said of the certificate")
+    assert worker.poll() is None and not service.workers()
+
+
+def test_a_coordinator_that_is_halted_is_not_waited_for(service, tutti, experiment):
+    service.coordinator.send_signal(signal.SIGSTOP)
+    for command in (["list"], ["submit", experiment()]):
+        began = time.monotonic()
+        assert "did not answer within 10 s" in tutti(*command, status=124).stderr
+        assert time.monotonic() - began < 20
+    service.coordinator.send_signal(signal.SIGCONT)
+    tutti("list")
 
 
 def test_a_killed_worker_takes_its_trainers_along_and_another_goes_on(service, tutti, long_experiment):
@@ -83,6 +110,7 @@ def test_a_worker_that_is_asked_to_leave_lets_its_members_checkpoint(service, tu
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(timeout=DEADLINE_S) == 143
     assert not service.trainers()
+    wait_for(lambda: not service.workers(), "it is listed still", 5)
     failures = {member["failures"] for member in tutti.show("small-1")["members"]}
     assert failures == {0}, "nobody's failure"
     service.worker()

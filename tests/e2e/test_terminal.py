@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 from conftest import DEADLINE_S, wait_for
+from service import Service
 from terminal import Screen, Terminal
 
 MEMBERS = "[{model: lenet5, seeds: 2}, {model: {name: mlp, hidden: [32]}, seeds: 10}]"
@@ -118,6 +119,17 @@ def test_bash_completes_commands_options_and_ids(tutti, experiment):
     assert complete(tutti, "tutti", "run", "--slo") == ["--slots", "--slots-per-gpu"]
     tutti("run", experiment(members="[{model: {name: mlp, hidden: [8]}}]", epochs=1), "--quiet")
     assert "small-1" in complete(tutti, "tutti", "show", "sm")
+
+
+def test_bash_completes_drain_with_workers(tutti, experiment):
+    service = Service(tutti)
+    service.start()
+    service.worker("--name", "one")
+    wait_for(service.workers, "the worker did not join")
+    tutti("submit", experiment())
+    assert complete(tutti, "tutti", "drain", "on") == ["one"]
+    assert complete(tutti, "tutti", "drain", "sm") == []
+    assert complete(tutti, "tutti", "drain", "--un") == ["--undo"]
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

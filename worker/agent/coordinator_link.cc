@@ -12,6 +12,7 @@
 #include <boost/beast/http/field.hpp>
 #include <boost/beast/websocket/error.hpp>
 #include <exception>
+#include <optional>
 #include <random>
 #include <utility>
 
@@ -29,6 +30,11 @@ constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 
 // Those that trying again does not cure.
 bool IsFinal(const Error& error) { return error.code == ErrorCode::kDenied || error.code == ErrorCode::kInvalid; }
+
+// Nobody there, and somebody who does not answer, come to the same.
+ErrorCode KindOf(const Error& error) {
+  return error.code == ErrorCode::kTimeout ? ErrorCode::kUnreachable : error.code;
+}
 
 Error WhyDeclined(const network::Peer& coordinator, http::status status) {
   const int number = static_cast<int>(status);
@@ -58,19 +64,19 @@ class CoordinatorLink::Impl {
     while (true) {
       auto socket = co_await Connect();
       if (socket) {
-        spdlog::info("connected to {}", name_);
         backoff = options_.first_backoff;
-        said_ = false;
-        was_connected_ = true;
+        if (std::exchange(was_connected_, true)) Say(fmt::format("connected to {} again", name_));
+        trouble_.reset();
         co_await Serve(std::move(*socket));
         if (stopped_) co_return stopped_();
-        spdlog::warn("the connection to {} is lost; trainers go on, and it is tried again", name_);
+        Say(fmt::format("the connection to {} is lost; trainers go on, and it is looked for", name_));
+        trouble_ = ErrorCode::kUnreachable;
       } else if (IsFinal(socket.error()) && !was_connected_) {
         // Once it was let in, what answers now may be somebody else: it may yet come back.
         handlers_.give_up(std::move(socket.error()));
         co_return;
-      } else if (!std::exchange(said_, true)) {
-        spdlog::warn("{}; it is tried again", socket.error().Text());
+      } else if (const ErrorCode kind = KindOf(socket.error()); std::exchange(trouble_, kind) != kind) {
+        Say(fmt::format("{}; it is tried again", socket.error().Text()));
       }
       co_await Wait(backoff);
       backoff = std::min(2 * backoff, options_.longest_backoff);
@@ -115,6 +121,11 @@ class CoordinatorLink::Impl {
     serving_ = false;
   }
 
+  void Say(const std::string& what) {
+    spdlog::warn("{}", what);
+    options_.tell(what);
+  }
+
   // Of many workers that lost one coordinator not all come back at once.
   asio::awaitable<void> Wait(Duration longest) {
     std::uniform_int_distribution<Duration::rep> part(longest.count() / 2, longest.count());
@@ -127,8 +138,8 @@ class CoordinatorLink::Impl {
   const std::string name_ = network::NameOf(options_.coordinator);
   const Handlers handlers_;
   std::mt19937 random_{std::random_device{}()};
-  bool said_ = false;           // that nobody answers
-  bool was_connected_ = false;  // at least once
+  std::optional<ErrorCode> trouble_;  // what was said last, while there is no connection
+  bool was_connected_ = false;        // at least once
   bool serving_ = false;
   std::function<void()> stopped_;
 };

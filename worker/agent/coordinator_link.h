@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "common/clock.h"
 #include "common/network/peer.h"
@@ -21,6 +22,8 @@ struct LinkOptions {
   Duration connect_deadline = std::chrono::seconds(10);     // from the first packet to the end of the handshake
   Duration first_backoff = std::chrono::milliseconds(500);  // doubled with each failure; a random half of it is waited
   Duration longest_backoff = std::chrono::seconds(15);
+  // What becomes of the connection, for people: a sentence once it changes, not with each try. On the context's thread.
+  std::function<void(const std::string&)> tell = [](const std::string&) {};
 };
 
 // All on the thread that runs the context.

@@ -349,6 +349,7 @@ void LedAttempt::ReadEvents(const Tell& tell) {
   failed_reads_ = 0;
   for (protocol::FollowedEvent& followed : *events) {
     if (transfer_) {
+      if (auto* failed = std::get_if<protocol::Failed>(&followed.event)) failed->error = WithCure(failed->error);
       transfer_->Hold(std::move(followed));
     } else {
       tell(protocol::AttemptEvent{id(), followed.sequence, std::move(followed.event)});
@@ -361,14 +362,20 @@ void LedAttempt::ReadEvents(const Tell& tell) {
 
 void LedAttempt::ReportEnd(const Tell& tell) {
   if (start_error_) {
-    tell(protocol::AttemptFailedToStart{id(), *start_error_});
+    tell(protocol::AttemptFailedToStart{id(), WithCure(*start_error_)});
   } else if (transfer_ && transfer_->failure()) {
     tell(protocol::AttemptExited{id(), protocol::kExitIo, *transfer_->failure()});
   } else {
-    tell(protocol::AttemptExited{id(), exit_code_, last_log_lines_});
+    tell(protocol::AttemptExited{id(), exit_code_, WithCure(last_log_lines_)});
   }
   tell(protocol::SlotsFree{id(), slots_});
   told_ = Told::kAll;
+}
+
+std::string LedAttempt::WithCure(std::string error) const {
+  if (surroundings_.carriage == nullptr) return error;
+  error.erase(error.find_last_not_of('\n') + 1);
+  return WithWayToMakeRoom(std::move(error), surroundings_.carriage->home);
 }
 
 void LedAttempt::Rejoin() {

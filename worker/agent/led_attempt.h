@@ -124,6 +124,7 @@ class LedAttempt {
   void ReadEvents(const Tell& tell);
   bool AllIsSaid() const;
   void ReportEnd(const Tell& tell);
+  std::string WithCure(std::string error) const;
 
   AttemptSurroundings surroundings_;
   protocol::Task task_;

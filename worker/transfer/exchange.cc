@@ -97,7 +97,7 @@ class Exchange::Impl {
       if (!connected) co_return tl::unexpected<Error>(std::move(connected.error()));
       stream_.emplace(std::move(*connected));
     }
-    co_return co_await network::Talk(*stream_, message, peer_, deadline_, kLargestAnswer);
+    co_return co_await network::Talk(*stream_, message, peer_, {deadline_, deadline_, kLargestAnswer});
   }
 
   const network::Peer peer_;

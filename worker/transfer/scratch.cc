@@ -2,7 +2,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <tuple>
 #include <utility>
 
@@ -39,6 +41,14 @@ protocol::Task ScratchHome::Moved(protocol::Task task) const {
   if (task.resume_from) move(*task.resume_from);
   task.cache = cache;
   return task;
+}
+
+std::string WithWayToMakeRoom(std::string error, const ScratchHome& home) {
+  const std::string folder = home.cache.parent_path().string();
+  const bool full = error.find(std::strerror(ENOSPC)) != std::string::npos;
+  if (!full || error.find(folder) == std::string::npos) return error;
+  return fmt::format("{}; the disk of this worker's own folder {} is full: make room, or start it with --scratch DIR",
+                     error, folder);
 }
 
 Result<Scratch> Scratch::Make(FileSystem& files, const fs::path& folder, const std::string& mark,

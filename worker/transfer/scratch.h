@@ -30,6 +30,10 @@ struct ScratchHome {
   protocol::Task Moved(protocol::Task task) const;
 };
 
+// What went wrong with a file, in words; where it was that the disk of such a home is full, with what helps. A user
+// need not know that there is one.
+std::string WithWayToMakeRoom(std::string error, const ScratchHome& home);
+
 class Scratch {
  public:
   // Makes it empty: what a former start of this worker left is removed. `mark` is that of the coordinator's home; the

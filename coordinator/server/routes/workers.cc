@@ -1,4 +1,8 @@
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <string>
+#include <vector>
 
 #include "coordinator/server/routes/routes.h"
 
@@ -15,11 +19,14 @@ Result<void> ListWorkers(const RouteContext& context, const HttpRequest&, const 
 Result<WorkerId> FindWorker(const RouteContext& context, const HttpRequest& request) {
   context.executor.Flush();
   const std::string& name = request.segments[kWorkerSegment];
+  std::vector<std::string> known;
   for (const auto& worker : context.executor.core().workers()) {
     if (worker.id.str() == name) return worker.id;
+    known.push_back(worker.id.str());
   }
   if (!IsValidName(name)) return Fail(ErrorCode::kInvalid, "'{}' cannot be the name of a worker", name);
-  return Fail(ErrorCode::kNotFound, "there is no worker {}; `tutti workers` lists those that there are", name);
+  return Fail(ErrorCode::kNotFound, "there is no worker {}; {}", name,
+              known.empty() ? "none has joined" : fmt::format("there are: {}", fmt::join(known, ", ")));
 }
 
 void DrainAndAnswer(const RouteContext& context, const WorkerId& worker, core::WorkerDrained::Drain drain,

@@ -171,6 +171,24 @@ TEST(Leaving, OfAFollowerEndsTheGangThroughItsLeader) {
   EXPECT_THAT(stage.core.Why(JobNamed("a")), HasSubstr("n2 is leaving"));
 }
 
+TEST(Leaving, WhoHasLeftIsListedNoMore) {
+  Stage stage;
+  stage.Join("n1", 1);
+  stage.Say("n1", protocol::Leaving{});
+  EXPECT_EQ(stage.core.workers().at(0).closed, "is leaving");
+  stage.Disconnect("n1");
+  EXPECT_THAT(stage.core.workers(), IsEmpty());
+  stage.Join("n1", 1, {}, 2);
+  EXPECT_TRUE(stage.core.workers().at(0).connected);
+}
+
+TEST(Leaving, WhoseConnectionBreaksBeforeItsMembersHaveEndedIsAwaited) {
+  Stage stage = RunningOnN1();
+  stage.Say("n1", protocol::Leaving{});
+  stage.Disconnect("n1");
+  EXPECT_THAT(stage.core.workers(), SizeIs(1));
+}
+
 TEST(Leaving, IsSaidAgainToTheNextCoordinator) {
   Stage stage = WithOneThatWaits();
   stage.Say("n1", protocol::Leaving{});

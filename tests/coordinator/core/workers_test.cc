@@ -103,8 +103,10 @@ TEST(Worker, WhoseConnectionBreaksFreesOthersFromWaitingForItsSlots) {
 TEST(Worker, WhatWaitsForItsSlotsIsToldItsPlaceInShort) {
   Stage stage;
   stage.Submit({{"a"}, {"b"}, {"wide", 2}, {"huge", 9}, {"c"}});
-  EXPECT_EQ(stage.core.WhyWaiting(kEnsemble).at(JobNamed("c")), "waits for the inspection of the data");
+  EXPECT_EQ(stage.core.WhyWaiting(kEnsemble).at(JobNamed("c")),
+            "waits for the inspection of the data (no worker has joined)");
   stage.Join("n1", 2);
+  EXPECT_EQ(stage.core.WhyWaiting(kEnsemble).at(JobNamed("c")), "waits for the inspection of the data") << "it runs";
   stage.Inspect();
   const std::map<JobId, std::string> reasons = stage.core.WhyWaiting(kEnsemble);
   EXPECT_THAT(reasons, SizeIs(3)) << "a and b run";

@@ -323,6 +323,14 @@ TEST_F(CoordinatorTest, FolderWithoutARowIsLeftAloneAndItsNumberPassedOver) {
   EXPECT_EQ(ReadFile(home() / "trial-1/precious"), "keep");
 }
 
+TEST_F(CoordinatorTest, WhatASubmissionThatWasCutShortLeftIsRemovedAtTheStart) {
+  fs::create_directories(home() / "trial-1");
+  std::ofstream(home() / "trial-1/experiment.yaml.tmp") << "version";
+  StartCoordinator();
+  EXPECT_FALSE(fs::exists(home() / "trial-1"));
+  EXPECT_EQ(Submit(AnExperiment()), "trial-1");
+}
+
 TEST_F(CoordinatorTest, FailedMemberMakesAnIncompleteAnswer) {
   StartAll();
   worker_->Script("mlp-s1", [](FakeWorker& worker, const protocol::StartAttempt& start) {
@@ -618,6 +626,17 @@ TEST_F(CoordinatorTest, EnsembleWhoseFolderIsGoneSaysSoAndCanBeForgotten) {
   EXPECT_EQ(Post(fmt::format("{}/{}/resume", kEnsembles, id)).status, 409);
   EXPECT_EQ(testing::Request(home(), "DELETE", fmt::format("{}/{}", kEnsembles, id)).status, 200);
   EXPECT_EQ(Submit(spec), "trial-2");
+}
+
+TEST_F(CoordinatorTest, EnsembleWhoseFolderGoesWhileItRunsSaysSoAndTheFolderIsNotMadeAnew) {
+  StartCoordinator();
+  const std::string id = Submit(AnExperiment());
+  fs::remove_all(home() / id);
+  StartWorker();
+  const auto why = [&] { return Get(fmt::format("{}/{}/members/.inspect/why", kEnsembles, id)).body; };
+  EXPECT_TRUE(Eventually([&] { return why().find("is gone; `tutti rm trial-1` forgets it") != std::string::npos; }))
+      << why();
+  EXPECT_FALSE(fs::exists(home() / id));
 }
 
 TEST_F(CoordinatorTest, ForgottenEnsembleOfTheSameExperimentIsNotTrainedAgainUnasked) {

@@ -65,6 +65,14 @@ TEST(Listing, RefusesWhatCannotBeAskedFor) {
   }
 }
 
+TEST(Listing, NamesTheStatesThatThereAre) {
+  const auto parsed = ParseListing(Asking("state=glorious"));
+  ASSERT_FALSE(parsed);
+  EXPECT_EQ(parsed.error().Text(),
+            "state=glorious is no state of an ensemble: unknown name 'glorious'; there are: running, finished, "
+            "incomplete, failed, cancelled, stopped, removing");
+}
+
 TEST(ParseTarget, DecodesTheQueryAlone) {
   const HttpRequest request = ParseTarget(Method::kGet, "/a%2Fb/c?x%20y=1%2B1+2&bad=%zz%2&end=%");
   EXPECT_THAT(request.segments, ElementsAre("a%2Fb", "c"));

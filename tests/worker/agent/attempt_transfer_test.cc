@@ -25,6 +25,7 @@ using protocol::SlotsFree;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 const Error kFull{ErrorCode::kNoSpace, "the coordinator's disk is full", nullptr};
 const std::vector<Error> kFullForLong(100000, kFull);
@@ -109,6 +110,21 @@ TEST_F(CarryTest, InputsThatDoNotComeAreAFailedStart) {
   EXPECT_THAT(coordinator_.Next<AttemptFailedToStart>().error, HasSubstr("disk is full"));
   EXPECT_EQ(coordinator_.Next<SlotsFree>().slots, std::vector<int>{0});
   EXPECT_THAT(coordinator_.Heard<AttemptStarted>(), IsEmpty());
+}
+
+TEST_F(CarryTest, DiskOfItsOwnThatIsFullIsToldWithWhatHelps) {
+  const std::string full = fmt::format("cannot write {}/m.tmp: No space left on device", own_.home.string());
+  const std::string helps = fmt::format("own folder {} is full: make room, or start it with --scratch DIR",
+                                        own_.cache.parent_path().string());
+  StartAndJoin();
+  coordinator_.Say(
+      Prepare("m", {"say " + protocol::ToJson(protocol::Failed{full}).dump(), "print " + full, "exit 74"}));
+  const auto told = coordinator_.Next<AttemptEvent>();
+  EXPECT_THAT(std::get<protocol::Failed>(told.event).error, HasSubstr(helps));
+  EXPECT_THAT(coordinator_.Next<AttemptExited>().last_log_lines, HasSubstr(helps));
+  coordinator_.Next<SlotsFree>();
+  coordinator_.Say(Prepare("other", {"print cannot write /elsewhere: No space left on device", "exit 74"}));
+  EXPECT_THAT(coordinator_.Next<AttemptExited>().last_log_lines, Not(HasSubstr("--scratch")));
 }
 
 TEST_F(CarryTest, AttemptThatIsStoppedBeforeItsInputsComeIsNotStarted) {
