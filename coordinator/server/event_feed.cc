@@ -88,7 +88,9 @@ void EventFeed::Beat() { Wake(std::string(kAlive)); }
 
 void EventFeed::Close() {
   closed_ = true;
-  for (Waiting& waiting : std::exchange(waiting_, {})) waiting.ready("");
+  for (Waiting& waiting : std::exchange(waiting_, {})) {
+    if (const auto stream = waiting.stream.lock()) waiting.ready("");
+  }
 }
 
 std::shared_ptr<BodyStream> EventFeed::Follow(std::optional<FeedPosition> after, std::optional<EnsembleId> of) {

@@ -134,6 +134,16 @@ TEST(EventFeed, EndsItsStreams) {
   EXPECT_TRUE(Watcher(feed.Follow(std::nullopt, std::nullopt)).ended);
 }
 
+TEST(EventFeed, TellsAStreamThatIsGoneNothing) {
+  Feed feed({1});
+  bool told = false;
+  feed.Follow(FeedPosition{{1}, 0}, std::nullopt)->Next([&](const std::string&) { told = true; });
+  feed.Beat();
+  feed.Follow(FeedPosition{{1}, 0}, std::nullopt)->Next([&](const std::string&) { told = true; });
+  feed.Close();
+  EXPECT_FALSE(told);
+}
+
 TEST(EventFeed, ReadsPositions) {
   EXPECT_EQ(FeedPosition::Parse("3-17").value().Text(), "3-17");
   for (const char* wrong : {"", "3", "-", "3-", "-17", "a-1", "1-a", "1--1", "1-2-3", "99999999999999999999-1"}) {
