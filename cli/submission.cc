@@ -12,6 +12,7 @@ namespace {
 
 constexpr Duration kDeadline = std::chrono::seconds(60);  // of one piece, after the last of which all of it is hashed
 constexpr Duration kRestart = std::chrono::minutes(5);    // of the coordinator
+constexpr Duration kCopying = std::chrono::minutes(5);    // of all files into the ensemble, before it is there
 // The coordinator may throw away what is a day old just between two of them.
 constexpr int kMostTries = 3;
 
@@ -50,8 +51,9 @@ Result<Client::Submission> SubmissionOf(const Experiment& experiment) {
 }
 
 Result<Client::Submitted> SubmitWithFiles(const Client& client, const Client::Submission& submission) {
+  const Client patient(client.peer(), kCopying);
   for (int tries = 1;; ++tries) {
-    auto submitted = client.Submit(submission);
+    auto submitted = (submission.files.empty() ? client : patient).Submit(submission);
     const bool lacks_files = !submitted && submitted.error().code == ErrorCode::kNotFound;
     if (!lacks_files || tries == kMostTries) return submitted;
     TUTTI_RETURN_IF_ERROR(SendFiles(client, submission.files));
