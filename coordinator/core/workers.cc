@@ -288,7 +288,10 @@ void OnDisconnected(State& state, Turn& turn, const WorkerDisconnected& event) {
   if (worker.incarnation != event.incarnation || !std::exchange(worker.connected, false)) return;
   worker.disconnected_at = turn.now;
   // One that has left in order, with nothing that runs there, is not waited for.
-  if (worker.leaving && HeldBy(worker).empty()) worker.gone = true;
+  if (worker.leaving && HeldBy(worker).empty()) {
+    worker.gone = true;
+    worker.holders.clear();
+  }
   state.schedule_needed = true;  // what was kept there for a wide gang may be for others now
 }
 

@@ -178,6 +178,8 @@ TEST(Leaving, WhoHasLeftIsListedNoMore) {
   EXPECT_EQ(stage.core.workers().at(0).closed, "is leaving");
   stage.Disconnect("n1");
   EXPECT_THAT(stage.core.workers(), IsEmpty());
+  stage.Drain("n1");
+  EXPECT_EQ(stage.core.workers().at(0).slots, 0) << "it stands for the drain alone";
   stage.Join("n1", 1, {}, 2);
   EXPECT_TRUE(stage.core.workers().at(0).connected);
 }
