@@ -189,7 +189,12 @@ def test_tls_is_trusted_by_its_fingerprint(tutti, experiment, listen):
     assert len(service.workers()) == 2
     refused = tutti("worker", "--server", service.address, "--fingerprint", "0" * 64, status=4)
     assert "fingerprint" in refused.stderr
-    assert "--fingerprint" in tutti("worker", "--server", service.address, status=4).stderr
+    assert "small-1" in tutti("list", "--server", service.address).stdout, "the home tells its fingerprint too"
+    home, tutti.environment["TUTTI_HOME"] = tutti.home, str(tutti.folder / "elsewhere")
+    token = home / "access/operator.token"
+    refused = tutti("worker", "--server", service.address, "--token-file", token, status=4)
+    assert "--fingerprint" in refused.stderr
+    tutti.environment["TUTTI_HOME"] = str(home)
     key = tutti.home / "access/key.pem"
     assert stat.S_IMODE(os.stat(key).st_mode) == 0o600
 
