@@ -19,8 +19,9 @@ namespace http = boost::beast::http;
 using network::HttpAnswer;
 using network::HttpRequest;
 
-// For a connection with its handshake, and for the first of an answer that needs no work: a coordinator that takes
-// longer is halted, or as good as that.
+// For a connection with its handshake, and for an answer that needs no work: a coordinator that takes longer is halted,
+// or as good as that.
+constexpr std::string_view kHealth = "/healthz";
 constexpr Duration kSignOfLife = std::chrono::seconds(10);
 constexpr uint64_t kLargestAnswer = uint64_t{1} << 30;  // a log may be long
 
@@ -28,7 +29,7 @@ asio::awaitable<Result<HttpAnswer>> Converse(asio::io_context& io, const HttpReq
                                              const network::Peer& peer, Duration deadline) {
   auto stream = co_await network::Connect(io, peer, std::min(deadline, kSignOfLife));
   if (!stream) co_return tl::unexpected<Error>(std::move(stream.error()));
-  const Duration first = request.method() == http::verb::get ? std::min(deadline, kSignOfLife) : deadline;
+  const Duration first = request.target() == kHealth ? std::min(deadline, kSignOfLife) : deadline;
   co_return co_await network::Talk(*stream, request, peer, {first, deadline, kLargestAnswer});
 }
 
@@ -68,7 +69,7 @@ Result<Json> Client::AskJson(const std::string& method, const std::string& targe
 }
 
 Result<Client::Health> Client::AskHealth() const {
-  TUTTI_ASSIGN_OR_RETURN(const Json json, AskJson("GET", "/healthz", nullptr));
+  TUTTI_ASSIGN_OR_RETURN(const Json json, AskJson("GET", std::string(kHealth), nullptr));
   Health health;
   TUTTI_ASSIGN_OR_RETURN(health.version, TextAt(json, "version"));
   TUTTI_ASSIGN_OR_RETURN(health.time, TextAt(json, "time"));
@@ -84,7 +85,7 @@ Result<Client::Home> Client::FindHome() const {
 }
 
 bool Client::Answers() const {
-  const auto answer = Ask("GET", "/healthz", "");
+  const auto answer = Ask("GET", std::string(kHealth), "");
   return answer || (answer.error().code != ErrorCode::kUnreachable && answer.error().code != ErrorCode::kTimeout);
 }
 

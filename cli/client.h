@@ -15,8 +15,8 @@
 
 namespace tutti::cli {
 
-// One request a connection; every call returns within its deadline, and one that only looks ends after ten seconds
-// without a sign of an answer. Errors: kUnreachable when no coordinator is there, kTimeout, kIo; those that the
+// One request a connection; every call returns within its deadline once there is a connection, for which, and for a
+// sign of life, ten seconds are given. Errors: kUnreachable when no coordinator is there, kTimeout, kIo; those that the
 // coordinator answers, with its sentence; kInvalid for an answer that is none.
 class Client {
  public:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -11,22 +12,24 @@
 
 namespace tutti::cli {
 
-// Calls `ask` until its answer is another than kUnreachable or kTimeout, at most for `limit`; says once on standard
-// error that it waits. The last answer.
+// Calls `ask` until its answer is another than kUnreachable or kTimeout, at most for `limit` from the first of these
+// on; says once on standard error that it waits. The last answer.
 template <typename Ask>
 auto AskWithin(Duration limit, Ask ask) {
   constexpr std::chrono::milliseconds kPause{200};
-  const auto end = std::chrono::steady_clock::now() + limit;
-  bool said = false;
+  std::optional<std::chrono::steady_clock::time_point> end;
   while (true) {
     auto answer = ask();
     const bool nobody =
         !answer && (answer.error().code == ErrorCode::kUnreachable || answer.error().code == ErrorCode::kTimeout);
-    if (!nobody || std::chrono::steady_clock::now() >= end) return answer;
-    if (!std::exchange(said, true)) {
+    if (!nobody) return answer;
+    const auto now = std::chrono::steady_clock::now();
+    if (!end && limit > Duration(0)) {
       const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit).count();
       PrintToError(fmt::format("tutti: waits up to {} s: {}\n", seconds, answer.error().Text()));
     }
+    if (!end) end = now + limit;
+    if (now >= *end) return answer;
     std::this_thread::sleep_for(kPause);
   }
 }

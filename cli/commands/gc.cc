@@ -9,6 +9,8 @@
 namespace tutti::cli {
 namespace {
 
+constexpr Duration kDeadline = std::chrono::minutes(5);  // for all that is deleted
+
 struct Options {
   bool dry_run = false;
   CoordinatorOption coordinator;
@@ -28,7 +30,7 @@ std::string Render(const Json& json, bool dry_run, const Page& page) {
 }
 
 Result<void> Collect(const Client& client, const Options& options) try {
-  TUTTI_ASSIGN_OR_RETURN(const Json json, client.CollectGarbage(options.dry_run));
+  TUTTI_ASSIGN_OR_RETURN(const Json json, Client(client.peer(), kDeadline).CollectGarbage(options.dry_run));
   const bool as_json = options.output.Choose() == Output::kJson;
   Print(as_json ? json.dump(2) + "\n" : Render(json, options.dry_run, OutputPage()));
   return {};

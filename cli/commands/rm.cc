@@ -31,7 +31,9 @@ int Remove(const Options& options) {
     for (const std::string& id : options.ids) {
       const auto removed = RemoveOne(client, id);
       if (removed) continue;
-      if (removed.error().code == ErrorCode::kUnreachable) return removed;  // nor would it hear of the others
+      // Nor would it hear of the others.
+      const ErrorCode code_of = removed.error().code;
+      if (code_of == ErrorCode::kUnreachable || code_of == ErrorCode::kTimeout) return removed;
       const int code = EndWith(removed.error());
       if (worst == kExitDone || worst == kExitNotFound) worst = code;  // that nothing is there is the least of it
     }

@@ -27,7 +27,7 @@ struct Options {
   CoordinatorOption coordinator;
   std::optional<std::string> name;
   std::optional<std::string> launch_domain;
-  int wait_s = 60;
+  double wait_s = 60;
   std::optional<std::string> scratch;
   SlotOptions slots;
 };
@@ -88,7 +88,8 @@ int RunWorker(const Options& options) {
   if (!inventory) return EndWith(inventory.error());
   // The nodes of a cluster start in any order.
   const auto coordinator =
-      AskWithin(std::chrono::seconds(options.wait_s), [&] { return FindCoordinator(options.coordinator); });
+      AskWithin(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.wait_s)),
+                [&] { return FindCoordinator(options.coordinator); });
   if (!coordinator) return EndWith(coordinator.error());
   const auto name =
       worker::WorkerName::Hold(worker::DefaultRuntimeFolder(), coordinator->home.mark, options.name, HostName());

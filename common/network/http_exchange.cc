@@ -41,10 +41,12 @@ Error NoAnswer(const Peer& peer, const boost::system::error_code& error, Duratio
   }
   const auto* remote = std::get_if<Remote>(&peer);
   if (remote != nullptr && !remote->address.tls) {
-    return {ErrorCode::kUnreachable,
-            fmt::format("{} ended while it was asked: {}; does it speak TLS? Then its address is https://{}", name,
-                        error.message(), remote->address.Authority()),
-            nullptr};
+    return {
+        ErrorCode::kUnreachable,
+        fmt::format("{} ended while it was asked ({}): coordinator.log in its home may say why; if it speaks TLS its "
+                    "address is https://{}",
+                    name, error.message(), remote->address.Authority()),
+        nullptr};
   }
   const auto* home = std::get_if<std::filesystem::path>(&peer);
   const std::string why = home != nullptr ? WhyItMayHaveEnded(*home) : "coordinator.log in its home may say why";

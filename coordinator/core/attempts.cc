@@ -320,6 +320,17 @@ void OnStarted(State& state, Turn& turn, const Worker& worker, const protocol::A
   if (attempt != nullptr) MarkRunning(turn, *attempt);
 }
 
+void OnStartRefused(State& state, Turn& turn, const StartRefused& event) {
+  const auto found = state.attempts.find(event.attempt);
+  if (found == state.attempts.end() || !IsLive(found->second)) return;
+  Job& job = JobOf(state, event.attempt);
+  const std::string error = "could not be prepared: " + event.error;
+  EndAttempt(state, turn, found->second, std::nullopt, error);
+  const bool asked = WantedStop(EnsembleOf(state, job.record.id)).has_value();
+  Conclude(state, turn, job, asked ? Ending::kOnRequest : Ending::kFailed, asked ? "" : error);
+  Settle(state, turn, EnsembleOf(state, job.record.id));
+}
+
 void OnFailedToStart(State& state, Turn& turn, const Worker& worker, const protocol::AttemptFailedToStart& message) {
   Attempt* attempt = Heard(state, turn, worker, message.attempt, Sign::kOfDeath);
   if (attempt == nullptr) attempt = HeardOfFollower(state, turn, worker, message.attempt);

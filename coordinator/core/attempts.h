@@ -12,6 +12,9 @@ namespace tutti::core {
 // A new attempt on free slots, going on from the newest checkpoint.
 void Grant(State& state, Turn& turn, Job& job, std::vector<SlotId> gang);
 
+// No worker's fault.
+void OnStartRefused(State& state, Turn& turn, const StartRefused& event);
+
 // What leaders say (and, where ranks never came, others of the gang). `worker` is there, and the message is of its
 // present incarnation.
 void OnStarted(State& state, Turn& turn, const Worker& worker, const protocol::AttemptStarted& message);

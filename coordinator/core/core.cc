@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "coordinator/core/attempts.h"
 #include "coordinator/core/checkpoints.h"
 #include "coordinator/core/ensembles.h"
 #include "coordinator/core/invariants.h"
@@ -30,6 +31,7 @@ struct Handler {
   void operator()(const WorkerDisconnected& event) const { OnDisconnected(state, turn, event); }
   void operator()(const WorkerSaid& event) const { OnSaid(state, turn, event); }
   void operator()(const WorkerDrained& event) const { OnDrained(state, turn, event); }
+  void operator()(const StartRefused& event) const { OnStartRefused(state, turn, event); }
   void operator()(const InspectionChecked& event) const { OnInspectionChecked(state, turn, event); }
   void operator()(const SplitDrawn& event) const { OnSplitDrawn(state, turn, event); }
   void operator()(const CombinationDone& event) const { OnCombinationDone(state, turn, event); }

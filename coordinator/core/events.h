@@ -65,6 +65,10 @@ struct WorkerDrained {
 };
 
 // ---- effects that ended ----
+struct StartRefused {  // nothing was prepared for it, and no worker heard of it
+  AttemptId attempt;
+  std::string error;
+};
 struct InspectionChecked {
   EnsembleId id;
   std::string error;  // empty: all that it left can be read
@@ -104,9 +108,9 @@ struct EnsembleFolderRemoved {
 
 struct Tick {};  // time passed
 
-using Event =
-    std::variant<EnsembleSubmitted, EnsemblePrioritised, EnsembleCancelled, EnsembleResumed, EnsembleRemoved,
-                 StopRequested, WorkerJoined, WorkerDisconnected, WorkerSaid, WorkerDrained, InspectionChecked,
-                 SplitDrawn, CombinationDone, FoldersInspected, CheckpointRemoved, EnsembleFolderRemoved, Tick>;
+using Event = std::variant<EnsembleSubmitted, EnsemblePrioritised, EnsembleCancelled, EnsembleResumed, EnsembleRemoved,
+                           StopRequested, WorkerJoined, WorkerDisconnected, WorkerSaid, WorkerDrained, StartRefused,
+                           InspectionChecked, SplitDrawn, CombinationDone, FoldersInspected, CheckpointRemoved,
+                           EnsembleFolderRemoved, Tick>;
 
 }  // namespace tutti::core

@@ -10,6 +10,7 @@
 #include "common/protocol/event_follower.h"
 #include "coordinator/server/combine.h"
 #include "coordinator/server/ensemble_files.h"
+#include "coordinator/server/file_store.h"
 #include "coordinator/server/provenance.h"
 #include "coordinator/server/tasks.h"
 #include "coordinator/server/views.h"
@@ -138,6 +139,7 @@ Result<void> Executor::Begin(std::vector<core::Effect> outstanding) {
     });
   }
   RemoveCutSubmissions();
+  TidyFiles(*here_.files, here_.home, Now());
   if (const auto deadline = core_.NextDeadline()) here_.wake_at(*deadline);
   return {};
 }
@@ -330,14 +332,11 @@ Result<int> Executor::ClassesOf(const EnsembleId& id) {
   return classes_[id] = split.classes;
 }
 
-// The workers never heard of the attempt, so what they would say of its end is said here.
+// The workers never heard of the attempt, so that their slots are free is said here.
 void Executor::RefuseStart(const core::StartAttempt& effect, const Error& error) {
-  const auto say = [&](const WorkerId& worker, protocol::FromWorker message) {
-    Submit(core::WorkerSaid{worker, effect.incarnations.at(worker), std::move(message)});
-  };
-  say(effect.gang.front().worker, protocol::AttemptFailedToStart{effect.attempt, error.Text()});
+  Submit(core::StartRefused{effect.attempt, error.Text()});
   for (const auto& [worker, grant] : GrantsOf(effect.attempt, effect.gang)) {
-    say(worker, protocol::SlotsFree{effect.attempt, grant.slots});
+    Submit(core::WorkerSaid{worker, effect.incarnations.at(worker), protocol::SlotsFree{effect.attempt, grant.slots}});
   }
 }
 

@@ -1,8 +1,10 @@
 #include "coordinator/server/file_store.h"
 
+#include <spdlog/spdlog.h>
+
 #include <chrono>
 #include <set>
-#include <system_error>
+#include <string_view>
 
 #include "common/network/secret.h"
 #include "common/network/sha256.h"
@@ -17,18 +19,23 @@ constexpr const char* kNames = "names.json";
 // Long enough for every try of a submission, and for the next ones of the same day.
 constexpr auto kKeptFor = std::chrono::days(1);
 constexpr size_t kKeyDigits = 16;
+constexpr std::string_view kPartSuffix = ".part";
+constexpr std::string_view kCopiesPrefix = ".for-";
 
 fs::path FolderIn(const fs::path& home) { return home / kFolder; }
 fs::path WholeFile(const fs::path& home, const std::string& hash) { return FolderIn(home) / hash; }
 fs::path PartOf(const fs::path& home, const std::string& hash) {
-  return FolderIn(home) / fmt::format(".{}.part", hash);
+  return FolderIn(home) / fmt::format(".{}{}", hash, kPartSuffix);
 }
 
-Result<void> KeepForItsUser(const fs::path& path) {
-  std::error_code error;
-  fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write, error);
-  if (error) return FailErrno(error.value(), fmt::format("cannot close {} to others", path.string()));
-  return {};
+bool IsCopies(std::string_view name) {
+  return name.starts_with(kCopiesPrefix) && name.size() == kCopiesPrefix.size() + kKeyDigits;
+}
+
+// Whether it has a name that is given here: a user may keep things there, too.
+bool IsOwn(std::string_view name) {
+  const bool part = name.starts_with('.') && name.ends_with(kPartSuffix);
+  return IsCopies(name) || spec::IsFileHash(part ? name.substr(1, name.size() - 1 - kPartSuffix.size()) : name);
 }
 
 Result<void> Complete(FileSystem& files, const fs::path& home, const std::string& hash) {
@@ -95,7 +102,6 @@ Result<Received> ReceiveFile(FileSystem& files, const fs::path& home, const std:
   TUTTI_RETURN_IF_ERROR(CheckPiece({"the file", bytes, offset, piece}, before.bytes));
   TUTTI_RETURN_IF_ERROR(network::MakePrivateFolder(FolderIn(home)));
   TUTTI_RETURN_IF_ERROR(AppendPiece(files, PartOf(home, hash), piece));
-  TUTTI_RETURN_IF_ERROR(KeepForItsUser(PartOf(home, hash)));
   const Received after{before.bytes + piece.size(), before.bytes + piece.size() == bytes};
   if (after.complete) TUTTI_RETURN_IF_ERROR(Complete(files, home, hash));
   return after;
@@ -105,7 +111,7 @@ Result<fs::path> GatherFiles(FileSystem& files, const fs::path& home, const spec
   for (const auto& [path, hash] : hashes) {
     if (!files.Exists(WholeFile(home, hash))) return tl::unexpected<Error>(NotThere(hash));
   }
-  fs::path folder = FolderIn(home) / (".for-" + network::MakeSecret().substr(0, kKeyDigits));
+  fs::path folder = FolderIn(home) / (std::string(kCopiesPrefix) + network::MakeSecret().substr(0, kKeyDigits));
   const auto copied = CopyAll(files, home, hashes, folder);
   if (copied) return folder;
   (void)files.RemoveAll(folder);
@@ -120,13 +126,28 @@ Json FileNames(const FileSystem& files, const fs::path& ensemble_folder) {
 
 Result<std::vector<fs::path>> FindOldFiles(const FileSystem& files, const fs::path& home, TimePoint now) {
   std::vector<fs::path> old;
+  // A folder that is open to others was made by somebody else.
+  if (!network::CheckPrivateFolder(FolderIn(home))) return old;
   auto entries = files.List(FolderIn(home));
   if (!entries && entries.error().code == ErrorCode::kNotFound) return old;
   if (!entries) return tl::unexpected<Error>(std::move(entries.error()));
   for (const FileInfo& entry : *entries) {
-    if (entry.changed + kKeptFor < now) old.push_back(fs::path(kFolder) / entry.name);
+    if (IsOwn(entry.name) && entry.changed + kKeptFor < now) old.push_back(fs::path(kFolder) / entry.name);
   }
   return old;
+}
+
+void TidyFiles(FileSystem& files, const fs::path& home, TimePoint now) {
+  auto useless = FindOldFiles(files, home, now);
+  if (!useless) return spdlog::warn("old files of submissions stay behind: {}", useless.error().Text());
+  const auto entries = files.List(FolderIn(home));
+  for (const FileInfo& entry : entries ? *entries : std::vector<FileInfo>()) {
+    if (IsCopies(entry.name)) useless->push_back(fs::path(kFolder) / entry.name);
+  }
+  for (const fs::path& one : *useless) {
+    const auto removed = files.RemoveAll(home / one);
+    if (!removed) spdlog::warn("what came with a submission stays behind: {}", removed.error().Text());
+  }
 }
 
 }  // namespace tutti::server

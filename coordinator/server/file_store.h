@@ -1,7 +1,8 @@
 // Files that experiments name: taken in piece by piece before a submission, kept for those that follow, and copied into
 // each ensemble, whose own they are from then on.
 //
-//   HOME/files/HASH          whole; only its user may read it
+//   HOME/files/              only its user may enter it
+//   HOME/files/HASH          whole
 //   HOME/files/.HASH.part    what has come of one
 //   HOME/files/.for-KEY/     copies for an ensemble that is being submitted
 //   HOME/ID/files/HASH.safetensors, names.json   an ensemble's own, and where each lay: [{"path", "sha256"}]
@@ -41,8 +42,12 @@ Result<std::filesystem::path> GatherFiles(FileSystem& files, const std::filesyst
 // Where an ensemble's files lay when it was submitted: [{"path", "sha256"}]; null where it has none.
 Json FileNames(const FileSystem& files, const std::filesystem::path& ensemble_folder);
 
-// What lies there for longer than a day: names in the home. Errors: kIo, kDenied.
+// What submissions left there longer than a day ago: names in the home. Nothing else, and nothing in a folder that is
+// open to others. Errors: kIo, kDenied.
 Result<std::vector<std::filesystem::path>> FindOldFiles(const FileSystem& files, const std::filesystem::path& home,
                                                         TimePoint now);
+
+// While nothing is submitted: removes those, and copies for submissions that were cut short.
+void TidyFiles(FileSystem& files, const std::filesystem::path& home, TimePoint now);
 
 }  // namespace tutti::server

@@ -178,8 +178,9 @@ TEST_F(CommandsTest, DrainOfAWorkerThatIsNotThereNamesThoseThatAre) {
   hello.incarnation = Incarnation{1};
   hello.slots = 1;
   workers_end->Send(protocol::Encode(protocol::FromWorkerMessage{Generation{}, hello.incarnation, hello}));
-  while (Run("workers --quiet").output != "n1\n") {
-  }
+  bool joined = false;
+  for (int tries = 0; tries < 100 && !joined; ++tries) joined = Run("workers --quiet").output == "n1\n";
+  ASSERT_TRUE(joined);
   const Outcome outcome = Run("drain n7");
   EXPECT_EQ(outcome.exit_code, 6);
   EXPECT_THAT(outcome.output, HasSubstr("there is no worker n7; there are: n1"));

@@ -381,8 +381,13 @@ struct Agent::Impl {
   void Forget(std::map<AttemptId, std::unique_ptr<LedAttempt>>::iterator attempt) {
     const JobId job = attempt->first.job;
     attempts.erase(attempt);
-    const bool others = std::ranges::any_of(attempts, [&](const auto& entry) { return entry.first.job == job; });
-    if (carriage && !others) RemoveFilesOf(PosixFileSystem(), carriage->home, job);
+    if (!carriage) return;
+    const auto is_known = [&](auto is_its) { return std::ranges::any_of(attempts, is_its); };
+    if (!is_known([&](const auto& entry) { return entry.first.job.ensemble == job.ensemble; })) {
+      RemoveFilesOf(PosixFileSystem(), carriage->home, job.ensemble);
+    } else if (!is_known([&](const auto& entry) { return entry.first.job == job; })) {
+      RemoveFilesOf(PosixFileSystem(), carriage->home, job);
+    }
   }
 
   // What an attempt has to tell can wait for another start of the worker where its files lie in the home; else they

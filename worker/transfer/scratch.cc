@@ -19,6 +19,11 @@ namespace fs = std::filesystem;
 
 constexpr size_t kKeyDigits = 16;
 
+void Discard(FileSystem& files, const fs::path& folder) {
+  const auto removed = files.RemoveAll(folder);
+  if (!removed) spdlog::warn("{} stays behind: {}", folder.string(), removed.error().Text());
+}
+
 }  // namespace
 
 fs::path DefaultScratchFolder() {
@@ -72,9 +77,11 @@ Scratch::~Scratch() {
 }
 
 void RemoveFilesOf(FileSystem& files, const ScratchHome& home, const JobId& job) {
-  const fs::path folder = home.home / job.ensemble.str() / storage::AttemptFolder({job, 1}).parent_path();
-  const auto removed = files.RemoveAll(folder);
-  if (!removed) spdlog::warn("{} stays behind: {}", folder.string(), removed.error().Text());
+  Discard(files, home.home / job.ensemble.str() / storage::AttemptFolder({job, 1}).parent_path());
+}
+
+void RemoveFilesOf(FileSystem& files, const ScratchHome& home, const EnsembleId& ensemble) {
+  Discard(files, home.home / ensemble.str());
 }
 
 Result<void> RemoveOlderCheckpoints(FileSystem& files, const fs::path& ensemble_folder, const AttemptId& newest,

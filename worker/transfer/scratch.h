@@ -52,9 +52,10 @@ class Scratch {
   ScratchHome home_;
 };
 
-// What is kept of a job, none of whose attempts is known here any more. What cannot be removed stays until the worker
-// ends, with a warning.
+// What is kept of a job, or of an ensemble with what all its attempts fetched, none of whose attempts is known here any
+// more. What cannot be removed stays until the worker ends, with a warning.
 void RemoveFilesOf(FileSystem& files, const ScratchHome& home, const JobId& job);
+void RemoveFilesOf(FileSystem& files, const ScratchHome& home, const EnsembleId& ensemble);
 
 // Of a job, only `newest` and later checkpoints stay: what is older lies at the coordinator.
 Result<void> RemoveOlderCheckpoints(FileSystem& files, const std::filesystem::path& ensemble_folder,

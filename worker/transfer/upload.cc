@@ -49,7 +49,10 @@ class Sending {
     for (int turn = 0; turn < kMostTurns; ++turn) {
       TUTTI_ASSIGN_OR_RETURN(const Received there, AskHowMuch());
       if (there.complete) return {};
-      if (there.bytes > std::exchange(reached, there.bytes)) turn = 0;  // another brings it on, too
+      if (there.bytes > reached) {  // another brings it on, too
+        reached = there.bytes;
+        turn = 0;
+      }
       const auto sent = SendFrom(there.bytes);
       // Two connections may have carried the same: it is asked again where to go on.
       if (!sent && sent.error().code == ErrorCode::kConflict) continue;

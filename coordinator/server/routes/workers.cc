@@ -16,6 +16,8 @@ Result<void> ListWorkers(const RouteContext& context, const HttpRequest&, const 
   return {};
 }
 
+constexpr size_t kMostNamed = 10;
+
 Result<WorkerId> FindWorker(const RouteContext& context, const HttpRequest& request) {
   context.executor.Flush();
   const std::string& name = request.segments[kWorkerSegment];
@@ -25,8 +27,11 @@ Result<WorkerId> FindWorker(const RouteContext& context, const HttpRequest& requ
     known.push_back(worker.id.str());
   }
   if (!IsValidName(name)) return Fail(ErrorCode::kInvalid, "'{}' cannot be the name of a worker", name);
-  return Fail(ErrorCode::kNotFound, "there is no worker {}; {}", name,
-              known.empty() ? "none has joined" : fmt::format("there are: {}", fmt::join(known, ", ")));
+  if (known.empty()) return Fail(ErrorCode::kNotFound, "there is no worker {}; none has joined", name);
+  const bool few = known.size() <= kMostNamed;
+  known.resize(std::min(known.size(), kMostNamed));
+  return Fail(ErrorCode::kNotFound, "there is no worker {}; there are: {}{}", name, fmt::join(known, ", "),
+              few ? "" : ", ...: `tutti workers` lists all");
 }
 
 void DrainAndAnswer(const RouteContext& context, const WorkerId& worker, core::WorkerDrained::Drain drain,

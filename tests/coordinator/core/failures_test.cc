@@ -166,5 +166,19 @@ TEST(GivingUp, AMemberThatFailsOnSeveralWorkersIsTriedElsewhereAndGivenUpWithThe
             "given up after 3 failures on n1, n2, n3 without a new checkpoint between them: error 3");
 }
 
+TEST(SettingAside, DoesNotBlameAWorkerForWhatTheCoordinatorCouldNotPrepare) {
+  Stage stage;
+  stage.Submit({{"a"}, {"b"}, {"c"}, {"d"}});
+  stage.Join("n1", 1);
+  stage.Join("n2", 1);
+  stage.Inspect();
+  for (const char* name : {"a", "b", "c", "d"}) {
+    stage.Handle(StartRefused{AttemptOf(name, 1), "its folder is gone"});
+    stage.Free(AttemptOf(name, 1));
+  }
+  for (const auto& worker : stage.core.workers()) EXPECT_EQ(worker.closed, "") << worker.id.str();
+  EXPECT_THAT(stage.attempt(AttemptOf("a", 1)).error, HasSubstr("could not be prepared: its folder is gone"));
+}
+
 }  // namespace
 }  // namespace tutti::core

@@ -70,7 +70,7 @@ TEST_F(FileStore, HasAFileUnderItsHashOnceItIsWhole) {
   EXPECT_TRUE(Send(content, 6, 4)->complete);
   const fs::path file = home() / "files" / HashOf(content);
   EXPECT_EQ(Read(file), content);
-  EXPECT_EQ(fs::status(file).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  EXPECT_EQ(fs::status(home() / "files").permissions(), fs::perms::owner_all);
   EXPECT_TRUE(Send(content, 0, 10)->complete) << "a repeat changes nothing";
   EXPECT_EQ(Kept(), 1u);
 }
@@ -135,6 +135,33 @@ TEST_F(FileStore, ADamagedFileIsToBeSentAnew) {
   std::ofstream(home() / "files" / HashOf("one")) << "eno";
   EXPECT_EQ(GatherFiles(Disk(), home(), {{"/a/one", HashOf("one")}}).error().code, ErrorCode::kNotFound);
   EXPECT_EQ(Kept(), 0u);
+}
+
+TEST_F(FileStore, LeavesAloneWhatAUserKeepsThere) {
+  const TimePoint later = SystemClock().Now() + std::chrono::hours(25);
+  ASSERT_TRUE(SendAll("one"));
+  fs::create_directories(home() / "files/data");
+  std::ofstream(home() / "files/data/mine.bin") << "mine";
+  std::ofstream(home() / "files/mine.part") << "mine";
+  EXPECT_THAT(FindGarbage(Disk(), home(), {{}, true, later}).value(), SizeIs(1));
+  TidyFiles(Disk(), home(), later);
+  EXPECT_EQ(Kept(), 2u);
+  EXPECT_EQ(Read(home() / "files/data/mine.bin"), "mine");
+}
+
+TEST_F(FileStore, AFolderThatIsOpenToOthersIsNotItsOwn) {
+  fs::create_directories(home() / "files");
+  fs::permissions(home() / "files", fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec);
+  std::ofstream(home() / "files" / HashOf("one")) << "one";
+  EXPECT_THAT(FindGarbage(Disk(), home(), {{}, true, SystemClock().Now() + std::chrono::hours(25)}).value(), IsEmpty());
+}
+
+TEST_F(FileStore, CopiesOfASubmissionThatWasCutShortGoAtTheStart) {
+  ASSERT_TRUE(SendAll("one"));
+  ASSERT_TRUE(GatherFiles(Disk(), home(), {{"/a/one", HashOf("one")}}));
+  ASSERT_EQ(Kept(), 2u);
+  TidyFiles(Disk(), home(), SystemClock().Now());
+  EXPECT_EQ(Kept(), 1u) << "the file itself is kept";
 }
 
 TEST_F(FileStore, KeepsFilesForADay) {
