@@ -24,6 +24,7 @@ std::string Render(const Json& json, bool dry_run, const Page& page) {
     table.Add({FormatBytes(one.at("bytes").get<uint64_t>()), one.at("kind").get<std::string>(),
                one.at("path").get<std::string>()});
   }
+  if (json.at("garbage").empty()) return "There is nothing to delete.\n";
   const std::string bytes = FormatBytes(json.at("bytes").get<uint64_t>());
   return table.Render(page) +
          fmt::format("{} {}.\n", bytes, dry_run ? "would be freed; without --dry-run they are" : "are freed");

@@ -32,9 +32,14 @@ tl::unexpected<Error> Nobody(const Remote& remote, const error_code& error) {
 }
 
 tl::unexpected<Error> HandshakeFailed(const Remote& remote, const error_code& error) {
-  const bool distrusted = error.category() == asio::error::get_ssl_category() &&
-                          ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_CERTIFICATE_VERIFY_FAILED;
-  if (!distrusted) return Nobody(remote, error);
+  const bool of_tls = error.category() == asio::error::get_ssl_category();
+  const int reason = of_tls ? ERR_GET_REASON(static_cast<unsigned long>(error.value())) : 0;
+  if (reason == SSL_R_WRONG_VERSION_NUMBER) {
+    return Fail(ErrorCode::kUnreachable,
+                "what answers at {} does not speak TLS: where a coordinator was told not to, its address is http://{}",
+                remote.address.Text(), remote.address.Authority());
+  }
+  if (reason != SSL_R_CERTIFICATE_VERIFY_FAILED) return Nobody(remote, error);
   if (remote.fingerprint) {
     return Fail(
         ErrorCode::kDenied,

@@ -129,6 +129,7 @@ def test_gc_deletes_what_nobody_needs_and_nothing_else(service, tutti, experimen
     assert not list(tutti.home.glob(".removing-*")) and not list(attempt.glob(".step-*"))
     assert_same_weights(before, tutti.member_weights("small-1"))
     assert json.loads(tutti("gc", "-o", "json").stdout)["garbage"] == []
+    assert "nothing to delete" in tutti("gc").stdout
     worker.terminate()
     assert worker.wait(timeout=DEADLINE_S) == 143
     service.coordinator.terminate()

@@ -199,6 +199,14 @@ def test_tls_is_trusted_by_its_fingerprint(tutti, experiment, listen):
     assert stat.S_IMODE(os.stat(key).st_mode) == 0o600
 
 
+def test_who_asks_for_tls_where_there_is_none_is_told_the_address(tutti):
+    service = Service(tutti)
+    service.start("--listen", "http://127.0.0.1:0")
+    token = tutti.home / "access/operator.token"
+    refused = tutti("list", "--server", service.address.removeprefix("http://"), "--token-file", token, status=3)
+    assert "does not speak TLS" in refused.stderr and service.address in refused.stderr
+
+
 def test_without_tls_the_network_is_not_served(tutti):
     assert "TLS" in tutti("coordinator", "--listen", "http://0.0.0.0:0", status=2).stderr
 

@@ -72,7 +72,7 @@ def test_members_begin_with_the_file_that_travelled_with_a_submission(tutti, sta
     assert_begun_with(tutti, trained)
     first = kept(tutti)
     assert len(first) == 1
-    assert (tutti.home / "files" / next(iter(first))).stat().st_mode & 0o777 == 0o600
+    assert (tutti.home / "files").stat().st_mode & 0o777 == 0o700
     assert tutti("submit", start, "--quiet", "--wait").stdout == "small-1\n", "the same file is the same experiment"
     assert tutti("submit", start, "--new", "--quiet", "--wait").stdout == "small-2\n"
     assert kept(tutti) == first, "what is there is not sent again"
