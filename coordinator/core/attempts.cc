@@ -259,6 +259,20 @@ bool CountsLate(const protocol::TrainerEvent& event) {
          std::holds_alternative<protocol::Finished>(event);
 }
 
+// `at_fault`: who is blamed where it counts as a failure; null: nobody.
+void EndUnstarted(State& state, Turn& turn, Attempt& attempt, const std::string& error, const Worker* at_fault) {
+  Job& job = JobOf(state, attempt.record.id);
+  const bool was_stopping = attempt.record.state == AttemptState::kStopping;
+  EndAttempt(state, turn, attempt, std::nullopt, error);
+  const bool asked = was_stopping || WantedStop(EnsembleOf(state, job.record.id)).has_value();
+  const Ending ending = asked                                 ? Ending::kOnRequest
+                        : AwayFrom(state, attempt) != nullptr ? Ending::kFromOutside
+                                                              : Ending::kFailed;
+  if (ending == Ending::kFailed && at_fault != nullptr) HoldAgainst(state, turn, at_fault->id, job, error);
+  Conclude(state, turn, job, ending, asked ? "" : error);
+  Settle(state, turn, EnsembleOf(state, job.record.id));
+}
+
 // A worker of its gang is drained, and not to wait for its end.
 bool IsToGoElsewhere(const State& state, const Attempt& attempt) {
   return std::ranges::any_of(attempt.record.gang, [&](const SlotId& slot) {
@@ -323,29 +337,14 @@ void OnStarted(State& state, Turn& turn, const Worker& worker, const protocol::A
 void OnStartRefused(State& state, Turn& turn, const StartRefused& event) {
   const auto found = state.attempts.find(event.attempt);
   if (found == state.attempts.end() || !IsLive(found->second)) return;
-  Job& job = JobOf(state, event.attempt);
-  const std::string error = "could not be prepared: " + event.error;
-  EndAttempt(state, turn, found->second, std::nullopt, error);
-  const bool asked = WantedStop(EnsembleOf(state, job.record.id)).has_value();
-  Conclude(state, turn, job, asked ? Ending::kOnRequest : Ending::kFailed, asked ? "" : error);
-  Settle(state, turn, EnsembleOf(state, job.record.id));
+  EndUnstarted(state, turn, found->second, "could not be prepared: " + event.error, nullptr);
 }
 
 void OnFailedToStart(State& state, Turn& turn, const Worker& worker, const protocol::AttemptFailedToStart& message) {
   Attempt* attempt = Heard(state, turn, worker, message.attempt, Sign::kOfDeath);
   if (attempt == nullptr) attempt = HeardOfFollower(state, turn, worker, message.attempt);
   if (attempt == nullptr) return;
-  Job& job = JobOf(state, message.attempt);
-  const bool was_stopping = attempt->record.state == AttemptState::kStopping;
-  const std::string error = fmt::format("could not be started on {}: {}", worker.id, message.error);
-  EndAttempt(state, turn, *attempt, std::nullopt, error);
-  const bool asked = was_stopping || WantedStop(EnsembleOf(state, job.record.id)).has_value();
-  const Ending ending = asked                                  ? Ending::kOnRequest
-                        : AwayFrom(state, *attempt) != nullptr ? Ending::kFromOutside
-                                                               : Ending::kFailed;
-  if (ending == Ending::kFailed) HoldAgainst(state, turn, worker.id, job, error);
-  Conclude(state, turn, job, ending, asked ? "" : error);
-  Settle(state, turn, EnsembleOf(state, job.record.id));
+  EndUnstarted(state, turn, *attempt, fmt::format("could not be started on {}: {}", worker.id, message.error), &worker);
 }
 
 void OnEvent(State& state, Turn& turn, const Worker& worker, const protocol::AttemptEvent& message) {

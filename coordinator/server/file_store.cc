@@ -80,6 +80,23 @@ Result<void> CopyAll(FileSystem& files, const fs::path& home, const spec::FileHa
   return WriteFileDurably(files, folder / kNames, text);
 }
 
+bool IsOld(const FileInfo& entry, TimePoint now) { return entry.changed + kKeptFor < now; }
+
+// Those that are given here and that `choose` takes, by their names in the home.
+template <typename Choose>
+Result<std::vector<fs::path>> FindOwn(const FileSystem& files, const fs::path& home, Choose choose) {
+  std::vector<fs::path> found;
+  // A folder that is open to others was made by somebody else.
+  if (!network::CheckPrivateFolder(FolderIn(home))) return found;
+  const auto entries = files.List(FolderIn(home));
+  if (!entries && entries.error().code == ErrorCode::kNotFound) return found;
+  if (!entries) return tl::unexpected<Error>(entries.error());
+  for (const FileInfo& entry : *entries) {
+    if (IsOwn(entry.name) && choose(entry)) found.push_back(fs::path(kFolder) / entry.name);
+  }
+  return found;
+}
+
 }  // namespace
 
 Result<Received> FindFile(FileSystem& files, const fs::path& home, const std::string& hash) {
@@ -125,25 +142,13 @@ Json FileNames(const FileSystem& files, const fs::path& ensemble_folder) {
 }
 
 Result<std::vector<fs::path>> FindOldFiles(const FileSystem& files, const fs::path& home, TimePoint now) {
-  std::vector<fs::path> old;
-  // A folder that is open to others was made by somebody else.
-  if (!network::CheckPrivateFolder(FolderIn(home))) return old;
-  auto entries = files.List(FolderIn(home));
-  if (!entries && entries.error().code == ErrorCode::kNotFound) return old;
-  if (!entries) return tl::unexpected<Error>(std::move(entries.error()));
-  for (const FileInfo& entry : *entries) {
-    if (IsOwn(entry.name) && entry.changed + kKeptFor < now) old.push_back(fs::path(kFolder) / entry.name);
-  }
-  return old;
+  return FindOwn(files, home, [&](const FileInfo& entry) { return IsOld(entry, now); });
 }
 
 void TidyFiles(FileSystem& files, const fs::path& home, TimePoint now) {
-  auto useless = FindOldFiles(files, home, now);
+  const auto useless =
+      FindOwn(files, home, [&](const FileInfo& entry) { return IsCopies(entry.name) || IsOld(entry, now); });
   if (!useless) return spdlog::warn("old files of submissions stay behind: {}", useless.error().Text());
-  const auto entries = files.List(FolderIn(home));
-  for (const FileInfo& entry : entries ? *entries : std::vector<FileInfo>()) {
-    if (IsCopies(entry.name)) useless->push_back(fs::path(kFolder) / entry.name);
-  }
   for (const fs::path& one : *useless) {
     const auto removed = files.RemoveAll(home / one);
     if (!removed) spdlog::warn("what came with a submission stays behind: {}", removed.error().Text());

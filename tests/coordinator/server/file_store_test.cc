@@ -153,7 +153,12 @@ TEST_F(FileStore, AFolderThatIsOpenToOthersIsNotItsOwn) {
   fs::create_directories(home() / "files");
   fs::permissions(home() / "files", fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec);
   std::ofstream(home() / "files" / HashOf("one")) << "one";
-  EXPECT_THAT(FindGarbage(Disk(), home(), {{}, true, SystemClock().Now() + std::chrono::hours(25)}).value(), IsEmpty());
+  const fs::path copies = home() / "files/.for-0123456789abcdef";
+  fs::create_directory(copies);
+  const TimePoint later = SystemClock().Now() + std::chrono::hours(25);
+  EXPECT_THAT(FindGarbage(Disk(), home(), {{}, true, later}).value(), IsEmpty());
+  TidyFiles(Disk(), home(), later);
+  EXPECT_TRUE(fs::exists(copies));
 }
 
 TEST_F(FileStore, CopiesOfASubmissionThatWasCutShortGoAtTheStart) {
