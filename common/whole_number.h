@@ -17,4 +17,12 @@ std::optional<Number> ParseWholeNumber(std::string_view digits) {
   return number;
 }
 
+// The number in a name that is given in turn (attempt-3, small-7, catalog/0012), which is followed by the next one.
+// What is beyond was made by somebody else.
+inline std::optional<int> ParseGivenNumber(std::string_view digits) {
+  constexpr int kMost = 1'000'000'000;
+  const auto number = ParseWholeNumber<int>(digits);
+  return number && *number <= kMost ? number : std::nullopt;
+}
+
 }  // namespace tutti

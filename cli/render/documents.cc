@@ -139,7 +139,9 @@ Result<std::vector<WorkerDocument>> ReadWorkers(const Json& json) {
   for (const Json& entry : List(json, "workers")) {
     const auto is = [&](const char* key) { return entry.is_object() && entry.contains(key) && entry[key] == true; };
     workers.push_back({Text(entry, "id"), is("connected"), Find<int>(entry, "slots").value_or(0),
-                       Find<int>(entry, "busy").value_or(0), is("draining"), Text(entry, "note")});
+                       Find<int>(entry, "busy").value_or(0), is("draining"), Text(entry, "note"), Text(entry, "device"),
+                       Find<int>(entry, "threads_per_slot").value_or(0),
+                       Find<uint64_t>(entry, "slot_memory_bytes").value_or(0)});
   }
   return workers;
 }

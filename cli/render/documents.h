@@ -83,7 +83,10 @@ struct WorkerDocument {
   int slots = 0;
   int busy = 0;
   bool draining = false;
-  std::string note;  // why it gets nothing new
+  std::string note;         // why it gets nothing new
+  std::string device = {};  // of each slot: "cpu", "cuda"; "" while it is away
+  int threads_per_slot = 0;
+  uint64_t slot_memory_bytes = 0;  // 0: unknown
 };
 // {"workers": [...]} -> its entries. kInvalid.
 Result<std::vector<WorkerDocument>> ReadWorkers(const Json& json);

@@ -42,6 +42,14 @@ std::string RemarkOn(const WorkerDocument& worker) {
   return fmt::format("{}; `tutti drain {} --undo` ends that", worker.note, worker.id);
 }
 
+// "cpu, 2 threads", "cuda, 25.4 GB"
+std::string EachSlot(const WorkerDocument& worker) {
+  if (worker.device.empty()) return "";
+  if (worker.slot_memory_bytes > 0) return fmt::format("{}, {}", worker.device, FormatBytes(worker.slot_memory_bytes));
+  if (worker.device != "cpu") return worker.device;
+  return fmt::format("cpu, {} thread{}", worker.threads_per_slot, worker.threads_per_slot == 1 ? "" : "s");
+}
+
 }  // namespace
 
 Result<std::vector<EnsembleDocument>> ReadEnsembles(const Json& json) {
@@ -73,14 +81,14 @@ std::string RenderListing(const std::vector<EnsembleDocument>& ensembles, const 
 }
 
 std::string RenderWorkers(const std::vector<WorkerDocument>& workers, const Page& page) {
-  if (workers.empty()) return "No worker has joined; `tutti worker` starts one.\n";
+  if (workers.empty()) return "No worker is connected; `tutti worker` starts one.\n";
   using enum Table::Align;
-  Table table({kLeft, kLeft, kRight, kRight, kLeft});
-  table.Add({"worker", "connection", "slots", "busy", ""}, Ink::kBold);
+  Table table({kLeft, kLeft, kRight, kRight, kLeft, kLeft});
+  table.Add({"worker", "connection", "slots", "busy", "each slot", ""}, Ink::kBold);
   for (const WorkerDocument& worker : workers) {
     const char* away = worker.slots > 0 ? "lost, may come back" : "away";
     table.Add({worker.id, worker.connected ? "connected" : away, fmt::format("{}", worker.slots),
-               fmt::format("{}", worker.busy), RemarkOn(worker)},
+               fmt::format("{}", worker.busy), EachSlot(worker), RemarkOn(worker)},
               worker.connected ? Ink::kPlain : Ink::kRed);
   }
   return table.Render(page);

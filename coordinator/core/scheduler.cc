@@ -113,7 +113,7 @@ tl::expected<std::vector<SlotId>, Refusal> Placer::Place(const Waiting& job) {
 }
 
 std::string Placer::WhyUnfit(const Waiting& job) const {
-  if (domains_.empty()) return "no worker has joined";
+  if (domains_.empty()) return "no worker is connected";
   if (most_slot_memory_ < job.slot_memory_bytes) {
     return fmt::format("needs slots of {}, the largest have {}", spec::MemoryText(job.slot_memory_bytes),
                        spec::RoundedMemoryText(most_slot_memory_));

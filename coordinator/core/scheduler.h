@@ -31,7 +31,7 @@ struct Waiting {
   spec::SlotsSpec::Spread spread = spec::SlotsSpec::Spread::kAllowed;
 };
 
-// Why a job does not start: "needs 4 slots at once, 3 are free", "no worker has joined".
+// Why a job does not start: "needs 4 slots at once, 3 are free", "no worker is connected".
 struct Refusal {
   // kKept: what comes free first is kept for it. kUnfit: no slot that comes free helps.
   enum class Kind { kKept, kInLine, kUnfit };

@@ -4,7 +4,6 @@
 #include <string_view>
 
 #include "common/json.h"
-#include "common/spec/render.h"
 #include "common/whole_number.h"
 
 namespace tutti::server {
@@ -17,20 +16,6 @@ using tensors::TensorFile;
 
 // No ensemble's name begins with a dot.
 constexpr std::string_view kRemovalPrefix = ".removing-";
-
-// What a coordinator that is killed in CreateEnsembleFolder leaves before anything is whole.
-constexpr std::string_view kDrafts[] = {"experiment.yaml.tmp", "resolved.yaml.tmp"};
-
-bool IsDraft(const FileInfo& file) {
-  return !file.is_directory && std::ranges::find(kDrafts, file.name) != std::end(kDrafts);
-}
-
-// NAME-N
-bool IsGivenId(const std::string& name) {
-  const size_t dash = name.rfind('-');
-  return IsValidId(name) && dash != std::string::npos && dash + 1 < name.size() &&
-         name.find_first_not_of("0123456789", dash + 1) == std::string::npos;
-}
 
 fs::path FolderSetAside(const fs::path& home, const EnsembleId& id) {
   return home / (std::string(kRemovalPrefix) + id.str());
@@ -137,18 +122,6 @@ Result<StoredSplit> ReadSplit(const FileSystem& files, const fs::path& ensemble_
   return split;
 }
 
-Result<void> CreateEnsembleFolder(FileSystem& files, const fs::path& folder, const spec::EnsembleSpec& spec,
-                                  const std::optional<std::string>& source, const std::optional<fs::path>& gathered) {
-  TUTTI_RETURN_IF_ERROR(files.CreateDirectory(folder));
-  if (gathered) TUTTI_RETURN_IF_ERROR(files.Rename(*gathered, folder / "files"));
-  if (source) TUTTI_RETURN_IF_ERROR(WriteFileDurably(files, folder / "experiment.yaml", *source));
-  TUTTI_RETURN_IF_ERROR(WriteFileDurably(files, folder / "resolved.yaml", spec::RenderYaml(spec)));
-  TUTTI_RETURN_IF_ERROR(WriteFileDurably(files, folder / kResolvedExperiment, spec::ToJson(spec).dump()));
-  TUTTI_RETURN_IF_ERROR(files.CreateDirectory(folder / "members"));
-  TUTTI_RETURN_IF_ERROR(files.SyncDirectory(folder));
-  return files.SyncDirectory(folder.parent_path());
-}
-
 Result<std::vector<EnsembleId>> FindForgotten(const FileSystem& files, const fs::path& home, const Records& records) {
   std::vector<EnsembleId> forgotten;
   auto entries = files.List(home);
@@ -161,27 +134,6 @@ Result<std::vector<EnsembleId>> FindForgotten(const FileSystem& files, const fs:
     if (std::ranges::none_of(records.ensembles, [&](const auto& row) { return row.id == id; })) forgotten.push_back(id);
   }
   return forgotten;
-}
-
-std::vector<EnsembleId> FindCutSubmissions(const FileSystem& files, const fs::path& home,
-                                           const std::set<EnsembleId>& known) {
-  std::vector<EnsembleId> cut;
-  const auto entries = files.List(home);
-  if (!entries) return cut;
-  for (const FileInfo& entry : *entries) {
-    if (!entry.is_directory || !IsGivenId(entry.name) || known.contains(EnsembleId(entry.name))) continue;
-    const auto inside = files.List(home / entry.name);
-    if (inside && std::ranges::all_of(*inside, IsDraft)) cut.emplace_back(entry.name);
-  }
-  return cut;
-}
-
-Result<void> RemoveCutSubmission(FileSystem& files, const fs::path& home, const EnsembleId& id) {
-  const auto gone = [](const Result<void>& removed) {
-    return removed || removed.error().code == ErrorCode::kNotFound ? Result<void>() : removed;
-  };
-  for (const std::string_view draft : kDrafts) TUTTI_RETURN_IF_ERROR(gone(files.Remove(home / id.str() / draft)));
-  return gone(files.Remove(home / id.str()));
 }
 
 Result<void> SetEnsembleFolderAside(FileSystem& files, const fs::path& home, const EnsembleId& id) {

@@ -7,7 +7,6 @@
 
 #include <filesystem>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -53,23 +52,9 @@ Result<void> WriteSplit(FileSystem& files, const std::filesystem::path& ensemble
 // Errors: kNotFound, kIo, kCorrupt.
 Result<StoredSplit> ReadSplit(const FileSystem& files, const std::filesystem::path& ensemble_folder);
 
-// Makes a new ensemble's folder, durably, with its experiment, and with the files that were gathered for it, if any
-// (file_store.h). kExists: the id was given before.
-Result<void> CreateEnsembleFolder(FileSystem& files, const std::filesystem::path& folder,
-                                  const spec::EnsembleSpec& spec, const std::optional<std::string>& source,
-                                  const std::optional<std::filesystem::path>& gathered = {});
-
 // The ensembles' folders that no row knows: a catalog was lost, or older than they are. None where there is no home.
 Result<std::vector<EnsembleId>> FindForgotten(const FileSystem& files, const std::filesystem::path& home,
                                               const Records& records);
-
-// The folders that a coordinator left which was killed while it took an experiment in: they are called as one that it
-// would have given, no row knows them (`known` are all), and nothing is in them but drafts. What cannot be read counts
-// as none.
-std::vector<EnsembleId> FindCutSubmissions(const FileSystem& files, const std::filesystem::path& home,
-                                           const std::set<EnsembleId>& known);
-// No error when gone already; what was written there since stays.
-Result<void> RemoveCutSubmission(FileSystem& files, const std::filesystem::path& home, const EnsembleId& id);
 
 // Takes an ensemble's folder from its name, so that a crash leaves no half ensemble there. No error when gone already.
 Result<void> SetEnsembleFolderAside(FileSystem& files, const std::filesystem::path& home, const EnsembleId& id);

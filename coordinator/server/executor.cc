@@ -11,6 +11,7 @@
 #include "coordinator/server/combine.h"
 #include "coordinator/server/ensemble_files.h"
 #include "coordinator/server/file_store.h"
+#include "coordinator/server/new_ensemble.h"
 #include "coordinator/server/provenance.h"
 #include "coordinator/server/tasks.h"
 #include "coordinator/server/views.h"
@@ -65,6 +66,18 @@ Result<void> CombineAndWrite(FileSystem& files, CombineRequest request, const Kn
   request.spec = experiment.spec();
   WriteProvenance(files, request.folder, provenance);
   return CombineMembers(files, request);
+}
+
+// A trainer would only say that there is no such file.
+Result<void> CheckWeights(const FileSystem& files, const protocol::Task& task) {
+  if (!task.member || !task.member->weights || task.resume_from) return {};
+  const auto found = files.Stat(*task.member->weights);
+  if (found || found.error().code != ErrorCode::kNotFound) return {};
+  return Fail(
+      ErrorCode::kNotFound,
+      "{}, the ensemble's copy of the weights that it begins with, is gone; names.json beside it says where the "
+      "file lay: copy it there again, under this name, then `tutti resume {}`",
+      task.member->weights->string(), task.attempt.job.ensemble);
 }
 
 // Before a replacement is granted all attempts have ended: what they left half written is garbage. A run by hand may be
@@ -138,19 +151,10 @@ Result<void> Executor::Begin(std::vector<core::Effect> outstanding) {
       if (!deleted) spdlog::warn("a removed ensemble's files stay behind: {}", deleted.error().Text());
     });
   }
-  RemoveCutSubmissions();
+  RemoveDrafts(*here_.files, here_.home);
   TidyFiles(*here_.files, here_.home, Now());
   if (const auto deadline = core_.NextDeadline()) here_.wake_at(*deadline);
   return {};
-}
-
-void Executor::RemoveCutSubmissions() {
-  std::set<EnsembleId> known;
-  for (const auto& [id, record] : ensembles_) known.insert(id);
-  for (const EnsembleId& id : FindCutSubmissions(*here_.files, here_.home, known)) {
-    const auto removed = RemoveCutSubmission(*here_.files, here_.home, id);
-    if (!removed) spdlog::warn("what a submission that was cut short left stays behind: {}", removed.error().Text());
-  }
 }
 
 void Executor::Submit(core::Event event, std::function<void()> committed, std::optional<SubmissionKey> key) {
@@ -321,6 +325,7 @@ Result<protocol::Task> Executor::PrepareTask(const core::StartAttempt& effect) {
     input.resume_folder = (storage::AttemptFolder(from->attempt) / storage::StepFolderName(from->step)).string();
   }
   TUTTI_ASSIGN_OR_RETURN(protocol::Task task, MakeTask(input));
+  TUTTI_RETURN_IF_ERROR(CheckWeights(*here_.files, task));
   TUTTI_RETURN_IF_ERROR(PrepareAttempt(*here_.files, task));
   return task;
 }

@@ -74,7 +74,6 @@ class Executor {
   void Schedule();
   void HandleQueued();
   void Notice(const core::Event& event);
-  void RemoveCutSubmissions();
   Result<void> Apply(std::vector<core::Effect> effects, std::vector<storage::Change> changes = {});
   void Remember(const storage::Change& change);
   void Fail(Error error);

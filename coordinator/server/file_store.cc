@@ -18,9 +18,7 @@ constexpr const char* kFolder = "files";
 constexpr const char* kNames = "names.json";
 // Long enough for every try of a submission, and for the next ones of the same day.
 constexpr auto kKeptFor = std::chrono::days(1);
-constexpr size_t kKeyDigits = 16;
 constexpr std::string_view kPartSuffix = ".part";
-constexpr std::string_view kCopiesPrefix = ".for-";
 
 fs::path FolderIn(const fs::path& home) { return home / kFolder; }
 fs::path WholeFile(const fs::path& home, const std::string& hash) { return FolderIn(home) / hash; }
@@ -28,14 +26,10 @@ fs::path PartOf(const fs::path& home, const std::string& hash) {
   return FolderIn(home) / fmt::format(".{}{}", hash, kPartSuffix);
 }
 
-bool IsCopies(std::string_view name) {
-  return name.starts_with(kCopiesPrefix) && name.size() == kCopiesPrefix.size() + kKeyDigits;
-}
-
 // Whether it has a name that is given here: a user may keep things there, too.
 bool IsOwn(std::string_view name) {
   const bool part = name.starts_with('.') && name.ends_with(kPartSuffix);
-  return IsCopies(name) || spec::IsFileHash(part ? name.substr(1, name.size() - 1 - kPartSuffix.size()) : name);
+  return spec::IsFileHash(part ? name.substr(1, name.size() - 1 - kPartSuffix.size()) : name);
 }
 
 Result<void> Complete(FileSystem& files, const fs::path& home, const std::string& hash) {
@@ -67,36 +61,6 @@ Result<void> CopyOne(FileSystem& files, const fs::path& home, const std::string&
   return tl::unexpected<Error>(NotThere(hash));
 }
 
-Result<void> CopyAll(FileSystem& files, const fs::path& home, const spec::FileHashes& hashes, const fs::path& folder) {
-  TUTTI_RETURN_IF_ERROR(files.CreateDirectory(folder));
-  Json names = Json::array();
-  std::set<std::string> copied;
-  for (const auto& [path, hash] : hashes) {
-    names.push_back({{"path", path.string()}, {"sha256", hash}});
-    if (!copied.insert(hash).second) continue;
-    TUTTI_RETURN_IF_ERROR(CopyOne(files, home, hash, folder / spec::CopyOf(hash).filename()));
-  }
-  const std::string text = names.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-  return WriteFileDurably(files, folder / kNames, text);
-}
-
-bool IsOld(const FileInfo& entry, TimePoint now) { return entry.changed + kKeptFor < now; }
-
-// Those that are given here and that `choose` takes, by their names in the home.
-template <typename Choose>
-Result<std::vector<fs::path>> FindOwn(const FileSystem& files, const fs::path& home, Choose choose) {
-  std::vector<fs::path> found;
-  // A folder that is open to others was made by somebody else.
-  if (!network::CheckPrivateFolder(FolderIn(home))) return found;
-  const auto entries = files.List(FolderIn(home));
-  if (!entries && entries.error().code == ErrorCode::kNotFound) return found;
-  if (!entries) return tl::unexpected<Error>(entries.error());
-  for (const FileInfo& entry : *entries) {
-    if (IsOwn(entry.name) && choose(entry)) found.push_back(fs::path(kFolder) / entry.name);
-  }
-  return found;
-}
-
 }  // namespace
 
 Result<Received> FindFile(FileSystem& files, const fs::path& home, const std::string& hash) {
@@ -124,15 +88,22 @@ Result<Received> ReceiveFile(FileSystem& files, const fs::path& home, const std:
   return after;
 }
 
-Result<fs::path> GatherFiles(FileSystem& files, const fs::path& home, const spec::FileHashes& hashes) {
+Result<void> CopyFiles(FileSystem& files, const fs::path& home, const spec::FileHashes& hashes,
+                       const fs::path& ensemble_folder) {
   for (const auto& [path, hash] : hashes) {
     if (!files.Exists(WholeFile(home, hash))) return tl::unexpected<Error>(NotThere(hash));
   }
-  fs::path folder = FolderIn(home) / (std::string(kCopiesPrefix) + network::MakeSecret().substr(0, kKeyDigits));
-  const auto copied = CopyAll(files, home, hashes, folder);
-  if (copied) return folder;
-  (void)files.RemoveAll(folder);
-  return tl::unexpected<Error>(copied.error());
+  const fs::path folder = ensemble_folder / kFolder;
+  TUTTI_RETURN_IF_ERROR(files.CreateDirectory(folder));
+  Json names = Json::array();
+  std::set<std::string> copied;
+  for (const auto& [path, hash] : hashes) {
+    names.push_back({{"path", path.string()}, {"sha256", hash}});
+    if (copied.insert(hash).second)
+      TUTTI_RETURN_IF_ERROR(CopyOne(files, home, hash, ensemble_folder / spec::CopyOf(hash)));
+  }
+  const std::string text = names.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return WriteFileDurably(files, folder / kNames, text);
 }
 
 Json FileNames(const FileSystem& files, const fs::path& ensemble_folder) {
@@ -142,15 +113,23 @@ Json FileNames(const FileSystem& files, const fs::path& ensemble_folder) {
 }
 
 Result<std::vector<fs::path>> FindOldFiles(const FileSystem& files, const fs::path& home, TimePoint now) {
-  return FindOwn(files, home, [&](const FileInfo& entry) { return IsOld(entry, now); });
+  std::vector<fs::path> found;
+  // A folder that is open to others was made by somebody else.
+  if (!network::CheckPrivateFolder(FolderIn(home))) return found;
+  const auto entries = files.List(FolderIn(home));
+  if (!entries && entries.error().code == ErrorCode::kNotFound) return found;
+  if (!entries) return tl::unexpected<Error>(entries.error());
+  for (const FileInfo& entry : *entries) {
+    if (IsOwn(entry.name) && entry.changed + kKeptFor < now) found.push_back(fs::path(kFolder) / entry.name);
+  }
+  return found;
 }
 
 void TidyFiles(FileSystem& files, const fs::path& home, TimePoint now) {
-  const auto useless =
-      FindOwn(files, home, [&](const FileInfo& entry) { return IsCopies(entry.name) || IsOld(entry, now); });
-  if (!useless) return spdlog::warn("old files of submissions stay behind: {}", useless.error().Text());
-  for (const fs::path& one : *useless) {
-    const auto removed = files.RemoveAll(home / one);
+  const auto old = FindOldFiles(files, home, now);
+  if (!old) return spdlog::warn("old files of submissions stay behind: {}", old.error().Text());
+  for (const fs::path& one : *old) {
+    const auto removed = files.Remove(home / one);
     if (!removed) spdlog::warn("what came with a submission stays behind: {}", removed.error().Text());
   }
 }

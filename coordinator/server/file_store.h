@@ -4,7 +4,6 @@
 //   HOME/files/              only its user may enter it
 //   HOME/files/HASH          whole
 //   HOME/files/.HASH.part    what has come of one
-//   HOME/files/.for-KEY/     copies for an ensemble that is being submitted
 //   HOME/ID/files/HASH.safetensors, names.json   an ensemble's own, and where each lay: [{"path", "sha256"}]
 #pragma once
 
@@ -33,11 +32,10 @@ Result<Received> FindFile(FileSystem& files, const std::filesystem::path& home, 
 Result<Received> ReceiveFile(FileSystem& files, const std::filesystem::path& home, const std::string& hash,
                              uint64_t bytes, uint64_t offset, const std::string& piece);
 
-// Copies of them in a folder of their own, which becomes an ensemble's `files` by a rename; durable but for its own
-// name. Errors: kNotFound, naming a file that is not there, or no longer what it was: it is to be sent first; kNoSpace,
-// kIo.
-Result<std::filesystem::path> GatherFiles(FileSystem& files, const std::filesystem::path& home,
-                                          const spec::FileHashes& hashes);
+// Copies them into the folder of an ensemble that is being made; durable but for the name of `files` there. Errors:
+// kNotFound, naming a file that is not in the home, or no longer what it was: it is to be sent first; kNoSpace, kIo.
+Result<void> CopyFiles(FileSystem& files, const std::filesystem::path& home, const spec::FileHashes& hashes,
+                       const std::filesystem::path& ensemble_folder);
 
 // Where an ensemble's files lay when it was submitted: [{"path", "sha256"}]; null where it has none.
 Json FileNames(const FileSystem& files, const std::filesystem::path& ensemble_folder);
@@ -47,7 +45,7 @@ Json FileNames(const FileSystem& files, const std::filesystem::path& ensemble_fo
 Result<std::vector<std::filesystem::path>> FindOldFiles(const FileSystem& files, const std::filesystem::path& home,
                                                         TimePoint now);
 
-// While nothing is submitted: removes those, and copies for submissions that were cut short.
+// Removes those.
 void TidyFiles(FileSystem& files, const std::filesystem::path& home, TimePoint now);
 
 }  // namespace tutti::server

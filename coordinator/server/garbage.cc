@@ -52,8 +52,6 @@ std::string_view Name(Garbage::Kind kind) {
   switch (kind) {
     case Garbage::Kind::kCutRemoval:
       return "cut removal";
-    case Garbage::Kind::kCutSubmission:
-      return "cut submission";
     case Garbage::Kind::kHalfWritten:
       return "half-written checkpoint";
     case Garbage::Kind::kPrepared:
@@ -75,19 +73,12 @@ Result<std::vector<Garbage>> FindGarbage(FileSystem& files, const fs::path& home
   }
   TUTTI_ASSIGN_OR_RETURN(const std::vector<fs::path> old, FindOldFiles(files, home, search.now));
   for (const fs::path& file : old) TUTTI_RETURN_IF_ERROR(found.Add(Garbage::Kind::kOldFile, file));
-  for (const EnsembleId& id : FindCutSubmissions(files, home, search.known)) {
-    TUTTI_RETURN_IF_ERROR(found.Add(Garbage::Kind::kCutSubmission, id.str()));
-  }
   for (const AttemptId& attempt : search.ended) TUTTI_RETURN_IF_ERROR(found.AddHalfWrittenOf(attempt));
   return found.Take();
 }
 
 Result<void> RemoveGarbage(FileSystem& files, const fs::path& home, const std::vector<Garbage>& garbage) {
   for (const Garbage& one : garbage) {
-    if (one.kind == Garbage::Kind::kCutSubmission) {
-      TUTTI_RETURN_IF_ERROR(RemoveCutSubmission(files, home, EnsembleId(one.path.string())));
-      continue;
-    }
     fs::path path = home / one.path;
     if (one.kind == Garbage::Kind::kPrepared) {
       // A trainer that starts just now makes a new one, and does not find half of this.

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -16,20 +15,19 @@
 namespace tutti::server {
 
 struct Garbage {
-  enum class Kind { kCutRemoval, kCutSubmission, kHalfWritten, kPrepared, kOldFile };
+  enum class Kind { kCutRemoval, kHalfWritten, kPrepared, kOldFile };
   Kind kind = Kind::kHalfWritten;
   std::filesystem::path path;  // relative to the home
   uint64_t bytes = 0;
 };
 
-// Looks for what removals and submissions that were cut short left (`known` are all ensembles), for checkpoints that
-// attempts which have ended left half written (`ended` are all of them), for files of submissions that came more than a
-// day before `now`, and, when nothing trains, for prepared data. Errors: kIo, kDenied.
+// Looks for what removals that were cut short left, for checkpoints that attempts which have ended left half written
+// (`ended` are all of them), for files of submissions that came more than a day before `now`, and, when nothing trains,
+// for prepared data. Errors: kIo, kDenied.
 struct GarbageSearch {
   std::vector<AttemptId> ended;
   bool trains = true;
   TimePoint now{};
-  std::set<EnsembleId> known = {};
 };
 Result<std::vector<Garbage>> FindGarbage(FileSystem& files, const std::filesystem::path& home,
                                          const GarbageSearch& search);

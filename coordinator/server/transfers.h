@@ -18,6 +18,9 @@ class Transfers {
  public:
   Transfers(protocol::Post disk, protocol::Post events) : disk_(std::move(disk)), events_(std::move(events)) {}
 
+  // Other work of that kind.
+  void Carry(std::function<void()> work) { disk_(std::move(work)); }
+
   // Makes the answer on a disk's thread. Of one thing ("a-1/m/attempt-1", "the file 0a1b…") one piece is taken after
   // the other: while one is at work another is told to come again (kUnreachable).
   void Run(const std::string& thing, const Respond& respond, std::function<HttpResponse()> make);

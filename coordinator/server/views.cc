@@ -119,13 +119,19 @@ Result<Json> EnsembleView(const Records& records, const EnsembleId& id, const Li
   return Fail(ErrorCode::kNotFound, "there is no ensemble {}; `tutti list` shows those that there are", id);
 }
 
-Json WorkersView(std::span<const core::Core::WorkerView> workers) {
+Json WorkersView(std::span<const core::Core::WorkerView> workers, const FindHello& find_hello) {
   Json list = Json::array();
   for (const auto& worker : workers) {
     const auto busy = std::count_if(worker.holders.begin(), worker.holders.end(),
                                     [](const auto& holder) { return holder.has_value(); });
+    const protocol::Hello* hello = find_hello(worker);
+    const bool knows_memory = hello != nullptr && hello->slot_memory_bytes > 0;
     list.push_back({{"id", worker.id.str()},
                     {"connected", worker.connected},
+                    {"host", hello != nullptr ? Json(hello->host) : Json(nullptr)},
+                    {"device", hello != nullptr ? Json(hello->device) : Json(nullptr)},
+                    {"threads_per_slot", hello != nullptr ? Json(hello->threads_per_slot) : Json(nullptr)},
+                    {"slot_memory_bytes", knows_memory ? Json(hello->slot_memory_bytes) : Json(nullptr)},
                     {"slots", worker.slots},
                     {"busy", busy},
                     {"draining", worker.draining},

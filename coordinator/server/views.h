@@ -43,7 +43,9 @@ Json EnsemblesView(const Records& records, const std::map<EnsembleId, std::strin
 // One ensemble with its members. Errors: kNotFound.
 Result<Json> EnsembleView(const Records& records, const EnsembleId& id, const Live& live = {},
                           const Stored& stored = {});
-Json WorkersView(std::span<const core::Core::WorkerView> workers);
+// How one introduced itself; nullptr while it is away.
+using FindHello = std::function<const protocol::Hello*(const core::Core::WorkerView&)>;
+Json WorkersView(std::span<const core::Core::WorkerView> workers, const FindHello& find_hello);
 // {"title", "status", "code"}
 Json ProblemView(const Error& error);
 

@@ -17,7 +17,7 @@ constexpr std::string_view kRemovedPrefix = ".removed-";
 std::string FolderName(Generation generation) { return fmt::format("{:04}", generation.value); }
 
 std::optional<Generation> ParseFolderName(std::string_view name) {
-  const Generation generation{ParseWholeNumber<int64_t>(name).value_or(0)};
+  const Generation generation{ParseGivenNumber(name).value_or(0)};
   if (generation.value < 1 || FolderName(generation) != name) return {};
   return generation;
 }

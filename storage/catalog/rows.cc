@@ -99,7 +99,7 @@ struct NumberedName {
 std::optional<NumberedName> SplitId(std::string_view id) {
   const size_t dash = id.rfind('-');
   if (dash == std::string_view::npos) return {};
-  const auto number = ParseWholeNumber<int>(id.substr(dash + 1));
+  const auto number = ParseGivenNumber(id.substr(dash + 1));
   if (!number) return {};
   return NumberedName{id.substr(0, dash), *number};
 }

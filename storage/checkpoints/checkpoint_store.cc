@@ -20,7 +20,7 @@ constexpr int kMaximumTemporaries = 1000;  // unfinished writes of one step; a l
 
 std::optional<int> ParseAttemptFolder(std::string_view name) {
   if (!name.starts_with(kAttemptPrefix)) return {};
-  const auto number = ParseWholeNumber<int>(name.substr(kAttemptPrefix.size()));
+  const auto number = ParseGivenNumber(name.substr(kAttemptPrefix.size()));
   if (!number || *number < 1 || fmt::format("{}{}", kAttemptPrefix, *number) != name) return {};
   return number;
 }

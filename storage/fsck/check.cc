@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "common/json.h"
+#include "common/network/sha256.h"
+#include "common/spec/experiment_files.h"
 #include "common/tensors/tensor_file.h"
 #include "storage/checkpoints/checkpoint_store.h"
 #include "storage/checkpoints/predictions.h"
@@ -44,6 +46,7 @@ class EnsembleCheck {
     for (const AttemptId& attempt : attempts) TUTTI_RETURN_IF_ERROR(CheckAttempt(attempt));
     for (const auto& [key, row] : rows_) ReportLost(*row);
     for (const PredictionRecord* row : predictions_) TUTTI_RETURN_IF_ERROR(CheckPrediction(*row));
+    if (ensemble_ != nullptr) TUTTI_RETURN_IF_ERROR(CheckCopies());
     if (ensemble_ != nullptr && ensemble_->split_drawn) TUTTI_RETURN_IF_ERROR(CheckInspection());
     if (ensemble_ != nullptr && ensemble_->combined) TUTTI_RETURN_IF_ERROR(CheckResults());
     return {};
@@ -174,6 +177,26 @@ class EnsembleCheck {
     const fs::path labels = folder_ / inspection->second;
     const auto whole = tensors::TensorFile::Read(files_, labels);
     return whole ? Result<void>() : ReportUnreadable(labels, whole.error(), remedy);
+  }
+
+  // The files that came with the experiment, which are called as their SHA-256.
+  Result<void> CheckCopies() {
+    const auto json = ParseJson(ensemble_->spec);
+    const auto spec =
+        json ? spec::EnsembleFromJson(*json) : Result<spec::EnsembleSpec>(tl::unexpected<Error>(json.error()));
+    if (!spec) return {};  // told by who trains it
+    for (const fs::path& file : spec::FilesOf(*spec)) {
+      if (file.is_absolute()) continue;  // of an earlier build
+      const fs::path path = folder_ / file;
+      const std::string remedy = "files/names.json says where it lay: copy it there again, under this name";
+      const auto hash = network::Sha256OfFile(files_, path);
+      if (!hash) {
+        TUTTI_RETURN_IF_ERROR(ReportUnreadable(path, hash.error(), remedy));
+      } else if (*hash != file.stem()) {
+        Report(ProblemKind::kDamaged, path, fmt::format("its SHA-256 is {} now; {}", *hash, remedy));
+      }
+    }
+    return {};
   }
 
   Result<void> CheckResults() {

@@ -14,7 +14,8 @@
 namespace tutti::storage {
 
 enum class ProblemKind {
-  kRowWithoutFolder,  // a checkpoint, ensemble, prediction, split or answer that the catalog has and the disk has not
+  kRowWithoutFolder,  // a checkpoint, ensemble, file, prediction, split or answer that the catalog has and the disk has
+                      // not
   kDamaged,           // its bytes are not those that were written
   kFolderWithoutRow,  // whole, and adopted before its member's next attempt or by a rebuild
   kMarked,            // being deleted; goes on at the next start
@@ -44,8 +45,9 @@ struct CheckReport {
   int alarms() const;
 };
 
-// Changes nothing; reads every byte of every checkpoint and of all predictions. With a coordinator at work, checkpoints
-// that were written after `records` were read appear without row. Errors: kIo, kDenied.
+// Changes nothing; reads every byte of every checkpoint, of all predictions and of files that came with experiments.
+// With a coordinator at work, checkpoints that were written after `records` were read appear without row. Errors: kIo,
+// kDenied.
 Result<CheckReport> Check(FileSystem& files, const std::filesystem::path& home, const Records& records);
 
 }  // namespace tutti::storage

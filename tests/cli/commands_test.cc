@@ -170,7 +170,7 @@ TEST_F(CommandsTest, WhoSpeaksNoTlsWhereItIsSpokenIsToldTheAddress) {
 
 TEST_F(CommandsTest, DrainOfAWorkerThatIsNotThereNamesThoseThatAre) {
   Serve();
-  EXPECT_THAT(Run("drain n7").output, HasSubstr("there is no worker n7; none has joined"));
+  EXPECT_THAT(Run("drain n7").output, HasSubstr("there is no worker n7; none is connected"));
   auto [coordinators_end, workers_end] = protocol::MakeLocalChannel(coordinator_->post(), coordinator_->post());
   coordinator_->AttachWorker(std::move(coordinators_end));
   protocol::Hello hello;

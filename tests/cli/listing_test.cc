@@ -45,6 +45,16 @@ TEST(RenderListing, OfNothingSaysWhereItLooked) {
   EXPECT_EQ(RenderListing({}, "/runs", {}, Colour::kOff), "There is no ensemble in /runs yet.\n");
 }
 
+TEST(RenderWorkers, SaysWhatASlotIs) {
+  const auto render = [](const char* device, int threads, uint64_t bytes) {
+    return RenderWorkers({{"n1", true, 2, 0, false, "", device, threads, bytes}}, Colour::kOff);
+  };
+  EXPECT_THAT(render("cpu", 1, 0), HasSubstr("cpu, 1 thread\n"));
+  EXPECT_THAT(render("cpu", 4, 0), HasSubstr("cpu, 4 threads"));
+  EXPECT_THAT(render("cuda", 4, 80'000'000'000), HasSubstr("cuda, 80.0 GB"));
+  EXPECT_THAT(render("cuda", 4, 0), HasSubstr("cuda\n"));
+}
+
 TEST(RenderWorkers, SaysHowADrainOfSomebodyWhoIsAwayIsEnded) {
   const std::string text = RenderWorkers({{"n1", false, 0, 0, true, "is being drained"}}, Colour::kOff);
   EXPECT_THAT(text, HasSubstr("away"));

@@ -127,7 +127,8 @@ TEST_F(CatalogTest, NumbersOfErasedEnsemblesAreNotGivenAgain) {
   {
     auto catalog = Open().value();
     EXPECT_EQ(catalog.HighestNumber("fashion-mnist").value(), 0);
-    for (const std::string id : {"fashion-mnist-9", "fashion-mnist-10", "fashion-mnist-2", "fashion-7", "odd"}) {
+    for (const std::string id :
+         {"fashion-mnist-9", "fashion-mnist-10", "fashion-mnist-2", "fashion-7", "odd", "odd-2147483647"}) {
       ASSERT_TRUE(CommitOne(catalog, Ensemble(id)));
     }
     const std::vector<Change> erase = {Removal(EnsembleId("fashion-mnist-10"))};
@@ -137,6 +138,7 @@ TEST_F(CatalogTest, NumbersOfErasedEnsemblesAreNotGivenAgain) {
   EXPECT_EQ(catalog.HighestNumber("fashion-mnist").value(), 10);
   EXPECT_EQ(catalog.HighestNumber("fashion").value(), 7);
   EXPECT_EQ(catalog.HighestNumber("od").value(), 0);
+  EXPECT_EQ(catalog.HighestNumber("odd").value(), 0) << "made by hand: no number follows it";
 }
 
 // ---- generations ----

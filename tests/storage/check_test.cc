@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/network/sha256.h"
+#include "common/spec/experiment_files.h"
 #include "storage/fsck/rebuild.h"
 #include "tests/storage/home_with_runs.h"
 
@@ -65,6 +67,21 @@ TEST_F(CheckTest, NamesWhatTheInspectionLeftWhenItIsLost) {
   ExpectOne(ProblemKind::kDamaged, ensemble_ / "split.safetensors", "made again from the data");
   fs::remove(ensemble_ / "split.safetensors");
   ExpectOne(ProblemKind::kRowWithoutFolder, ensemble_ / "split.safetensors", "made again from the data");
+}
+
+TEST_F(CheckTest, AFileThatCameWithTheExperimentIsHeldAgainstItsHash) {
+  const std::string content = "weights";
+  network::Sha256 hash;
+  hash.Update(std::as_bytes(std::span(content)));
+  const fs::path copy = spec::CopyOf(hash.Digest());
+  auto spec = spec::EnsembleFromJson(ParseJson(records_.ensembles[0].spec).value()).value();
+  spec.members[0].weights = copy;
+  records_.ensembles[0].spec = spec::ToJson(spec).dump();
+  ExpectOne(ProblemKind::kRowWithoutFolder, ensemble_ / copy, "names.json says where it lay");
+  Append(ensemble_ / copy, content);
+  EXPECT_THAT(Run().problems, IsEmpty());
+  Append(ensemble_ / copy, "!");
+  ExpectOne(ProblemKind::kDamaged, ensemble_ / copy, "its SHA-256 is");
 }
 
 TEST_F(CheckTest, NamesResultsThatCannotBeRead) {

@@ -135,6 +135,7 @@ TEST_F(CheckpointStoreTest, AttemptsAreListedByMemberAndNumber) {
   fs::create_directories(ensemble_folder_ / AttemptFolder(Attempt(1, ".inspect")));
   fs::create_directories(ensemble_folder_ / "members/lenet5-s0/attempt-0");
   fs::create_directories(ensemble_folder_ / "members/lenet5-s0/attempt-007");
+  fs::create_directories(ensemble_folder_ / "members/lenet5-s0/attempt-2147483647");  // no number follows it
   fs::create_directories(ensemble_folder_ / "members/not a name/attempt-1");
   Overwrite(ensemble_folder_ / "members/notes.txt", "hello");
   EXPECT_THAT(store_.Attempts(EnsembleId("fashion-mnist-3")).value(),

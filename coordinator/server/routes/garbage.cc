@@ -25,7 +25,6 @@ GarbageSearch SearchFor(const core::Core& core, TimePoint now) {
   GarbageSearch search;
   search.now = now;
   search.trains = Trains(core);
-  for (const EnsembleRecord& ensemble : core.ensembles()) search.known.insert(ensemble.id);
   for (const AttemptRecord& attempt : core.records().attempts) {
     if (!MayGoOn(core, attempt)) search.ended.push_back(attempt.id);
   }
@@ -35,10 +34,7 @@ GarbageSearch SearchFor(const core::Core& core, TimePoint now) {
 // What was found is held against how things stand now: something may have started while the disk was looked at.
 void RemoveFound(const RouteContext& context, std::vector<Garbage> found, const Respond& respond) {
   const GarbageSearch now = SearchFor(context.executor.core(), context.executor.Now());
-  std::erase_if(found, [&](const Garbage& one) {
-    return (one.kind == Garbage::Kind::kPrepared && now.trains) ||
-           (one.kind == Garbage::Kind::kCutSubmission && now.known.contains(EnsembleId(one.path.string())));
-  });
+  std::erase_if(found, [&](const Garbage& one) { return one.kind == Garbage::Kind::kPrepared && now.trains; });
   context.executor.OnDisk([files = context.files, home = context.home, found = std::move(found), respond] {
     const auto removed = RemoveGarbage(*files, home, found);
     respond(removed ? JsonResponse(GarbageView(found, true)) : ProblemResponse(removed.error()));

@@ -4,7 +4,7 @@
 #include "common/hash.h"
 #include "common/spec/experiment_files.h"
 #include "coordinator/server/ensemble_files.h"
-#include "coordinator/server/file_store.h"
+#include "coordinator/server/new_ensemble.h"
 #include "coordinator/server/routes/routes.h"
 #include "coordinator/server/views.h"
 
@@ -14,10 +14,8 @@ namespace {
 constexpr size_t kLongestKey = 128;
 
 struct Submission {
-  spec::EnsembleSpec spec;  // its files by their copies
+  NewEnsemble ensemble;
   std::string spec_hash;
-  spec::FileHashes files;
-  std::optional<std::string> source;
   std::optional<std::string> key;  // of whoever submits: the same again means the same ensemble
   std::optional<int> priority;
   enum class Repeat { kContinue, kStartAnother } repeat = Repeat::kContinue;
@@ -73,11 +71,11 @@ Result<Submission> ParseSubmission(const HttpRequest& request) {
   Submission submission;
   auto spec = spec::EnsembleFromJson(body["experiment"]);
   if (!spec) return FailBecause(std::move(spec.error()), "the key 'experiment' holds no resolved experiment");
-  TUTTI_ASSIGN_OR_RETURN(submission.files, ParseFiles(body));
-  TUTTI_ASSIGN_OR_RETURN(submission.spec, spec::WithCopies(std::move(*spec), submission.files));
-  submission.spec_hash = SpecHash(submission.spec);
-  if (!IsValidName(submission.spec.name)) {
-    return Fail(ErrorCode::kInvalid, "'{}' cannot be the name of an experiment", submission.spec.name);
+  TUTTI_ASSIGN_OR_RETURN(submission.ensemble.files, ParseFiles(body));
+  TUTTI_ASSIGN_OR_RETURN(submission.ensemble.spec, spec::WithCopies(std::move(*spec), submission.ensemble.files));
+  submission.spec_hash = SpecHash(submission.ensemble.spec);
+  if (!IsValidName(submission.ensemble.spec.name)) {
+    return Fail(ErrorCode::kInvalid, "'{}' cannot be the name of an experiment", submission.ensemble.spec.name);
   }
   if (const auto repeat = body.find("new"); repeat != body.end()) {
     if (!repeat->is_boolean()) return Fail(ErrorCode::kInvalid, "'new' must be true or false");
@@ -85,7 +83,7 @@ Result<Submission> ParseSubmission(const HttpRequest& request) {
   }
   if (const auto source = body.find("source"); source != body.end() && !source->is_null()) {
     if (!source->is_string()) return Fail(ErrorCode::kInvalid, "'source' must be a string");
-    submission.source = source->get<std::string>();
+    submission.ensemble.source = source->get<std::string>();
   }
   TUTTI_ASSIGN_OR_RETURN(submission.key, ParseKey(body, request.idempotency_key));
   if (body.contains("priority")) {
@@ -109,24 +107,6 @@ Result<void> CheckNotForgotten(const RouteContext& context, const std::string& s
                 (context.home / id.str()).string());
   }
   return {};
-}
-
-// The files that were gathered for a submission.
-using Gathered = std::optional<std::filesystem::path>;
-
-Result<EnsembleId> CreateEnsemble(const RouteContext& context, const Submission& submission, const Gathered& gathered) {
-  const std::string& name = submission.spec.name;
-  TUTTI_ASSIGN_OR_RETURN(int number, context.catalog.HighestNumber(name));
-  // A folder that no row knows was given too: a coordinator died between the two.
-  while (true) {
-    const EnsembleId id(fmt::format("{}-{}", name, ++number));
-    const auto created =
-        CreateEnsembleFolder(*context.files, context.home / id.str(), submission.spec, submission.source, gathered);
-    if (created) return id;
-    if (created.error().code == ErrorCode::kExists) continue;
-    (void)context.files->RemoveAll(context.home / id.str());  // half of one is of no use; if it stays, it harms nobody
-    return tl::unexpected(created.error());
-  }
 }
 
 std::optional<SubmissionKey> KeyFor(const Submission& submission, const EnsembleId& id) {
@@ -187,30 +167,44 @@ Result<bool> AnswerWithKnown(const RouteContext& context, const Submission& subm
   return false;
 }
 
-Result<void> Start(const RouteContext& context, const Submission& submission, const Gathered& gathered,
+Result<void> Start(const RouteContext& context, const Submission& submission, const std::filesystem::path& draft,
                    const Respond& respond) {
-  TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, CreateEnsemble(context, submission, gathered));
-  const core::EnsembleSubmitted submitted{id, submission.spec, submission.spec_hash, submission.priority.value_or(0)};
+  const spec::EnsembleSpec& spec = submission.ensemble.spec;
+  TUTTI_ASSIGN_OR_RETURN(const int highest, context.catalog.HighestNumber(spec.name));
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, GiveId(*context.files, draft, spec.name, highest));
+  const core::EnsembleSubmitted submitted{id, spec, submission.spec_hash, submission.priority.value_or(0)};
   SubmitAndAnswer(context, submitted, id, "created", respond, KeyFor(submission, id));
   context.executor.Flush();
   return {};
 }
 
-// Another may have submitted the same while the files were copied.
-Result<void> StartWith(const RouteContext& context, const Submission& submission, const std::filesystem::path& gathered,
-                       const Respond& respond) {
-  TUTTI_ASSIGN_OR_RETURN(const bool known, AnswerWithKnown(context, submission, respond));
-  return known ? Result<void>() : Start(context, submission, gathered, respond);
+Result<void> DraftAndStart(const RouteContext& context, const Submission& submission, const Respond& respond) {
+  TUTTI_ASSIGN_OR_RETURN(const std::filesystem::path draft,
+                         DraftEnsemble(*context.files, context.home, submission.ensemble));
+  auto started = Start(context, submission, draft, respond);
+  if (!started) (void)context.files->RemoveAll(draft);
+  return started;
 }
 
-void GatherAndStart(const RouteContext& context, Submission submission, const Respond& respond) {
-  context.executor.OnDisk([context, submission = std::move(submission), respond] {
-    const auto gathered = GatherFiles(*context.files, context.home, submission.files);
-    if (!gathered) return respond(ProblemResponse(gathered.error()));
-    context.events([context, submission, gathered = *gathered, respond] {
-      const auto started = StartWith(context, submission, gathered, respond);
-      if (!started) respond(ProblemResponse(started.error()));
-      (void)context.files->RemoveAll(gathered);  // where nothing was started with it
+// Another may have submitted the same while the files were copied. Whether the draft was taken.
+Result<bool> StartUnlessKnown(const RouteContext& context, const Submission& submission,
+                              const std::filesystem::path& draft, const Respond& respond) {
+  TUTTI_ASSIGN_OR_RETURN(const bool known, AnswerWithKnown(context, submission, respond));
+  if (known) return false;
+  TUTTI_RETURN_IF_ERROR(Start(context, submission, draft, respond));
+  return true;
+}
+
+// Gigabytes take their time: they are copied where files travel, not where the coordinator waits for disks.
+void CopyAndStart(const RouteContext& context, Submission submission, const Respond& respond) {
+  context.transfers->Carry([context, submission = std::move(submission), respond] {
+    const auto draft = DraftEnsemble(*context.files, context.home, submission.ensemble);
+    if (!draft) return respond(ProblemResponse(draft.error()));
+    context.events([context, submission, draft = *draft, respond] {
+      const auto taken = StartUnlessKnown(context, submission, draft, respond);
+      if (!taken) respond(ProblemResponse(taken.error()));
+      if (taken && *taken) return;
+      context.transfers->Carry([files = context.files, draft] { (void)files->RemoveAll(draft); });
     });
   });
 }
@@ -219,8 +213,8 @@ Result<void> SubmitEnsemble(const RouteContext& context, const HttpRequest& requ
   TUTTI_ASSIGN_OR_RETURN(Submission submission, ParseSubmission(request));
   TUTTI_ASSIGN_OR_RETURN(const bool known, AnswerWithKnown(context, submission, respond));
   if (known) return {};
-  if (submission.files.empty()) return Start(context, submission, {}, respond);
-  GatherAndStart(context, std::move(submission), respond);
+  if (submission.ensemble.files.empty()) return DraftAndStart(context, submission, respond);
+  CopyAndStart(context, std::move(submission), respond);
   return {};
 }
 

@@ -12,7 +12,9 @@ namespace {
 constexpr size_t kWorkerSegment = 3;  // /api/v1/workers/NAME
 
 Result<void> ListWorkers(const RouteContext& context, const HttpRequest&, const Respond& respond) {
-  respond(JsonResponse(WorkersView(context.executor.core().workers())));
+  respond(JsonResponse(WorkersView(context.executor.core().workers(), [&](const auto& worker) {
+    return context.executor.workers().Find(worker.id, worker.incarnation);
+  })));
   return {};
 }
 
@@ -27,7 +29,7 @@ Result<WorkerId> FindWorker(const RouteContext& context, const HttpRequest& requ
     known.push_back(worker.id.str());
   }
   if (!IsValidName(name)) return Fail(ErrorCode::kInvalid, "'{}' cannot be the name of a worker", name);
-  if (known.empty()) return Fail(ErrorCode::kNotFound, "there is no worker {}; none has joined", name);
+  if (known.empty()) return Fail(ErrorCode::kNotFound, "there is no worker {}; none is connected", name);
   const bool few = known.size() <= kMostNamed;
   known.resize(std::min(known.size(), kMostNamed));
   return Fail(ErrorCode::kNotFound, "there is no worker {}; there are: {}{}", name, fmt::join(known, ", "),

@@ -33,8 +33,8 @@ TEST(Ensemble, BecomesAnInspectJobAndOneJobAMember) {
   EXPECT_EQ(stage.job("a").position, 1);
   EXPECT_THAT(stage.job("a").after, ElementsAre(kInspectJob));
   EXPECT_EQ(stage.job("b").maximum_slots, 4);
-  EXPECT_EQ(stage.core.Why(JobNamed("a")), "waits for the inspection of the data (no worker has joined)");
-  EXPECT_EQ(stage.core.Why(JobNamed(kInspectJob)), "no worker has joined");
+  EXPECT_EQ(stage.core.Why(JobNamed("a")), "waits for the inspection of the data (no worker is connected)");
+  EXPECT_EQ(stage.core.Why(JobNamed(kInspectJob)), "no worker is connected");
 }
 
 TEST(Ensemble, SubmittedTwiceIsOne) {

@@ -70,7 +70,7 @@ TEST(Forecast, SaysWhatNeverStartsAndWhy) {
   Stage stage;
   const Forecast nobody = Foresee(stage, {{"a"}});
   EXPECT_THAT(nobody.members[0].gang, IsEmpty());
-  EXPECT_EQ(nobody.members[0].reason, "no worker has joined");
+  EXPECT_EQ(nobody.members[0].reason, "no worker is connected");
   stage.Join("n1", 2);
   const Forecast forecast = Foresee(stage, {{"narrow"}, {"wide", 3}});
   EXPECT_TRUE(forecast.members[0].at_once);

@@ -188,7 +188,7 @@ TEST(Placer, KeepsForAGangOnlySlotsThatHaveItsMemory) {
 }
 
 TEST(Placer, SaysThatNobodyHasJoined) {
-  EXPECT_EQ(Placer({}).Place(Gang("a", 1)).error().reason, "no worker has joined");
+  EXPECT_EQ(Placer({}).Place(Gang("a", 1)).error().reason, "no worker is connected");
 }
 
 TEST(Placer, IsExhaustedOnceNothingIsLeftForAnyone) {

@@ -104,7 +104,7 @@ TEST(Worker, WhatWaitsForItsSlotsIsToldItsPlaceInShort) {
   Stage stage;
   stage.Submit({{"a"}, {"b"}, {"wide", 2}, {"huge", 9}, {"c"}});
   EXPECT_EQ(stage.core.WhyWaiting(kEnsemble).at(JobNamed("c")),
-            "waits for the inspection of the data (no worker has joined)");
+            "waits for the inspection of the data (no worker is connected)");
   stage.Join("n1", 2);
   EXPECT_EQ(stage.core.WhyWaiting(kEnsemble).at(JobNamed("c")), "waits for the inspection of the data") << "it runs";
   stage.Inspect();

@@ -27,6 +27,7 @@ using testing::AnExperiment;
 using testing::Answer;
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using testing::Eventually;
 using testing::FakeWorker;
 using ::testing::HasSubstr;
 using testing::kPatience;
@@ -72,14 +73,6 @@ class CoordinatorTest : public ::testing::Test {
   std::string StateOf(const std::string& id = "last") {
     const Json view = Ensemble(id);
     return view.is_object() && view.contains("state") ? view["state"].get<std::string>() : "(none)";
-  }
-  // Asks again and again; what is waited for comes from other threads.
-  bool Eventually(const std::function<bool()>& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-    }
-    return true;
   }
   bool Becomes(const std::string& state, const std::string& id = "last") {
     return Eventually([&] { return StateOf(id) == state; });
@@ -324,10 +317,11 @@ TEST_F(CoordinatorTest, FolderWithoutARowIsLeftAloneAndItsNumberPassedOver) {
 }
 
 TEST_F(CoordinatorTest, WhatASubmissionThatWasCutShortLeftIsRemovedAtTheStart) {
-  fs::create_directories(home() / "trial-1");
-  std::ofstream(home() / "trial-1/experiment.yaml.tmp") << "version";
+  const fs::path draft = home() / ".new-0123456789abcdef";
+  fs::create_directories(draft);
+  std::ofstream(draft / "experiment.yaml") << "version";
   StartCoordinator();
-  EXPECT_FALSE(fs::exists(home() / "trial-1"));
+  EXPECT_FALSE(fs::exists(draft));
   EXPECT_EQ(Submit(AnExperiment()), "trial-1");
 }
 
@@ -761,10 +755,11 @@ TEST_F(CoordinatorTest, LostWorkerIsShownAsDisconnected) {
   StartAll(2);
   const auto workers = [&] { return Get("/api/v1/workers").json()["workers"]; };
   ASSERT_TRUE(Eventually([&] { return workers().size() == 1 && workers()[0]["connected"] == true; }));
-  EXPECT_EQ(workers()[0],
-            Json({{"id", "n1"}, {"connected", true}, {"slots", 2}, {"busy", 0}, {"draining", false}, {"note", ""}}));
+  EXPECT_EQ(workers()[0]["slots"], 2);
+  EXPECT_EQ(workers()[0]["device"], "cpu");
   worker_.reset();
   EXPECT_TRUE(Eventually([&] { return workers()[0]["connected"] == false; }));
+  EXPECT_EQ(workers()[0]["device"], nullptr) << "nobody knows what comes back";
 }
 
 // ---- the routes ----

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "common/network/sha256.h"
 #include "common/spec/parse.h"
 
 namespace tutti::testing {
@@ -18,6 +19,12 @@ spec::EnsembleSpec AnExperiment(const std::string& data, const std::string& rest
 
 std::string Submission(const spec::EnsembleSpec& spec, const std::string& more) {
   return fmt::format(R"({{"experiment": {}{}}})", spec::ToJson(spec).dump(), more);
+}
+
+std::string HashOf(const std::string& content) {
+  network::Sha256 hash;
+  hash.Update(std::as_bytes(std::span(content)));
+  return hash.Digest();
 }
 
 }  // namespace tutti::testing

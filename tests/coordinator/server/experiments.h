@@ -13,4 +13,7 @@ spec::EnsembleSpec AnExperiment(const std::string& data = "  validation: 15\n", 
 // The body of POST /api/v1/ensembles.
 std::string Submission(const spec::EnsembleSpec& spec, const std::string& more = "");
 
+// SHA-256 as 64 hexadecimal digits.
+std::string HashOf(const std::string& content);
+
 }  // namespace tutti::testing

@@ -6,7 +6,6 @@
 
 #include <fstream>
 
-#include "common/network/sha256.h"
 #include "common/spec/parse.h"
 #include "coordinator/server/access.h"
 #include "coordinator/server/coordinator.h"
@@ -23,15 +22,10 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::Answer;
+using testing::HashOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-std::string HashOf(const std::string& content) {
-  network::Sha256 hash;
-  hash.Update(std::as_bytes(std::span(content)));
-  return hash.Digest();
-}
 
 FileSystem& Disk() { return PosixFileSystem(); }
 
@@ -112,28 +106,29 @@ TEST_F(FileStore, GivesEachEnsembleCopiesOfItsOwn) {
   ASSERT_TRUE(SendAll("one"));
   ASSERT_TRUE(SendAll("two"));
   const spec::FileHashes hashes = {{"/a/one", HashOf("one")}, {"/b/one", HashOf("one")}, {"/a/two", HashOf("two")}};
-  const fs::path gathered = GatherFiles(Disk(), home(), hashes).value();
-  EXPECT_EQ(Read(gathered / (HashOf("one") + ".safetensors")), "one");
-  EXPECT_EQ(Read(gathered / (HashOf("two") + ".safetensors")), "two");
   fs::create_directories(home() / "trial-1");
-  fs::rename(gathered, home() / "trial-1/files");
+  ASSERT_TRUE(CopyFiles(Disk(), home(), hashes, home() / "trial-1"));
+  EXPECT_EQ(Read(home() / "trial-1" / spec::CopyOf(HashOf("one"))), "one");
+  EXPECT_EQ(Read(home() / "trial-1" / spec::CopyOf(HashOf("two"))), "two");
   EXPECT_THAT(FileNames(Disk(), home() / "trial-1"), SizeIs(3));
   EXPECT_EQ(Kept(), 2u) << "they stay for the next submission";
 }
 
-TEST_F(FileStore, NamesAFileThatIsNotThereAndLeavesNoHalfCopies) {
+TEST_F(FileStore, NamesAFileThatIsNotThereBeforeItCopiesAny) {
   ASSERT_TRUE(SendAll("one"));
-  const auto gathered = GatherFiles(Disk(), home(), {{"/a/one", HashOf("one")}, {"/a/two", HashOf("two")}});
-  ASSERT_FALSE(gathered);
-  EXPECT_EQ(gathered.error().code, ErrorCode::kNotFound);
-  EXPECT_THAT(gathered.error().message, HasSubstr(HashOf("two")));
+  const auto copied = CopyFiles(Disk(), home(), {{"/a/one", HashOf("one")}, {"/a/two", HashOf("two")}}, home());
+  ASSERT_FALSE(copied);
+  EXPECT_EQ(copied.error().code, ErrorCode::kNotFound);
+  EXPECT_THAT(copied.error().message, HasSubstr(HashOf("two")));
   EXPECT_EQ(Kept(), 1u);
 }
 
 TEST_F(FileStore, ADamagedFileIsToBeSentAnew) {
   ASSERT_TRUE(SendAll("one"));
   std::ofstream(home() / "files" / HashOf("one")) << "eno";
-  EXPECT_EQ(GatherFiles(Disk(), home(), {{"/a/one", HashOf("one")}}).error().code, ErrorCode::kNotFound);
+  fs::create_directories(home() / "trial-1");
+  EXPECT_EQ(CopyFiles(Disk(), home(), {{"/a/one", HashOf("one")}}, home() / "trial-1").error().code,
+            ErrorCode::kNotFound);
   EXPECT_EQ(Kept(), 0u);
 }
 
@@ -153,30 +148,19 @@ TEST_F(FileStore, AFolderThatIsOpenToOthersIsNotItsOwn) {
   fs::create_directories(home() / "files");
   fs::permissions(home() / "files", fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec);
   std::ofstream(home() / "files" / HashOf("one")) << "one";
-  const fs::path copies = home() / "files/.for-0123456789abcdef";
-  fs::create_directory(copies);
   const TimePoint later = SystemClock().Now() + std::chrono::hours(25);
   EXPECT_THAT(FindGarbage(Disk(), home(), {{}, true, later}).value(), IsEmpty());
   TidyFiles(Disk(), home(), later);
-  EXPECT_TRUE(fs::exists(copies));
-}
-
-TEST_F(FileStore, CopiesOfASubmissionThatWasCutShortGoAtTheStart) {
-  ASSERT_TRUE(SendAll("one"));
-  ASSERT_TRUE(GatherFiles(Disk(), home(), {{"/a/one", HashOf("one")}}));
-  ASSERT_EQ(Kept(), 2u);
-  TidyFiles(Disk(), home(), SystemClock().Now());
-  EXPECT_EQ(Kept(), 1u) << "the file itself is kept";
+  EXPECT_TRUE(fs::exists(home() / "files" / HashOf("one")));
 }
 
 TEST_F(FileStore, KeepsFilesForADay) {
   ASSERT_TRUE(SendAll("one"));
   ASSERT_TRUE(Send("a cut one", 0, 5));
-  ASSERT_TRUE(GatherFiles(Disk(), home(), {{"/a/one", HashOf("one")}}));
   const TimePoint now = SystemClock().Now();
   EXPECT_THAT(FindGarbage(Disk(), home(), {{}, true, now + std::chrono::hours(23)}).value(), IsEmpty());
   const auto garbage = FindGarbage(Disk(), home(), {{}, true, now + std::chrono::hours(25)}).value();
-  ASSERT_THAT(garbage, SizeIs(3));
+  ASSERT_THAT(garbage, SizeIs(2));
   EXPECT_EQ(GarbageView(garbage, false)["garbage"][0]["kind"], "old file");
   ASSERT_TRUE(RemoveGarbage(Disk(), home(), garbage));
   EXPECT_EQ(Kept(), 0u);
@@ -284,6 +268,17 @@ TEST_F(FileRoutes, AnEnsembleKeepsItsOwnCopy) {
   ASSERT_EQ(Ask("POST", "/api/v1/ensembles/trial-1/cancel").status, 200);
   ASSERT_EQ(Ask("DELETE", "/api/v1/ensembles/trial-1").status, 200);
   EXPECT_FALSE(fs::exists(folder));
+}
+
+TEST_F(FileRoutes, ACopyThatIsGoneIsNamedWithTheCure) {
+  ASSERT_EQ(Ask("PUT", Target("weights"), "weights").status, 200);
+  ASSERT_EQ(Submit("/a/start.safetensors", "weights").status, 200);
+  const fs::path copy = home() / "trial-1" / spec::CopyOf(HashOf("weights"));
+  fs::remove(copy);
+  testing::FakeWorker worker(*coordinator_, 1, Incarnation{7});
+  const auto note = [&] { return Ask("GET", "/api/v1/ensembles/trial-1/members/mlp-s0").json().dump(); };
+  ASSERT_TRUE(testing::Eventually([&] { return note().find(copy.string()) != std::string::npos; })) << note();
+  EXPECT_THAT(note(), HasSubstr("tutti resume trial-1"));
 }
 
 TEST_F(FileRoutes, ItsResolvedExperimentNamesTheCopyForWhoRunsItAgain) {

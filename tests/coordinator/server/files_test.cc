@@ -240,13 +240,6 @@ TEST_F(Files, PredictionsOfAWrongShapeOrTypeAreRefused) {
 
 // ---- the folder itself ----
 
-TEST_F(Files, EnsembleFolderIsMadeOnce) {
-  const auto spec = AnExperiment();
-  ASSERT_TRUE(CreateEnsembleFolder(Disk(), folder_ / "trial-1", spec, std::nullopt));
-  EXPECT_FALSE(fs::exists(folder_ / "trial-1/experiment.yaml")) << "nobody wrote one";
-  EXPECT_EQ(CreateEnsembleFolder(Disk(), folder_ / "trial-1", spec, std::nullopt).error().code, ErrorCode::kExists);
-}
-
 TEST_F(Files, SettingAsideAnEnsembleThatIsGoneIsNoError) {
   EXPECT_TRUE(SetEnsembleFolderAside(Disk(), folder_.path(), EnsembleId("trial-1")));
 }

@@ -46,29 +46,6 @@ TEST_F(GarbageTest, IsWhatCutRemovalsLeft) {
   EXPECT_TRUE(RemoveGarbage(PosixFileSystem(), home(), garbage)) << "it is gone already";
 }
 
-TEST_F(GarbageTest, IsWhatCutSubmissionsLeft) {
-  Write("small-3/experiment.yaml.tmp", 7);
-  fs::create_directories(home() / "small-4");
-  fs::create_directories(home() / "known-1");
-  fs::create_directories(home() / "not-ours");
-  Write("small-5/experiment.yaml.tmp");
-  Write("small-5/notes.txt");
-  fs::create_directories(home() / "small-6/members");
-  GarbageSearch search;
-  search.known = {EnsembleId("known-1")};
-  const auto garbage = Find(search);
-  ASSERT_THAT(garbage, SizeIs(2));
-  for (const Garbage& one : garbage) EXPECT_EQ(one.kind, Garbage::Kind::kCutSubmission);
-  EXPECT_EQ(garbage[0].bytes, 7U);
-  Write("small-4/experiment.yaml");  // since
-  EXPECT_FALSE(RemoveGarbage(PosixFileSystem(), home(), {garbage[1]}));
-  ASSERT_TRUE(RemoveGarbage(PosixFileSystem(), home(), {garbage[0]}));
-  EXPECT_FALSE(fs::exists(home() / "small-3"));
-  for (const char* kept : {"small-4/experiment.yaml", "known-1", "not-ours", "small-5/notes.txt", "small-6/members"}) {
-    EXPECT_TRUE(fs::exists(home() / kept)) << kept;
-  }
-}
-
 TEST_F(GarbageTest, IsWhatEndedAttemptsLeftHalfWritten) {
   const AttemptId live{kEnded.job, 2};
   for (const AttemptId& attempt : {kEnded, live}) {

@@ -106,4 +106,12 @@ Answer Request(const std::filesystem::path& home, std::string_view method, std::
   return client.Ask(method, target, body).value_or(Answer{});
 }
 
+bool Eventually(const std::function<bool()>& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+  }
+  return true;
+}
+
 }  // namespace tutti::testing

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,5 +51,8 @@ class RawClient {
 // One request over a connection of its own. Status 0: nobody answered.
 Answer Request(const std::filesystem::path& home, std::string_view method, std::string_view target,
                std::string_view body = "");
+
+// Asks again and again until it holds; what is waited for comes from other threads.
+bool Eventually(const std::function<bool()>& condition);
 
 }  // namespace tutti::testing

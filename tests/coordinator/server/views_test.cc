@@ -306,7 +306,7 @@ TEST(FindEnsemble, ErrorsSayWhichKind) {
   }
 }
 
-TEST(WorkersView, CountsBusySlots) {
+TEST(WorkersView, CountsBusySlotsAndSaysWhatEachIs) {
   core::Core::WorkerView worker;
   worker.id = WorkerId("n1");
   worker.connected = true;
@@ -314,8 +314,25 @@ TEST(WorkersView, CountsBusySlots) {
   worker.holders = {AttemptId{Member("mlp-s0"), 1}, std::nullopt, AttemptId{Member("mlp-s1"), 1}};
   worker.draining = true;
   worker.closed = "is being drained";
-  EXPECT_EQ(WorkersView(std::span(&worker, 1)), Json::parse(R"({"workers": [{"id": "n1", "connected": true, "slots": 3,
-                "busy": 2, "draining": true, "note": "is being drained"}]})"));
+  const auto entry = [&](const protocol::Hello* hello) {
+    return WorkersView(std::span(&worker, 1), [&](const auto&) { return hello; })["workers"][0];
+  };
+  const Json away = Json::parse(R"({"id": "n1", "connected": true, "host": null, "device": null,
+      "threads_per_slot": null, "slot_memory_bytes": null, "slots": 3, "busy": 2, "draining": true,
+      "note": "is being drained"})");
+  EXPECT_EQ(entry(nullptr), away);
+  protocol::Hello hello;
+  hello.host = "node-a";
+  hello.device = "cuda";
+  hello.threads_per_slot = 4;
+  EXPECT_EQ(entry(&hello)["slot_memory_bytes"], nullptr) << "unknown";
+  hello.slot_memory_bytes = 1 << 30;
+  Json there = away;
+  there["host"] = "node-a";
+  there["device"] = "cuda";
+  there["threads_per_slot"] = 4;
+  there["slot_memory_bytes"] = 1 << 30;
+  EXPECT_EQ(entry(&hello), there);
 }
 
 TEST(ProblemView, SaysWhatHappenedAndItsKind) {
