@@ -82,24 +82,33 @@ def busy(options):
 
 
 def measure(options, house, coordinator, everyone, asker, file):
-    end = time.monotonic() + min(WARM_UP_S, 60 * options.minutes) + 60 * options.minutes
-    begin, submitted, number, start = None, 0, 0, None
+    stretch(min(WARM_UP_S, 60 * options.minutes), house, asker, file)
+    asker.times = {path: [] for path in asker.paths}
+    cpu_s, before, begin = cpu_seconds(coordinator), everyone.count(), time.monotonic()
+    memory = [resident_bytes(coordinator)]
+    stretch(60 * options.minutes, house, asker, file)
+    memory.append(resident_bytes(coordinator))
+    after, seconds = everyone.count(), time.monotonic() - begin
+    cpu_s = cpu_seconds(coordinator) - cpu_s
+    p99_ms = asker.report()
+    stretch(60 * options.minutes, house, asker)
+    memory.append(resident_bytes(coordinator))
+    print(f"  the coordinator took {100 * cpu_s / seconds:.0f} % of a core, the crowd "
+          f"{100 * (after['cpu_s'] - before['cpu_s']) / seconds:.0f} %; {after['attempts'] - before['attempts']} "
+          f"attempts, {after['events'] - before['events']} events to watchers, {after['lost']} connections lost")
+    print(f"busy: p99 of a GET {p99_ms:.1f} ms (goal {GOAL_MS}) in {options.minutes:g} minutes, of {options.workers} "
+          f"workers and {options.watchers} watchers; memory {memory[0] / 1e6:.0f} MB, "
+          f"{(memory[1] - memory[0]) / 1e6:+.1f} MB in that time, {(memory[2] - memory[1]) / 1e6:+.1f} MB in as much "
+          "again without anything new to remember (goal: none)")
+
+
+def stretch(seconds, house, asker, file=None):
+    """Somebody asks again and again; with a file, others submit it now and then."""
+    end, submitted, number = time.monotonic() + seconds, 0, 0
     while time.monotonic() < end:
-        if begin is None and time.monotonic() > end - 60 * options.minutes:
-            begin, start = time.monotonic(), (resident_bytes(coordinator), cpu_seconds(coordinator), everyone.count())
-            asker.times = {path: [] for path in asker.paths}
-        if time.monotonic() - submitted > SUBMIT_EVERY_S:
+        if file and time.monotonic() - submitted > SUBMIT_EVERY_S:
             submitted = time.monotonic()
             house.run("submit", file, "--new", "--quiet")
         asker.ask(number)
         number += 1
         time.sleep(ASK_EVERY_S)
-    seconds, (resident, cpu_s, before), after = time.monotonic() - begin, start, everyone.count()
-    growth_mb = (resident_bytes(coordinator) - resident) / 1e6
-    p99_ms = asker.report()
-    print(f"  the coordinator took {100 * (cpu_seconds(coordinator) - cpu_s) / seconds:.0f} % of a core, the crowd "
-          f"{100 * (after['cpu_s'] - before['cpu_s']) / seconds:.0f} %; {after['attempts'] - before['attempts']} "
-          f"attempts, {after['events'] - before['events']} events to watchers, {after['lost']} connections lost")
-    print(f"busy: p99 of a GET {p99_ms:.1f} ms (goal {GOAL_MS}), memory {resident / 1e6:.0f} MB "
-          f"{growth_mb:+.1f} MB in {seconds / 60:.1f} minutes, of {options.workers} workers and "
-          f"{options.watchers} watchers")

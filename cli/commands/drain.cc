@@ -65,6 +65,10 @@ Result<std::string> DrainNow(const Options& options, const Client& client) {
                      options.worker);
 }
 
+std::string CheckName(const std::string& text) {
+  return IsValidName(text) ? "" : fmt::format("'{}' cannot be the name of a worker", text);
+}
+
 int Drain(const Options& options) {
   const auto peer = options.coordinator.Find();
   if (!peer) return EndWith(peer.error());
@@ -81,6 +85,7 @@ void AddDrain(CLI::App& program, Action& chosen) {
   CLI::App* command = program.add_subcommand("drain", "Give a worker nothing new, so that its node can be taken");
   command->add_option("worker", options->worker, "The worker, as `tutti workers` lists it")
       ->required()
+      ->check(CLI::Validator(CheckName, ""))
       ->type_name("WORKER");
   CLI::Option* checkpoint = command->add_flag("--checkpoint", options->checkpoint,
                                               "What runs there checkpoints and goes on elsewhere, at once");

@@ -168,6 +168,14 @@ TEST_F(CommandsTest, WhoSpeaksNoTlsWhereItIsSpokenIsToldTheAddress) {
   EXPECT_THAT(outcome.output, HasSubstr("its address is " + address));
 }
 
+TEST_F(CommandsTest, DrainOfWhatNoWorkerCanBeCalledAsksNobody) {
+  for (const char* name : {"''", "../x", "a/b"}) {
+    const Outcome outcome = Run(fmt::format("drain {}", name));
+    EXPECT_EQ(outcome.exit_code, 2) << name;
+    EXPECT_THAT(outcome.output, HasSubstr("cannot be the name of a worker")) << name;
+  }
+}
+
 TEST_F(CommandsTest, DrainOfAWorkerThatIsNotThereNamesThoseThatAre) {
   Serve();
   EXPECT_THAT(Run("drain n7").output, HasSubstr("there is no worker n7; none is connected"));
