@@ -87,10 +87,12 @@ def measure(options, house, coordinator, everyone, asker, file):
     cpu_s, before, begin = cpu_seconds(coordinator), everyone.count(), time.monotonic()
     memory = [resident_bytes(coordinator)]
     stretch(60 * options.minutes, house, asker, file)
-    memory.append(resident_bytes(coordinator))
     after, seconds = everyone.count(), time.monotonic() - begin
     cpu_s = cpu_seconds(coordinator) - cpu_s
     p99_ms = asker.report()
+    wait_for(lambda: all((folder / "results.json").exists() for folder in house.home.glob("asked-*")),
+             "the last ensembles have not ended", 300, 0.5)
+    memory.append(resident_bytes(coordinator))
     stretch(60 * options.minutes, house, asker)
     memory.append(resident_bytes(coordinator))
     print(f"  the coordinator took {100 * cpu_s / seconds:.0f} % of a core, the crowd "

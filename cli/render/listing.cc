@@ -42,12 +42,12 @@ std::string RemarkOn(const WorkerDocument& worker) {
   return fmt::format("{}; `tutti drain {} --undo` ends that", worker.note, worker.id);
 }
 
-// "cpu, 2 threads", "cuda, 25.4 GB"
+// "cpu, 2 threads, 4.2 GB", "cuda, 25.4 GB"
 std::string EachSlot(const WorkerDocument& worker) {
   if (worker.device.empty()) return "";
-  if (worker.slot_memory_bytes > 0) return fmt::format("{}, {}", worker.device, FormatBytes(worker.slot_memory_bytes));
-  if (worker.device != "cpu") return worker.device;
-  return fmt::format("cpu, {} thread{}", worker.threads_per_slot, worker.threads_per_slot == 1 ? "" : "s");
+  const std::string memory = worker.slot_memory_bytes == 0 ? "" : ", " + FormatBytes(worker.slot_memory_bytes);
+  if (worker.device != "cpu") return worker.device + memory;
+  return fmt::format("cpu, {} thread{}{}", worker.threads_per_slot, worker.threads_per_slot == 1 ? "" : "s", memory);
 }
 
 }  // namespace

@@ -29,8 +29,10 @@ namespace asio = boost::asio;
 constexpr size_t kDiskThreads = 2;
 // What people look at is read beside it, so that `tutti show` does not wait for checkpoints of gigabytes.
 constexpr size_t kReadingThreads = 1;
-// What workers send and fetch that do not see the home.
+// What workers send and fetch that do not see the home, and files on their way to it.
 constexpr size_t kCarryingThreads = 2;
+// Such files are copied into ensembles, one ensemble after the other.
+constexpr size_t kCopyingThreads = 1;
 // How long answers that are on their way may take when the coordinator ends.
 constexpr auto kClosingTime = std::chrono::seconds(1);
 // A deadline that has passed already is looked at again after this, so that a mistake costs no core.
@@ -92,6 +94,7 @@ class Coordinator::Impl {
   asio::thread_pool disk_{kDiskThreads};
   asio::thread_pool reading_{kReadingThreads};
   asio::thread_pool carrying_{kCarryingThreads};
+  asio::thread_pool copying_{kCopyingThreads};
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<Transfers> transfers_;
   std::unique_ptr<Api> api_;
@@ -112,9 +115,11 @@ Coordinator::Impl::~Impl() {
   disk_.stop();
   reading_.stop();
   carrying_.stop();
+  copying_.stop();
   disk_.join();
   reading_.join();
   carrying_.join();
+  copying_.join();
 }
 
 Executor::Surroundings Coordinator::Impl::ExecutorsSurroundings() {
@@ -135,7 +140,7 @@ Result<void> Coordinator::Impl::Begin() {
       core::Core::Restore(options_.core, catalog_.generation(), std::move(records), clock_.Now(), outstanding);
   executor_ = std::make_unique<Executor>(ExecutorsSurroundings(), catalog_, std::move(core));
   const auto later = [this](Duration delay, std::function<void()> work) { CallLater(delay, std::move(work)); };
-  transfers_ = std::make_unique<Transfers>(PostToPool(carrying_), post_);
+  transfers_ = std::make_unique<Transfers>(PostToPool(carrying_), PostToPool(copying_), post_);
   api_ = std::make_unique<Api>(Api::Surroundings{PostToPool(reading_), post_, later, options_.api.beat, options_.files,
                                                  options_.home, transfers_.get()},
                                *executor_, catalog_);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 #include <utility>
 
 #include "common/protocol/event_follower.h"
@@ -151,7 +150,12 @@ Result<void> Executor::Begin(std::vector<core::Effect> outstanding) {
       if (!deleted) spdlog::warn("a removed ensemble's files stay behind: {}", deleted.error().Text());
     });
   }
-  RemoveDrafts(*here_.files, here_.home);
+  for (const fs::path& draft : FindDrafts(*here_.files, here_.home)) {
+    here_.disk([files = here_.files, draft] {
+      const auto removed = files->RemoveAll(draft);
+      if (!removed) spdlog::warn("what a submission that was cut short left stays behind: {}", removed.error().Text());
+    });
+  }
   TidyFiles(*here_.files, here_.home, Now());
   if (const auto deadline = core_.NextDeadline()) here_.wake_at(*deadline);
   return {};

@@ -1,7 +1,5 @@
 #include "coordinator/server/new_ensemble.h"
 
-#include <spdlog/spdlog.h>
-
 #include <string_view>
 
 #include "common/network/secret.h"
@@ -33,6 +31,22 @@ Result<void> Fill(FileSystem& files, const fs::path& home, const fs::path& folde
   return files.SyncDirectory(folder);
 }
 
+// Another process that gives the same one gets kExists.
+Result<EnsembleId> ClaimFirstFree(FileSystem& files, const fs::path& home, const std::string& name, int highest) {
+  while (true) {
+    const EnsembleId id(fmt::format("{}-{}", name, ++highest));
+    const auto claimed = files.CreateDirectory(home / id.str());
+    if (claimed) return id;
+    if (claimed.error().code != ErrorCode::kExists) return tl::unexpected<Error>(claimed.error());
+  }
+}
+
+// A user may keep things whose names begin so.
+bool IsDraft(std::string_view name) {
+  return name.starts_with(kPrefix) && name.size() == kPrefix.size() + kKeyDigits &&
+         name.find_first_not_of("0123456789abcdef", kPrefix.size()) == std::string_view::npos;
+}
+
 }  // namespace
 
 Result<fs::path> DraftEnsemble(FileSystem& files, const fs::path& home, const NewEnsemble& ensemble) {
@@ -45,23 +59,27 @@ Result<fs::path> DraftEnsemble(FileSystem& files, const fs::path& home, const Ne
 
 Result<EnsembleId> GiveId(FileSystem& files, const fs::path& draft, const std::string& name, int highest) {
   const fs::path home = draft.parent_path();
-  EnsembleId id(fmt::format("{}-{}", name, ++highest));
-  while (files.Exists(home / id.str())) id = EnsembleId(fmt::format("{}-{}", name, ++highest));
-  TUTTI_RETURN_IF_ERROR(files.Rename(draft, home / id.str()));
+  TUTTI_ASSIGN_OR_RETURN(const EnsembleId id, ClaimFirstFree(files, home, name, highest));
+  const fs::path folder = home / id.str();
+  const auto renamed = files.Rename(draft, folder);
+  if (!renamed) {
+    (void)files.Remove(folder);  // empty
+    return tl::unexpected<Error>(renamed.error());
+  }
   const auto synced = files.SyncDirectory(home);
   if (synced) return id;
-  (void)files.RemoveAll(home / id.str());  // if it stays, it harms nobody
+  (void)files.Rename(folder, draft);  // nobody was told of it
   return tl::unexpected<Error>(synced.error());
 }
 
-void RemoveDrafts(FileSystem& files, const fs::path& home) {
+std::vector<fs::path> FindDrafts(const FileSystem& files, const fs::path& home) {
+  std::vector<fs::path> drafts;
   const auto entries = files.List(home);
-  if (!entries) return;
+  if (!entries) return drafts;
   for (const FileInfo& entry : *entries) {
-    const bool draft = entry.name.starts_with(kPrefix) && entry.name.size() == kPrefix.size() + kKeyDigits;
-    const auto removed = draft ? files.RemoveAll(home / entry.name) : Result<void>();
-    if (!removed) spdlog::warn("what a submission that was cut short left stays behind: {}", removed.error().Text());
+    if (entry.is_directory && IsDraft(entry.name)) drafts.push_back(home / entry.name);
   }
+  return drafts;
 }
 
 }  // namespace tutti::server

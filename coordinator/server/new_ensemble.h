@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/file_system.h"
 #include "common/ids.h"
@@ -27,12 +28,13 @@ struct NewEnsemble {
 Result<std::filesystem::path> DraftEnsemble(FileSystem& files, const std::filesystem::path& home,
                                             const NewEnsemble& ensemble);
 
-// Makes it HOME/NAME-N with the first free N above `highest`; on return that would survive a power cut. A folder that
-// is there already was given too: a coordinator died before it said so. On an error the draft is the caller's to
-// remove. Errors: kNoSpace, kIo.
+// Makes it HOME/NAME-N with the first free N above `highest`; on return that would survive a power cut. A name that is
+// there already was given too: a coordinator died before it said so. On an error the draft is the caller's to remove.
+// Errors: kNoSpace, kIo.
 Result<EnsembleId> GiveId(FileSystem& files, const std::filesystem::path& draft, const std::string& name, int highest);
 
-// While nothing is submitted: what coordinators left that were killed between the two.
-void RemoveDrafts(FileSystem& files, const std::filesystem::path& home);
+// While nothing is submitted: what coordinators left that were killed between the two. What cannot be read counts as
+// none.
+std::vector<std::filesystem::path> FindDrafts(const FileSystem& files, const std::filesystem::path& home);
 
 }  // namespace tutti::server

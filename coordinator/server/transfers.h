@@ -16,10 +16,12 @@ namespace tutti::server {
 // All on the coordinator's thread, but for what it hands to `disk`.
 class Transfers {
  public:
-  Transfers(protocol::Post disk, protocol::Post events) : disk_(std::move(disk)), events_(std::move(events)) {}
+  Transfers(protocol::Post disk, protocol::Post copying, protocol::Post events)
+      : disk_(std::move(disk)), copying_(std::move(copying)), events_(std::move(events)) {}
 
-  // Other work of that kind.
-  void Carry(std::function<void()> work) { disk_(std::move(work)); }
+  // Makes copies of what came, or removes them, one such work after the other: gigabytes for ensembles must not hold up
+  // what workers wait for.
+  void Copy(std::function<void()> work) { copying_(std::move(work)); }
 
   // Makes the answer on a disk's thread. Of one thing ("a-1/m/attempt-1", "the file 0a1b…") one piece is taken after
   // the other: while one is at work another is told to come again (kUnreachable).
@@ -27,6 +29,7 @@ class Transfers {
 
  private:
   const protocol::Post disk_;
+  const protocol::Post copying_;
   const protocol::Post events_;
   const std::shared_ptr<std::set<std::string>> busy_ = std::make_shared<std::set<std::string>>();
 };

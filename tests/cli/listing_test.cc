@@ -50,7 +50,8 @@ TEST(RenderWorkers, SaysWhatASlotIs) {
     return RenderWorkers({{"n1", true, 2, 0, false, "", device, threads, bytes}}, Colour::kOff);
   };
   EXPECT_THAT(render("cpu", 1, 0), HasSubstr("cpu, 1 thread\n"));
-  EXPECT_THAT(render("cpu", 4, 0), HasSubstr("cpu, 4 threads"));
+  EXPECT_THAT(render("cpu", 4, 0), HasSubstr("cpu, 4 threads\n"));
+  EXPECT_THAT(render("cpu", 4, 8'000'000'000), HasSubstr("cpu, 4 threads, 8.0 GB"));
   EXPECT_THAT(render("cuda", 4, 80'000'000'000), HasSubstr("cuda, 80.0 GB"));
   EXPECT_THAT(render("cuda", 4, 0), HasSubstr("cuda\n"));
 }

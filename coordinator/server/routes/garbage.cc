@@ -33,8 +33,9 @@ GarbageSearch SearchFor(const core::Core& core, TimePoint now) {
 
 // What was found is held against how things stand now: something may have started while the disk was looked at.
 void RemoveFound(const RouteContext& context, std::vector<Garbage> found, const Respond& respond) {
-  const GarbageSearch now = SearchFor(context.executor.core(), context.executor.Now());
-  std::erase_if(found, [&](const Garbage& one) { return one.kind == Garbage::Kind::kPrepared && now.trains; });
+  if (Trains(context.executor.core())) {
+    std::erase_if(found, [](const Garbage& one) { return one.kind == Garbage::Kind::kPrepared; });
+  }
   context.executor.OnDisk([files = context.files, home = context.home, found = std::move(found), respond] {
     const auto removed = RemoveGarbage(*files, home, found);
     respond(removed ? JsonResponse(GarbageView(found, true)) : ProblemResponse(removed.error()));

@@ -195,16 +195,16 @@ Result<bool> StartUnlessKnown(const RouteContext& context, const Submission& sub
   return true;
 }
 
-// Gigabytes take their time: they are copied where files travel, not where the coordinator waits for disks.
+// Gigabytes take their time.
 void CopyAndStart(const RouteContext& context, Submission submission, const Respond& respond) {
-  context.transfers->Carry([context, submission = std::move(submission), respond] {
+  context.transfers->Copy([context, submission = std::move(submission), respond] {
     const auto draft = DraftEnsemble(*context.files, context.home, submission.ensemble);
     if (!draft) return respond(ProblemResponse(draft.error()));
     context.events([context, submission, draft = *draft, respond] {
       const auto taken = StartUnlessKnown(context, submission, draft, respond);
       if (!taken) respond(ProblemResponse(taken.error()));
       if (taken && *taken) return;
-      context.transfers->Carry([files = context.files, draft] { (void)files->RemoveAll(draft); });
+      context.transfers->Copy([files = context.files, draft] { (void)files->RemoveAll(draft); });
     });
   });
 }

@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kWorkerSegment = 3;  // /api/v1/workers/NAME
 
 Result<void> ListWorkers(const RouteContext& context, const HttpRequest&, const Respond& respond) {
+  context.executor.Flush();  // who has just gone is not shown as half there
   respond(JsonResponse(WorkersView(context.executor.core().workers(), [&](const auto& worker) {
     return context.executor.workers().Find(worker.id, worker.incarnation);
   })));

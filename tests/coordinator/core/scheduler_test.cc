@@ -187,7 +187,7 @@ TEST(Placer, KeepsForAGangOnlySlotsThatHaveItsMemory) {
   EXPECT_TRUE(placer.exhausted());
 }
 
-TEST(Placer, SaysThatNobodyHasJoined) {
+TEST(Placer, SaysThatNobodyIsConnected) {
   EXPECT_EQ(Placer({}).Place(Gang("a", 1)).error().reason, "no worker is connected");
 }
 

@@ -61,19 +61,20 @@ TEST_F(NewEnsembleTest, HasNoExperimentFileWhereNobodyWroteOne) {
   EXPECT_FALSE(fs::exists(draft / "experiment.yaml"));
 }
 
-TEST_F(NewEnsembleTest, PassesOverNumbersThatWereGiven) {
+TEST_F(NewEnsembleTest, PassesOverNamesThatAreThere) {
   fs::create_directories(home() / "trial-3");
   std::ofstream(home() / "trial-4") << "a user's own";
+  fs::create_symlink("/nowhere/at/all", home() / "trial-5");
   const fs::path draft = DraftEnsemble(Disk(), home(), ensemble_).value();
-  EXPECT_EQ(GiveId(Disk(), draft, "trial", 2).value(), EnsembleId("trial-5"));
-  EXPECT_THAT(*Disk().List(home() / "trial-3"), IsEmpty());
+  EXPECT_EQ(GiveId(Disk(), draft, "trial", 2).value(), EnsembleId("trial-6"));
+  EXPECT_TRUE(fs::is_empty(home() / "trial-3"));
 }
 
-TEST_F(NewEnsembleTest, OfDraftsThatWereCutShortNothingStays) {
-  ASSERT_TRUE(DraftEnsemble(Disk(), home(), ensemble_));
-  fs::create_directories(home() / ".new-things");  // a user's own
-  RemoveDrafts(Disk(), home());
-  EXPECT_THAT(InHome(), ElementsAre(".new-things"));
+TEST_F(NewEnsembleTest, DraftsAreFoundAndNothingElse) {
+  const fs::path draft = DraftEnsemble(Disk(), home(), ensemble_).value();
+  fs::create_directories(home() / ".new-experiments-2024");
+  std::ofstream(home() / ".new-0123456789abcdef") << "a user's own";
+  EXPECT_THAT(FindDrafts(Disk(), home()), ElementsAre(draft));
 }
 
 TEST_F(NewEnsembleTest, AnErrorAtAnyStepOfTheDraftLeavesNothing) {
@@ -82,30 +83,49 @@ TEST_F(NewEnsembleTest, AnErrorAtAnyStepOfTheDraftLeavesNothing) {
     files.FailAt(step, ErrorCode::kNoSpace);
     const auto draft = DraftEnsemble(files, home(), ensemble_);
     if (!files.fault_happened()) break;
-    if (draft) continue;  // what cannot be removed again fails nobody
+    ASSERT_FALSE(draft) << "step " << step << " of " << ::testing::PrintToString(files.log());
     // A file that cannot be looked at counts as one that is to be sent.
     EXPECT_THAT(draft.error().code, ::testing::AnyOf(ErrorCode::kNotFound, ErrorCode::kNoSpace)) << "step " << step;
     EXPECT_THAT(InHome(), IsEmpty()) << "step " << step;
   }
 }
 
-// The machine is lost at each step in turn, with all that was not synced.
-TEST_F(NewEnsembleTest, AfterACrashItIsWholeOrNotThere) {
+TEST_F(NewEnsembleTest, AnErrorAtAnyStepOfGivingTheIdLeavesTheDraftAlone) {
+  const fs::path draft = DraftEnsemble(Disk(), home(), ensemble_).value();
   for (int64_t step = 1;; ++step) {
     testing::FaultyFileSystem files(Disk());
-    files.CrashAt(step);
-    const auto draft = DraftEnsemble(files, home(), ensemble_);
-    const auto id = draft ? GiveId(files, *draft, "trial", 0) : Result<EnsembleId>(tl::unexpected(draft.error()));
-    const bool crashed = files.fault_happened();
-    if (crashed) files.LoseAllUnsynced();
-    RemoveDrafts(Disk(), home());
-    const bool there = fs::exists(home() / "trial-1");
-    EXPECT_TRUE(there || !id) << "step " << step;
-    EXPECT_THAT(InHome(), ::testing::SizeIs(there ? 1 : 0)) << "step " << step;
-    if (there) {
-      EXPECT_TRUE(fs::exists(home() / "trial-1" / kResolvedExperiment)) << "step " << step;
-      EXPECT_EQ(Disk().Read(home() / "trial-1" / spec::CopyOf(hash_)).value_or("(none)"), "weights") << step;
+    files.FailAt(step, ErrorCode::kNoSpace);
+    const auto id = GiveId(files, draft, "trial", 0);
+    if (!files.fault_happened()) break;
+    EXPECT_EQ(id.error().code, ErrorCode::kNoSpace) << "step " << step;
+    EXPECT_THAT(InHome(), ElementsAre(draft.filename())) << "step " << step;
+  }
+}
+
+// The machine is lost at each step in turn, and once after the last, with what was not synced.
+TEST_F(NewEnsembleTest, AfterACrashItIsWholeOrNoEnsemble) {
+  for (int64_t step = 1;; ++step) {
+    bool crashed = false;
+    for (uint64_t loss = 0; loss < 4; ++loss) {
+      testing::FaultyFileSystem files(Disk());
+      files.CrashAt(step);
+      const auto draft = DraftEnsemble(files, home(), ensemble_);
+      const auto id = draft ? GiveId(files, *draft, "trial", 0) : Result<EnsembleId>(tl::unexpected(draft.error()));
+      crashed = files.fault_happened();
+      loss == 0 ? files.LoseAllUnsynced() : files.LoseSomeUnsynced(loss);
+      const auto ensembles = storage::EnsembleFolders(Disk(), home()).value();
+      EXPECT_TRUE(ensembles.contains(EnsembleId("trial-1")) || !id) << "step " << step;
+      if (!ensembles.empty()) {
+        EXPECT_EQ(Disk().Read(home() / "trial-1" / spec::CopyOf(hash_)).value_or("(none)"), "weights") << step;
+        EXPECT_EQ(Disk().Read(home() / "trial-1" / kResolvedExperiment).value_or(""),
+                  spec::ToJson(ensemble_.spec).dump())
+            << step;
+      } else if (fs::exists(home() / "trial-1")) {
+        EXPECT_TRUE(fs::is_empty(home() / "trial-1")) << step;
+      }
+      for (const fs::path& left : FindDrafts(Disk(), home())) fs::remove_all(left);
       fs::remove_all(home() / "trial-1");
+      EXPECT_THAT(InHome(), IsEmpty()) << "step " << step;
     }
     if (!crashed) break;
   }
