@@ -191,6 +191,8 @@ std::map<JobId, std::string> Core::WhyWaiting(const EnsembleId& ensemble) const 
   return ReasonsToWait(*state_, ensemble);
 }
 
+std::vector<Waiting> Core::Unserved() const { return WhatLacksSlots(*state_); }
+
 Core Core::Copy() const {
   Core copy(state_->settings, state_->generation);
   *copy.state_ = *state_;

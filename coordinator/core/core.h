@@ -21,6 +21,7 @@
 #include "common/spec/jobs.h"
 #include "coordinator/core/effects.h"
 #include "coordinator/core/events.h"
+#include "coordinator/core/scheduler.h"
 
 namespace tutti::core {
 
@@ -97,6 +98,8 @@ class Core {
   std::string Why(const JobId& job) const;
   // The same of an ensemble's waiting jobs in a few words: "3rd in line for a slot".
   std::map<JobId, std::string> WhyWaiting(const EnsembleId& ensemble) const;
+  // The jobs that would start if there were slots for them, in the order in which they are served.
+  std::vector<Waiting> Unserved() const;
   // Whether this start of a worker, which is connected, leads the attempt, which has not ended.
   bool IsLedBy(const AttemptId& id, const WorkerId& worker, Incarnation incarnation) const;
   // The last Progress of a running job; never persisted.

@@ -227,6 +227,15 @@ std::map<JobId, std::string> ReasonsToWait(const State& state, const EnsembleId&
   return reasons;
 }
 
+std::vector<Waiting> WhatLacksSlots(const State& state) {
+  std::vector<Waiting> lacking;
+  if (state.stopping) return lacking;
+  ForEachInQueue(state, [&](const Job& job, const Standing& standing) {
+    if (standing.refusal) lacking.push_back(WaitingOf(job));
+  });
+  return lacking;
+}
+
 std::string WhyNot(const State& state, const Job& job) {
   switch (job.record.state) {
     case JobState::kWaiting:

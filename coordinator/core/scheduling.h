@@ -18,6 +18,9 @@ void ScheduleReady(State& state, Turn& turn);
 std::vector<FreeSlots> FreeCluster(const State& state);
 Waiting WaitingOf(const Job& job);
 
+// The queue without those that are about to start, in its order.
+std::vector<Waiting> WhatLacksSlots(const State& state);
+
 // Why a job is not running (or where it runs), for people.
 std::string WhyNot(const State& state, const Job& job);
 // The same of an ensemble's waiting jobs, in a few words each.

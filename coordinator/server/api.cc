@@ -13,7 +13,7 @@ namespace {
 using Table = std::span<const Route> (*)();
 constexpr Table kTables[] = {HomeRoutes,     EnsembleRoutes, SubmissionRoutes, ControlRoutes, MemberRoutes,
                              ArtifactRoutes, WorkerRoutes,   MetricsRoutes,    EventRoutes,   PlanRoutes,
-                             GarbageRoutes,  TransferRoutes, FileRoutes};
+                             GarbageRoutes,  TransferRoutes, FileRoutes,       NodeRoutes};
 
 std::vector<Route> RoutesThatFit(const HttpRequest& request) {
   std::vector<Route> fitting;

@@ -23,6 +23,7 @@ class Api {
     FileSystem* files = nullptr;
     std::filesystem::path home;
     Transfers* transfers = nullptr;
+    NodeKeeper* nodes = nullptr;  // where there are nodes on demand
   };
   Api(Surroundings here, Executor& executor, storage::Catalog& catalog)
       : context_{std::move(here.disk),
@@ -33,7 +34,8 @@ class Api {
                  std::move(here.home),
                  executor,
                  catalog,
-                 here.transfers} {}
+                 here.transfers,
+                 here.nodes} {}
 
   void Handle(const HttpRequest& request, const Respond& respond);
 

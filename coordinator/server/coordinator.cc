@@ -33,6 +33,8 @@ constexpr size_t kReadingThreads = 1;
 constexpr size_t kCarryingThreads = 2;
 // Such files are copied into ensembles, one ensemble after the other.
 constexpr size_t kCopyingThreads = 1;
+// A batch system is asked one thing at a time.
+constexpr size_t kBatchThreads = 1;
 // How long answers that are on their way may take when the coordinator ends.
 constexpr auto kClosingTime = std::chrono::seconds(1);
 // A deadline that has passed already is looked at again after this, so that a mistake costs no core.
@@ -71,6 +73,7 @@ class Coordinator::Impl {
   }
 
  private:
+  Result<void> KeepNodes(const NodeOptions& nodes);
   Result<void> ListenOnTcp();
   Result<network::TlsContext> OwnTls() const;
   void Run();
@@ -95,8 +98,10 @@ class Coordinator::Impl {
   asio::thread_pool reading_{kReadingThreads};
   asio::thread_pool carrying_{kCarryingThreads};
   asio::thread_pool copying_{kCopyingThreads};
+  asio::thread_pool batch_{kBatchThreads};
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<Transfers> transfers_;
+  std::unique_ptr<NodeKeeper> nodes_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<HttpServer> http_;
   std::optional<Whereabouts> whereabouts_;
@@ -116,10 +121,12 @@ Coordinator::Impl::~Impl() {
   reading_.stop();
   carrying_.stop();
   copying_.stop();
+  batch_.stop();
   disk_.join();
   reading_.join();
   carrying_.join();
   copying_.join();
+  batch_.join();
 }
 
 Executor::Surroundings Coordinator::Impl::ExecutorsSurroundings() {
@@ -141,8 +148,9 @@ Result<void> Coordinator::Impl::Begin() {
   executor_ = std::make_unique<Executor>(ExecutorsSurroundings(), catalog_, std::move(core));
   const auto later = [this](Duration delay, std::function<void()> work) { CallLater(delay, std::move(work)); };
   transfers_ = std::make_unique<Transfers>(PostToPool(carrying_), PostToPool(copying_), post_);
+  if (options_.nodes) TUTTI_RETURN_IF_ERROR(KeepNodes(*options_.nodes));
   api_ = std::make_unique<Api>(Api::Surroundings{PostToPool(reading_), post_, later, options_.api.beat, options_.files,
-                                                 options_.home, transfers_.get()},
+                                                 options_.home, transfers_.get(), nodes_.get()},
                                *executor_, catalog_);
   TUTTI_ASSIGN_OR_RETURN(http_, HttpServer::Listen(*events_, options_.home, options_.api,
                                                    [this](const HttpRequest& request, const Respond& respond) {
@@ -155,6 +163,15 @@ Result<void> Coordinator::Impl::Begin() {
   BeatLater();
   thread_ = std::thread([this] { Run(); });
   return {};
+}
+
+Result<void> Coordinator::Impl::KeepNodes(const NodeOptions& nodes) {
+  TUTTI_ASSIGN_OR_RETURN(std::string mark, ReadOrMakeMark(*options_.files, options_.home));
+  const auto later = [this](Duration delay, std::function<void()> work) { CallLater(delay, std::move(work)); };
+  nodes_ = std::make_unique<NodeKeeper>(
+      NodeKeeper::Surroundings{post_, PostToPool(batch_), later, options_.files, options_.home, std::move(mark)}, nodes,
+      *executor_);
+  return nodes_->Begin();
 }
 
 Result<void> Coordinator::Impl::ListenOnTcp() {

@@ -16,6 +16,7 @@
 #include "common/protocol/channel.h"
 #include "common/result.h"
 #include "coordinator/core/core.h"
+#include "coordinator/server/node_keeper.h"
 
 namespace tutti::server {
 
@@ -37,6 +38,8 @@ struct CoordinatorOptions {
   // Who it is under TLS; without it a certificate that is made at the first start and lies in the home.
   std::optional<network::Identity> identity = {};
   ApiLimits api = {};
+  // Nodes of a cluster that are asked for while there is work, and given back.
+  std::optional<NodeOptions> nodes = {};
   FileSystem* files = &PosixFileSystem();  // outlives the coordinator
 };
 

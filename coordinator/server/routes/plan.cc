@@ -1,42 +1,18 @@
 #include <algorithm>
 
 #include "coordinator/core/forecast.h"
-#include "coordinator/server/estimates.h"
 #include "coordinator/server/forecast_view.h"
+#include "coordinator/server/past.h"
 #include "coordinator/server/routes/routes.h"
 
 namespace tutti::server {
 namespace {
 
-// Of the newest: what was trained long ago was trained by other machines, perhaps.
-constexpr size_t kEnsemblesToLearnFrom = 20;
-
 // Others' questions wait meanwhile.
 constexpr auto kLongest = std::chrono::seconds(2);
 
-// What an estimate is made from, so that it can be made elsewhere.
-struct Past {
-  std::vector<Records> ensembles;  // that run, and the newest, newest first
-  std::map<JobId, double> epochs;  // how far those are that run
-};
-
-Past PastOf(const core::Core& core) {
-  std::vector<EnsembleRecord> all = core.ensembles();
-  std::ranges::stable_sort(all, std::greater(), &EnsembleRecord::submitted_at);
-  Past past;
-  for (size_t i = 0; i < all.size(); ++i) {
-    if (i >= kEnsemblesToLearnFrom && all[i].state != EnsembleState::kRunning) continue;
-    past.ensembles.push_back(core.RecordsOf(all[i].id));
-    for (const JobRecord& job : past.ensembles.back().jobs) {
-      if (const auto* progress = core.progress(job.id)) past.epochs[job.id] = progress->epoch;
-    }
-  }
-  return past;
-}
-
 core::Forecast MakeForecast(core::Core core, const Past& past, const core::EnsembleSubmitted& ensemble, TimePoint now) {
-  Estimates estimates;
-  for (const Records& one : past.ensembles) estimates.Learn(one, past.epochs, now);
+  const Estimates estimates = EstimatesFrom(past, now);
   const auto duration_of = [&](const JobId& job) -> std::optional<Duration> {
     if (job.ensemble != ensemble.id) return estimates.Left(job);
     const auto member = std::ranges::find(ensemble.spec.members, job.name, &spec::MemberSpec::name);

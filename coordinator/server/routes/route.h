@@ -22,6 +22,8 @@
 
 namespace tutti::server {
 
+class NodeKeeper;
+
 // Calls a function on the coordinator's thread after a while.
 using Later = std::function<void(Duration, std::function<void()>)>;
 
@@ -36,6 +38,7 @@ struct RouteContext {
   Executor& executor;
   storage::Catalog& catalog;
   Transfers* transfers = nullptr;
+  const NodeKeeper* nodes = nullptr;  // where there are nodes on demand
   std::shared_ptr<Outlines> outlines = std::make_shared<Outlines>();
 };
 

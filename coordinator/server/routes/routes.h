@@ -20,5 +20,6 @@ std::span<const Route> EventRoutes();
 std::span<const Route> PlanRoutes();
 std::span<const Route> GarbageRoutes();
 std::span<const Route> FileRoutes();
+std::span<const Route> NodeRoutes();
 
 }  // namespace tutti::server
