@@ -1,13 +1,15 @@
 """Tutti in a real Slurm: two nodes on this machine (scripts/slurm_sandbox.sh). Skipped where that cannot be had."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, processes_of, wait_for
+from conftest import ROOT, Tutti, assert_same_weights, full_counts, processes_of, wait_for
+from service import CHECKPOINTS, undisturbed
 
 SANDBOX = ROOT / "scripts/slurm_sandbox.sh"
 NOT_TO_BE_HAD = 77
@@ -42,6 +44,26 @@ class Slurm:
                               stdin=subprocess.DEVNULL, **options)
         assert status in (None, done.returncode), f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def field(self, job, name):
+        return re.search(rf"\b{name}=(\S*)", self("scontrol", "show", "job", job))[1]
+
+    def wait_for_state(self, job, state, deadline_s=120):
+        states = []
+
+        def reached():
+            states[:] = [self.field(job, "JobState")]
+            return states == [state]
+
+        wait_for(reached, f"job {job} is not {state}: {states}\n{self('scontrol', 'show', 'job', job)}", deadline_s)
+
+    def start_now(self, job):
+        """A job that is queued again waits for two minutes otherwise."""
+        self.wait_for_state(job, "PENDING")
+        self("scontrol", "update", f"JobId={job}", "StartTime=now")
+
+    def set_node(self, node, state):
+        self("scontrol", "update", f"NodeName={node}", f"State={state}", "Reason=test")
 
     def end_all_jobs(self):
         for job in self("squeue", "--noheader", "--format=%i").split():
@@ -102,3 +124,136 @@ def test_a_node_whose_power_is_cut_takes_its_processes_along(slurm):
         step.wait()
         sandbox(slurm.box, "up")
     assert slurm("srun", "--nodelist=n2", "hostname").strip() == "n2"
+
+
+@pytest.fixture
+def tutti_in_slurm(tutti, slurm):
+    tutti.environment.update(SLURM_CONF=slurm.environment["SLURM_CONF"])
+    yield tutti
+    slurm.end_all_jobs()
+
+
+@pytest.fixture
+def long_experiment(experiment):
+    """Long enough to be disturbed after its first checkpoints."""
+    return experiment(members="[{model: lenet5, seeds: 4}]", epochs=6, training=CHECKPOINTS)
+
+
+def submit(tutti, file, *options):
+    """Ten minutes, of which a notice takes one; each job gets two CPUs unless it is told otherwise."""
+    return tutti("slurm", file, "--submit", "--quiet", "--time=10", "--signal-before=60", *options).stdout.strip()
+
+
+def wait_for_checkpoints(tutti, ensemble="small-1"):
+    def trains_on_from_one():
+        shown = tutti.try_show(ensemble)
+        return shown and any(member["checkpoints"] and member["state"] == "running" for member in shown["members"])
+
+    wait_for(trains_on_from_one, "no checkpoint appeared")
+
+
+def slots_of(tutti, ensemble="small-1"):
+    return {slot for member in tutti.show(ensemble)["members"] for slot in member["gang"]}
+
+
+def test_a_job_trains_with_the_cpus_that_it_was_given(tutti_in_slurm, slurm, experiment):
+    """Everything lies in a folder whose name needs quotes, in the script and in its #SBATCH lines."""
+    tutti = Tutti(tutti_in_slurm.folder / """it's "ours" #1""")
+    tutti.folder.mkdir()
+    tutti.environment = dict(tutti_in_slurm.environment, TUTTI_HOME="home of ours")
+    tutti.home = tutti.folder / "home of ours"
+    file = shutil.copy(experiment(), tutti.folder / "the experiment.yaml")
+    job = submit(tutti, file, "--nodes=1", "--sbatch", "nodelist=n2", "--output=out of %j.txt")
+    slurm.wait_for_state(job, "COMPLETED")
+    shown = tutti.show("small-1")
+    assert shown["state"] == "finished" and shown["members_finished"] == 3
+    assert slots_of(tutti) == {"n2:0"}, "the job has one CPU of that node"
+    output = (tutti.folder / f"out of {job}.txt").read_text()
+    assert f"job {job} on n2, start 1" in output and "ensemble: mean" in output
+
+
+def test_the_script_is_one_that_sbatch_takes_from_a_file(tutti_in_slurm, slurm, experiment):
+    tutti = tutti_in_slurm
+    script = tutti.folder / "job.sbatch"
+    script.write_text(tutti("slurm", experiment(), "--nodes=2", "--time=10", "--cpus-per-task=2", "--mem=1G",
+                            "--gpus-per-node=0", "--", "--exclusive", "--comment=it's ours").stdout)
+    assert subprocess.run(["bash", "-n", script]).returncode == 0
+    done = subprocess.run(["sbatch", "--test-only", script], env=tutti.environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "n[1-2]" in done.stderr, done.stderr
+    job = slurm("sbatch", "--parsable", "--hold", script).strip()
+    told = slurm("scontrol", "show", "job", job)
+    assert f"WorkDir={tutti.folder}\n" in told and "Comment=it's ours" in told
+    assert "Requeue=1" in told and "NumNodes=2" in told
+    assert "to start at" in tutti("slurm", experiment(), "--test-only").stdout
+
+
+def test_what_slurm_refuses_is_said(tutti_in_slurm, slurm, experiment):
+    tutti = tutti_in_slurm
+    file = experiment()
+    for option in ("--submit", "--test-only"):
+        refused = tutti("slurm", file, option, "--partition=short", "--time=1:00:00", status=2)
+        assert "Slurm refuses the job" in refused.stderr and "time limit" in refused.stderr
+        assert "`sinfo` shows partitions and their limits" in refused.stderr
+    refused = tutti("slurm", file, "--submit", "--partition=short", "--time=10", "--nodes=2", status=2)
+    assert "Node count" in refused.stderr
+    nobody = tutti.folder / "nobody.conf"  # listens at this port
+    nobody.write_text(re.sub(r"SlurmctldPort=\d+", "SlurmctldPort=9",
+                             Path(slurm.environment["SLURM_CONF"]).read_text()) + "MessageTimeout=2\n")
+    tutti.environment["SLURM_CONF"] = str(nobody)
+    assert "no Slurm answers here" in tutti("slurm", file, "--submit", status=3).stderr
+    assert not tutti.home.exists()
+
+
+def test_a_job_waits_in_the_queue(tutti_in_slurm, slurm, experiment):
+    first = slurm("sbatch", "--parsable", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap", "sleep 602").strip()
+    slurm.wait_for_state(first, "RUNNING")
+    job = submit(tutti_in_slurm, experiment(epochs=1), "--cpus-per-task=2")
+    assert slurm.field(job, "JobState") == "PENDING"
+    assert not tutti_in_slurm.home.exists()
+    slurm("scancel", first)
+    slurm.wait_for_state(job, "COMPLETED")
+    assert tutti_in_slurm.show("small-1")["state"] == "finished"
+
+
+def test_before_its_time_is_up_a_job_checkpoints_and_goes_on_elsewhere(tutti_in_slurm, slurm, long_experiment):
+    """Twice, the second time on the other node; the weights are those of an undisturbed run, bit for bit."""
+    tutti = tutti_in_slurm
+    expected = undisturbed(tutti, long_experiment)
+    job = submit(tutti, long_experiment, "--cpus-per-task=2")
+    output = tutti.folder / f"small-{job}.txt"
+    try:
+        for start, node in enumerate(("n1", "n2"), 1):
+            slurm.wait_for_state(job, "RUNNING")
+            wait_for(lambda: output.exists() and f"start {start}\n" in output.read_text(), f"no start {start}", 60)
+            assert slurm.field(job, "BatchHost") == node
+            wait_for_checkpoints(tutti)
+            slurm("scancel", "--batch", "--signal=USR1", job)  # as the time limit does
+            slurm.wait_for_state(job, "PENDING")
+            wait_for(lambda: not processes_of(tutti.home), "something of the run was left")
+            stopped = tutti.show("small-1")
+            assert stopped["state"] == "stopped" and all(member["failures"] == 0 for member in stopped["members"])
+            slurm.set_node("n1", {"n1": "DRAIN", "n2": "RESUME"}[node])
+            slurm.start_now(job)
+        slurm.wait_for_state(job, "COMPLETED")
+    finally:
+        slurm("scontrol", "update", "NodeName=n1", "State=RESUME", status=None)
+    assert tutti.show("small-1")["state"] == "finished"
+    assert output.read_text().count("is queued again") == 2
+    assert_same_weights(tutti.member_weights("small-1"), expected)
+
+
+def test_a_cancelled_job_leaves_nothing_and_another_goes_on(tutti_in_slurm, slurm, long_experiment):
+    tutti = tutti_in_slurm
+    expected = undisturbed(tutti, long_experiment)
+    job = submit(tutti, long_experiment, "--cpus-per-task=2")
+    wait_for_checkpoints(tutti)
+    slurm("scancel", job)
+    slurm.wait_for_state(job, "CANCELLED")
+    wait_for(lambda: not processes_of(tutti.home), "something of the run was left")
+    stopped = tutti.show("small-1")
+    assert stopped["state"] == "stopped"
+    assert slurm.field(job, "JobState") == "CANCELLED", "it is not queued again"
+    job = submit(tutti, long_experiment, "--cpus-per-task=2")
+    slurm.wait_for_state(job, "COMPLETED")
+    assert "small-1 goes on where it stopped" in (tutti.folder / f"small-{job}.txt").read_text()
+    assert_same_weights(tutti.member_weights("small-1"), expected)
