@@ -11,12 +11,13 @@
 #               at once, each in a folder of its own. The path must be short: sockets lie below it.
 #
 # It needs root, namespaces and the packages of scripts/packages_slurm.txt (scripts/setup.sh --slurm installs them); `up`
-# exits with 77 where it cannot have one of these. A Slurm that the machine may belong to is not touched: ports, configuration, munge key and socket are its own.
+# exits with 77 where it cannot have one of these. A Slurm that the machine may belong to is not touched: ports,
+# configuration, munge key and socket are its own.
 #
 # Nodes n1 and n2 have two CPUs each on paper, which they share with the machine; each is a PID, mount and host name
 # namespace of its own. Partitions: `debug` (the default), `short` (one node, ten minutes at most; what asks for more is
-# refused) and `urgent`, whose jobs take the nodes of `debug` from jobs that run there: those have 20 seconds to end, and
-# are queued again.
+# refused) and `urgent`, whose jobs take nodes from those of the others: these have five seconds to end, and are queued
+# again.
 set -euo pipefail
 
 START_DEADLINE_S=60
@@ -128,8 +129,8 @@ ReturnToService=2
 SchedulerParameters=sched_interval=5,bf_interval=5
 NodeName=n1 NodeAddr=127.0.0.1 Port=$n1 CPUs=2 RealMemory=4000 State=UNKNOWN
 NodeName=n2 NodeAddr=127.0.0.1 Port=$n2 CPUs=2 RealMemory=4000 State=UNKNOWN
-PartitionName=debug Nodes=n1,n2 Default=YES MaxTime=INFINITE DefaultTime=60 PriorityTier=1 GraceTime=20
-PartitionName=short Nodes=n1,n2 MaxTime=10 MaxNodes=1 PriorityTier=1 GraceTime=20
+PartitionName=debug Nodes=n1,n2 Default=YES MaxTime=INFINITE DefaultTime=60 PriorityTier=1 GraceTime=5
+PartitionName=short Nodes=n1,n2 MaxTime=10 MaxNodes=1 PriorityTier=1 GraceTime=5
 PartitionName=urgent Nodes=n1,n2 MaxTime=INFINITE DefaultTime=60 PriorityTier=9
 CONFIGURATION
   echo "PMIxCliTmpDirBase=$box/pmix" >"$box/mpi.conf"

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -12,6 +13,7 @@ from conftest import ROOT, Tutti, assert_same_weights, full_counts, processes_of
 from service import CHECKPOINTS, undisturbed
 
 SANDBOX = ROOT / "scripts/slurm_sandbox.sh"
+EXAMPLES = ROOT / "scripts/slurm"
 NOT_TO_BE_HAD = 77
 
 
@@ -170,6 +172,8 @@ def test_a_job_trains_with_the_cpus_that_it_was_given(tutti_in_slurm, slurm, exp
     assert slots_of(tutti) == {"n2:0"}, "the job has one CPU of that node"
     output = (tutti.folder / f"out of {job}.txt").read_text()
     assert f"job {job} on n2, start 1" in output and "ensemble: mean" in output
+    script = tutti("slurm", file).stdout
+    assert "in small-1 an epoch took up to" in script, "what it took is known now"
 
 
 def test_the_script_is_one_that_sbatch_takes_from_a_file(tutti_in_slurm, slurm, experiment):
@@ -243,17 +247,151 @@ def test_before_its_time_is_up_a_job_checkpoints_and_goes_on_elsewhere(tutti_in_
 
 
 def test_a_cancelled_job_leaves_nothing_and_another_goes_on(tutti_in_slurm, slurm, long_experiment):
+    """Cancelled at once, then with the time that checkpoints take."""
     tutti = tutti_in_slurm
     expected = undisturbed(tutti, long_experiment)
-    job = submit(tutti, long_experiment, "--cpus-per-task=2")
-    wait_for_checkpoints(tutti)
-    slurm("scancel", job)
-    slurm.wait_for_state(job, "CANCELLED")
-    wait_for(lambda: not processes_of(tutti.home), "something of the run was left")
-    stopped = tutti.show("small-1")
-    assert stopped["state"] == "stopped"
-    assert slurm.field(job, "JobState") == "CANCELLED", "it is not queued again"
+    for cancel, state in ((("scancel",), "CANCELLED"), (("scancel", "--batch", "--signal=TERM"), "FAILED")):
+        job = submit(tutti, long_experiment, "--cpus-per-task=2")
+        wait_for_checkpoints(tutti)
+        slurm(*cancel, job)
+        slurm.wait_for_state(job, state)
+        wait_for(lambda: not processes_of(tutti.home), "something of the run was left")
+        stopped = tutti.show("small-1")
+        assert stopped["state"] == "stopped" and all(member["failures"] == 0 for member in stopped["members"])
+        assert slurm.field(job, "JobState") == state, "it is not queued again"
     job = submit(tutti, long_experiment, "--cpus-per-task=2")
     slurm.wait_for_state(job, "COMPLETED")
     assert "small-1 goes on where it stopped" in (tutti.folder / f"small-{job}.txt").read_text()
+    assert_same_weights(tutti.member_weights("small-1"), expected)
+
+
+@pytest.fixture
+def in_path(tutti_in_slurm):
+    """As the examples want it."""
+    tutti_in_slurm.environment["PATH"] = f"{tutti_in_slurm.program.parent}:{tutti_in_slurm.environment['PATH']}"
+    return tutti_in_slurm
+
+
+def sbatch(tutti, *words):
+    done = subprocess.run(["sbatch", "--parsable", *map(str, words)], cwd=tutti.folder, env=tutti.environment,
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.glob("*.sbatch")))
+def test_sbatch_takes_the_examples(slurm, example):
+    assert subprocess.run(["bash", "-n", EXAMPLES / example]).returncode == 0
+    slurm("sbatch", "--test-only", EXAMPLES / example, "experiment.yaml")
+
+
+def test_the_example_of_one_node_trains(in_path, slurm, experiment):
+    job = sbatch(in_path, EXAMPLES / "one_node.sbatch", experiment(epochs=1))
+    slurm.wait_for_state(job, "COMPLETED")
+    assert in_path.show("small-1")["state"] == "finished"
+
+
+def test_the_sweep_trains_each_experiment_in_a_job_of_its_own(in_path, slurm, experiment):
+    files = [experiment(name=name, epochs=1, members="[{model: {name: mlp, hidden: [32]}, seeds: 1}]") for name in "ab"]
+    job = sbatch(in_path, "--array=0-1", EXAMPLES / "sweep.sbatch", *files)
+    for name, number in (("a", 0), ("b", 1)):
+        slurm.wait_for_state(f"{job}_{number}", "COMPLETED")
+        assert f"{name}-1" in in_path("list", "--home", in_path.folder / "sweep" / name, "--quiet").stdout
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@pytest.fixture
+def service_in_jobs(in_path, slurm):
+    """The coordinator in a job, and a worker on each node. Gives the worker's jobs."""
+    in_path.environment["TUTTI_PORT"] = str(free_port())
+    coordinator = sbatch(in_path, "--nodelist=n1", EXAMPLES / "coordinator.sbatch")
+    slurm.wait_for_state(coordinator, "RUNNING")
+    jobs = {node: sbatch(in_path, f"--nodelist={node}", EXAMPLES / "worker.sbatch") for node in ("n1", "n2")}
+
+    def both():
+        listed = in_path("workers", "--quiet", status=None)
+        return listed.returncode == 0 and sorted(listed.stdout.split()) == ["n1", "n2"]
+
+    wait_for(both, "the workers did not come", 60)
+    return jobs
+
+
+LOSSES = ["cancelled", "down", "cut"]
+
+
+@pytest.mark.parametrize("loss", LOSSES if full_counts() else LOSSES[:2])
+def test_members_of_a_worker_that_is_lost_move(service_in_jobs, in_path, slurm, long_experiment, loss):
+    """Its job is cancelled, its node is set down, or the power of its node is cut."""
+    tutti = in_path
+    expected = undisturbed(tutti, long_experiment)
+    tutti("submit", long_experiment)
+    wait_for(lambda: slots_of(tutti) >= {"n1:0", "n2:0"}, "not both workers train")
+    wait_for_checkpoints(tutti)
+    try:
+        if loss == "cancelled":
+            slurm("scancel", service_in_jobs["n2"])
+        elif loss == "down":
+            slurm.set_node("n2", "DOWN")
+        else:
+            sandbox(slurm.box, "cut", "n2")
+        tutti("submit", long_experiment, "--wait")
+    finally:
+        sandbox(slurm.box, "up")
+        if loss == "down":
+            slurm("scontrol", "update", "NodeName=n2", "State=RESUME", status=None)  # it may be back already
+    shown = tutti.show("small-1")
+    assert shown["state"] == "finished"
+    assert max(member["attempts"] for member in shown["members"]) == 2
+    assert all(member["failures"] == 0 for member in shown["members"]), "nobody's fault"
+    assert_same_weights(tutti.member_weights("small-1"), expected)
+
+
+def test_the_coordinators_job_is_queued_again_while_members_train(service_in_jobs, in_path, slurm, long_experiment):
+    tutti = in_path
+    tutti("submit", long_experiment)
+    wait_for_checkpoints(tutti)
+    coordinator = slurm("squeue", "--noheader", "--name=tutti-coordinator", "--format=%i").strip()
+    slurm("scancel", "--batch", "--signal=USR1", coordinator)
+    slurm.start_now(coordinator)
+    slurm.wait_for_state(coordinator, "RUNNING")
+    tutti("submit", long_experiment, "--wait")
+    shown = tutti.show("small-1")
+    assert shown["state"] == "finished" and {member["attempts"] for member in shown["members"]} == {1}
+
+
+@pytest.mark.skipif(not full_counts(), reason="takes two minutes: --all")
+def test_slurm_itself_gives_notice_of_the_time_limit(tutti_in_slurm, slurm, experiment):
+    tutti = tutti_in_slurm
+    file = experiment(members="[{model: lenet5, seeds: 4}]", epochs=600, training=CHECKPOINTS)
+    job = tutti("slurm", file, "--submit", "--quiet", "--time=3", "--signal-before=100").stdout.strip()
+    slurm.wait_for_state(job, "RUNNING")
+    wait_for_checkpoints(tutti)
+    slurm.wait_for_state(job, "PENDING", 120)
+    wait_for(lambda: not processes_of(tutti.home), "something of the run was left")
+    assert "is queued again" in (tutti.folder / f"small-{job}.txt").read_text()
+    assert tutti.show("small-1")["state"] == "stopped"
+
+
+@pytest.mark.parametrize("what", ["preempted", "cut"])
+@pytest.mark.skipif(not full_counts(), reason="takes a minute: --all")
+def test_a_job_that_loses_its_node_goes_on(tutti_in_slurm, slurm, experiment, what):
+    tutti = tutti_in_slurm
+    file = experiment(members="[{model: lenet5, seeds: 4}]", epochs=20, training=CHECKPOINTS)
+    expected = undisturbed(tutti, file)
+    job = submit(tutti, file, "--cpus-per-task=2", "--sbatch=nodelist=n2")
+    wait_for_checkpoints(tutti)
+    if what == "preempted":
+        urgent = slurm("sbatch", "--parsable", "--partition=urgent", "--nodes=2", "--exclusive", "--output=/dev/null",
+                       "--wrap", "sleep 2").strip()
+        slurm.wait_for_state(urgent, "COMPLETED")
+    else:
+        sandbox(slurm.box, "cut", "n2")
+        slurm.wait_for_state(job, "PENDING")
+        sandbox(slurm.box, "up")
+    slurm.start_now(job)
+    slurm.wait_for_state(job, "COMPLETED")
     assert_same_weights(tutti.member_weights("small-1"), expected)
