@@ -18,12 +18,9 @@ namespace {
 
 // In the order in which the help lists them.
 constexpr AddCommand kCommands[]{
-    AddRun,         AddResume,     AddSubmit,         AddValidate,
-    AddPlan,        AddList,       AddShow,           AddWatch,
-    AddLogs,        AddWhy,        AddPriority,       AddCancel,
-    AddRemove,      AddDiskUsage,  AddCollectGarbage, AddFileSystemCheck,
-    AddCoordinator, AddWorker,     AddWorkers,        AddDrain,
-    AddDoctor,      AddCompletion, AddRank,
+    AddRun,         AddResume, AddSubmit,   AddValidate, AddPlan,   AddList,      AddShow,           AddWatch,
+    AddLogs,        AddWhy,    AddPriority, AddCancel,   AddRemove, AddDiskUsage, AddCollectGarbage, AddFileSystemCheck,
+    AddCoordinator, AddWorker, AddWorkers,  AddDrain,    AddSlurm,  AddDoctor,    AddCompletion,     AddRank,
 };
 
 constexpr const char* kFooter =

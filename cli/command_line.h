@@ -40,6 +40,7 @@ void AddSubmit(CLI::App& program, Action& chosen);
 void AddCoordinator(CLI::App& program, Action& chosen);
 void AddWorker(CLI::App& program, Action& chosen);
 void AddWorkers(CLI::App& program, Action& chosen);
+void AddSlurm(CLI::App& program, Action& chosen);
 void AddDoctor(CLI::App& program, Action& chosen);
 void AddCompletion(CLI::App& program, Action& chosen);
 void AddRank(CLI::App& program, Action& chosen);

@@ -3,11 +3,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
 #include <vector>
 
 #include "cli/console.h"
 #include "coordinator/server/ensemble_files.h"
+#include "coordinator/server/estimates.h"
 #include "coordinator/server/views.h"
 #include "storage/catalog/catalog.h"
 #include "storage/checkpoints/checkpoint_store.h"
@@ -117,6 +119,20 @@ Result<std::optional<std::string>> Reader::FindAnswered(const spec::EnsembleSpec
   if (same == nullptr || !server::IsAnswered(same->state)) return std::nullopt;
   if (!server::ReadStored(PosixFileSystem(), home(), *same).problem.empty()) return std::nullopt;
   return same->id.str();
+}
+
+Result<std::optional<Reader::BesideTraining>> Reader::FindBesideTraining(const spec::EnsembleSpec& spec) const {
+  TUTTI_ASSIGN_OR_RETURN(const Records records, ReadCatalog());
+  const EnsembleRecord* same = server::FindSame(records.ensembles, server::SpecHash(spec));
+  if (same == nullptr) return std::nullopt;
+  Records own;
+  const auto is_own = [&](const auto& record) { return record.id.job.ensemble == same->id; };
+  std::ranges::copy_if(records.attempts, std::back_inserter(own.attempts), is_own);
+  std::ranges::copy_if(records.epochs, std::back_inserter(own.epochs),
+                       [&](const EpochRecord& epoch) { return epoch.attempt.job.ensemble == same->id; });
+  const auto longest = server::LongestBesideTraining(own);
+  if (!longest) return std::nullopt;
+  return BesideTraining{*longest, same->id.str()};
 }
 
 Result<const JobRecord*> Reader::FindJob(const Records& records, const JobId& job) const {

@@ -9,6 +9,7 @@
 
 #include "cli/client.h"
 #include "cli/render/next_command.h"
+#include "common/clock.h"
 #include "common/ids.h"
 #include "common/json.h"
 #include "common/records.h"
@@ -31,6 +32,12 @@ class Reader {
   Result<spec::EnsembleSpec> Experiment(const std::string& id) const;
   // The ensemble of this experiment that has an answer already.
   Result<std::optional<std::string>> FindAnswered(const spec::EnsembleSpec& spec) const;
+  // What an epoch of this experiment takes at most besides its training steps, and in which ensemble that was measured.
+  struct BesideTraining {
+    Duration longest{0};
+    std::string ensemble;
+  };
+  Result<std::optional<BesideTraining>> FindBesideTraining(const spec::EnsembleSpec& spec) const;
   Result<std::string> Why(const JobId& job, const NextCommand& next) const;
   // Of that attempt, or the newest, from byte `offset` on: not always up to the end. Empty: there is no more.
   Result<std::string> Log(const JobId& job, std::optional<int> attempt, uint64_t offset) const;

@@ -26,7 +26,7 @@ formatting() {
 }
 
 shell_scripts() {
-  git ls-files --cached --others --exclude-standard '*.sh' .ci/run | xargs -r shellcheck -S warning
+  git ls-files --cached --others --exclude-standard '*.sh' '*.sbatch' .ci/run | xargs -r shellcheck -S warning
 }
 
 if [ "${1:-}" = --fix ]; then

@@ -2,18 +2,29 @@
 # Installs what Tutti is built from: Debian packages (scripts/packages.txt) and Python ones (requirements.txt, into .venv).
 # Safe to repeat; says nothing and takes a moment when all is there.
 #
+#   --slurm                  a Slurm for scripts/slurm_sandbox.sh as well (scripts/packages_slurm.txt): tests that need one
+#                            are skipped without it. Its services are not configured, and so do not start.
+#
 #   TUTTI_TORCH=cpu|cuda     which build of LibTorch (default: cuda where an NVIDIA driver answers and the CUDA toolkit
 #                            that one compiles against it with is there, else cpu)
 #   TUTTI_TORCH_INDEX=URL    the package index that torch comes from
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+lists=(scripts/packages.txt)
+for argument in "$@"; do
+  case "$argument" in
+    --slurm) lists+=(scripts/packages_slurm.txt) ;;
+    *) echo "setup: unknown option $argument; see the head of scripts/setup.sh" >&2; exit 2 ;;
+  esac
+done
+
 os_id=$(. /etc/os-release 2>/dev/null && echo "${ID:-unknown}")
 
 packages() {
   local column=1
   [ "$os_id" = ubuntu ] && column=2
-  sed 's/#.*//' scripts/packages.txt | awk -v column="$column" 'NF { print (column <= NF ? $column : $1) }'
+  sed 's/#.*//' "${lists[@]}" | awk -v column="$column" 'NF { print (column <= NF ? $column : $1) }'
 }
 
 missing_packages() {

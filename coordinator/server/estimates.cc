@@ -73,4 +73,24 @@ std::optional<Duration> Estimates::Left(const JobId& job) const {
   return AsDuration(known->second * learnt->second.length);
 }
 
+std::optional<Duration> LongestBesideTraining(const Records& ensemble) {
+  struct Epochs {
+    int count = 0;
+    double train_seconds = 0;
+  };
+  std::map<AttemptId, Epochs> epochs;
+  for (const EpochRecord& epoch : ensemble.epochs) {
+    ++epochs[epoch.attempt].count;
+    epochs[epoch.attempt].train_seconds += epoch.train_seconds;
+  }
+  std::optional<double> longest;
+  for (const AttemptRecord& attempt : ensemble.attempts) {
+    const auto of = epochs.find(attempt.id);
+    if (of == epochs.end() || attempt.exit_code != 0 || !attempt.started_at || !attempt.ended_at) continue;
+    const double beside = SecondsBetween(*attempt.started_at, *attempt.ended_at) - of->second.train_seconds;
+    longest = std::max(longest.value_or(0), beside / of->second.count);
+  }
+  return longest ? std::optional(AsDuration(*longest)) : std::nullopt;
+}
+
 }  // namespace tutti::server

@@ -32,4 +32,8 @@ class Estimates {
   std::map<JobId, Job> jobs_;
 };
 
+// The most that an attempt which finished spent besides its training steps, for each of its epochs: at least the time
+// of one checkpoint, and of all else that goes with it. Nothing where none finished.
+std::optional<Duration> LongestBesideTraining(const Records& ensemble);
+
 }  // namespace tutti::server

@@ -94,7 +94,10 @@ int UsableCpus(const CpuLimits& limits) {
 
 CpuLimits ReadCpuLimits() {
   CpuLimits limits{AllowedCpus(), ReadUpwards("cpu.max"), std::nullopt, UsableMemory()};
-  if (const char* cpus = std::getenv("SLURM_CPUS_PER_TASK")) limits.slurm_cpus_per_task = cpus;
+  for (const char* name : {"SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"}) {
+    const char* cpus = std::getenv(name);
+    if (cpus != nullptr && !limits.slurm_cpus_per_task) limits.slurm_cpus_per_task = cpus;
+  }
   return limits;
 }
 

@@ -13,7 +13,7 @@ struct CpuLimits {
   std::vector<int> affinity;  // sched_getaffinity
   std::vector<std::string>
       cgroup_quotas;  // contents of cpu.max from this cgroup up to the root: "200000 100000", "max 100000"
-  std::optional<std::string> slurm_cpus_per_task;  // SLURM_CPUS_PER_TASK
+  std::optional<std::string> slurm_cpus_per_task;  // SLURM_CPUS_PER_TASK, else SLURM_CPUS_ON_NODE
   uint64_t memory_bytes = 0;                       // the least of the machine's and its cgroups'; 0: unknown
 };
 CpuLimits ReadCpuLimits();

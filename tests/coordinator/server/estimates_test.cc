@@ -79,5 +79,28 @@ TEST(Estimates, WhatWasLearntFirstCounts) {
   EXPECT_EQ(estimates.Of(spec.data, spec.members[0]), seconds(10));
 }
 
+TEST(LongestBesideTraining, IsTheLongestOfTheAttemptsThatFinished) {
+  spec::EnsembleSpec spec = testing::AnExperiment();
+  spec.members.resize(2);
+  Records records = Trained(spec, seconds(100));
+  EXPECT_FALSE(LongestBesideTraining(records)) << "none is known to have finished";
+  const auto train = [&](size_t attempt, int epochs, double seconds_each) {
+    for (int epoch = 1; epoch <= epochs; ++epoch) {
+      EpochRecord record;
+      record.attempt = records.attempts[attempt].id;
+      record.epoch = epoch;
+      record.train_seconds = seconds_each;
+      records.epochs.push_back(record);
+    }
+  };
+  train(0, 5, 18);  // 10 s of 100 are left for five epochs
+  train(1, 2, 5);   // 90 s for two, if it had finished
+  records.attempts[0].exit_code = 0;
+  records.attempts[1].exit_code = 75;
+  EXPECT_EQ(LongestBesideTraining(records), seconds(2));
+  records.attempts[1].exit_code = 0;
+  EXPECT_EQ(LongestBesideTraining(records), seconds(45));
+}
+
 }  // namespace
 }  // namespace tutti::server
