@@ -22,6 +22,9 @@ bool IsFileHash(std::string_view text);
 // The paths as they stand in the experiment, each once.
 std::set<std::filesystem::path> FilesOf(const EnsembleSpec& spec);
 
+// Beside the copies of an ensemble: where each lay when it was submitted, [{"path", "sha256"}].
+inline constexpr const char* kCopyNames = "names.json";
+
 // Where an ensemble keeps its own copy of such a file, in its folder: "files/HASH.safetensors".
 std::filesystem::path CopyOf(const std::string& hash);
 

@@ -15,7 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kFolder = "files";
-constexpr const char* kNames = "names.json";
 // Long enough for every try of a submission, and for the next ones of the same day.
 constexpr auto kKeptFor = std::chrono::days(1);
 constexpr std::string_view kPartSuffix = ".part";
@@ -103,11 +102,11 @@ Result<void> CopyFiles(FileSystem& files, const fs::path& home, const spec::File
       TUTTI_RETURN_IF_ERROR(CopyOne(files, home, hash, ensemble_folder / spec::CopyOf(hash)));
   }
   const std::string text = names.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-  return WriteFileDurably(files, folder / kNames, text);
+  return WriteFileDurably(files, folder / spec::kCopyNames, text);
 }
 
 Json FileNames(const FileSystem& files, const fs::path& ensemble_folder) {
-  const auto text = files.Read(ensemble_folder / kFolder / kNames);
+  const auto text = files.Read(ensemble_folder / kFolder / spec::kCopyNames);
   const auto json = text ? ParseJson(*text) : Result<Json>(Json(nullptr));
   return json.value_or(Json(nullptr));
 }

@@ -2,6 +2,7 @@
 
 #include "common/hash.h"
 #include "common/protocol/task.h"
+#include "common/spec/experiment_files.h"
 #include "storage/checkpoints/checkpoint_folder.h"
 #include "storage/checkpoints/checkpoint_store.h"
 
@@ -59,6 +60,8 @@ Result<std::vector<Input>> InputsOf(const FileSystem& files, const fs::path& ens
     TUTTI_RETURN_IF_ERROR(AddCheckpoint(inputs, files, ensemble_folder, *task.resume_from));
   } else if (task.member && task.member->weights) {
     TUTTI_RETURN_IF_ERROR(AddFile(inputs, files, ensemble_folder, *task.member->weights));
+    const fs::path names = task.member->weights->parent_path() / spec::kCopyNames;
+    if (files.Exists(names)) TUTTI_RETURN_IF_ERROR(AddFile(inputs, files, ensemble_folder, names));
   }
   return inputs;
 }

@@ -114,6 +114,25 @@ def test_a_worker_that_does_not_see_the_home_is_sent_the_file(tutti, start, trai
     assert list(elsewhere.scratch.glob("*/homes/*/small-1/files/*.safetensors"))
 
 
+@pytest.mark.parametrize("sees_home", [True, False])
+def test_from_a_damaged_copy_nothing_begins(tutti, start, trained, tmp_path, sees_home):
+    service = Service(tutti)
+    service.start()
+    tutti("submit", start)
+    copy = next((tutti.home / "small-1/files").glob("*.safetensors"))
+    content = bytearray(copy.read_bytes())
+    content[-100] ^= 0x40  # a weight, twice as large or half
+    copy.write_bytes(content)
+    service.worker() if sees_home else Elsewhere(service, tmp_path).worker()
+    wait_for(lambda: tutti.show("small-1")["state"] == "failed", "it began", 60)
+    error = tutti.show("small-1")["members"][0]["last_error"]
+    assert f"the weights {tutti.folder / 'start.safetensors'}" in error and "is damaged: its SHA-256 is" in error, error
+    shutil.copy(trained, copy)
+    tutti("resume", "small-1")
+    wait_for(lambda: tutti.show("small-1")["state"] == "finished", "it does not go on with the file put right", 120)
+    assert_begun_with(tutti, trained)
+
+
 def test_a_run_copies_the_file_too(tutti, start, trained):
     tutti("run", start, "--quiet", "--slots", 2)
     assert_begun_with(tutti, trained)
@@ -136,4 +155,5 @@ def test_weights_of_another_model_are_refused_by_name(tutti, start, trained):
     start.write_text(start.read_text().replace("name: lenet5", "name: mlp"))
     tutti("run", start, "--slots", 2, status=1)
     error = tutti.show("small-1")["members"][0]["last_error"]
-    assert "cannot begin with the weights" in error and "tensor 'fc1.weight' has the shape" in error, error
+    assert f"cannot begin with the weights {tutti.folder / 'start.safetensors'}" in error, error
+    assert "tensor 'fc1.weight' has the shape" in error, error

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "worker/trainer/training/failure.h"
+#include "worker/trainer/training/initial_weights.h"
 
 namespace tutti::trainer {
 namespace {
@@ -126,8 +127,9 @@ std::vector<NamedArray> MemberState::ModelArrays() const {
 Result<void> MemberState::BeginWith(const FileSystem& files, const std::filesystem::path& weights) {
   const auto wrong = [&](Error error) {
     return FailBecause(AsBadTask(std::move(error)), "{} cannot begin with the weights {}", member_.name,
-                       weights.string());
+                       NameOfWeights(files, weights));
   };
+  if (auto whole = CheckCopy(files, weights); !whole) return wrong(std::move(whole.error()));
   auto file = tensors::TensorFile::Read(files, weights);
   if (!file) return wrong(std::move(file.error()));
   const std::vector<NamedArray> arrays = ModelArrays();
