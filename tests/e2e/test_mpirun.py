@@ -1,0 +1,180 @@
+"""`mpirun ... tutti run`: rank 0 coordinates, every rank is a worker. Real ranks, real kills."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Tutti, assert_same_weights, full_counts, processes_of, wait_for
+from service import CHECKPOINTS, undisturbed
+
+# Both: either alone does not do (docs/mpi.md).
+SURVIVES = ["--mca", "orte_abort_on_non_zero_status", "0", "--enable-recovery"]
+# Two members on a slot each, a gang of two and one of three: across three workers of a slot each.
+MEMBERS = """
+  - {model: {name: mlp, hidden: [32]}, seeds: 2}
+  - {model: lenet5, seeds: 1, slots: 2}
+  - {model: {name: mlp, hidden: [16]}, name: wide, seeds: 1, slots: 3}"""
+
+
+class Launch:
+    """One mpirun with `ranks` workers of a slot each, in a group of its own."""
+
+    def __init__(self, tutti, ranks=3, options=SURVIVES):
+        self.tutti, self.ranks, self.options = tutti, ranks, list(options)
+        tutti.environment.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+
+    def command(self):
+        return ["mpirun", "-np", str(self.ranks), "--oversubscribe", "--bind-to", "none", *self.options]
+
+    def start(self, *arguments):
+        self.mpirun = self.tutti.start("run", *arguments, "--slots", 1, within=self.command())
+        return self.mpirun
+
+    def run(self, *arguments, status=0, deadline_s=120):
+        """To its end; what it printed."""
+        done = subprocess.run([*self.command(), self.tutti.program, *map(str, arguments)], capture_output=True,
+                              text=True, cwd=self.tutti.folder, env=self.tutti.environment, timeout=deadline_s,
+                              stdin=subprocess.DEVNULL)
+        assert done.returncode == status, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def rank_pids(self):
+        """The processes of the outer ranks, by rank."""
+        found = {}
+        for pid, text in processes_of(self.tutti.home):
+            if " run " not in text or text.startswith("mpirun"):
+                continue
+            rank = re.search(rb"\0OMPI_COMM_WORLD_RANK=(\d+)\0", Path(f"/proc/{pid}/environ").read_bytes())
+            if rank:
+                found[int(rank[1])] = pid
+        return found
+
+    def trainers(self):
+        return [pid for pid, text in processes_of(self.tutti.home) if "tutti-trainer train" in text]
+
+    def wait_for_steps(self, width=None):
+        """Until a running member, one of that many slots if it is named, has a committed checkpoint."""
+        def committed():
+            shown = self.tutti.try_show()
+            return shown and any(member["state"] == "running" and member["checkpoints"] and
+                                 width in (None, len(member["gang"])) for member in shown["members"])
+        wait_for(committed, f"no checkpoint appeared\n{self.mpirun.output()}", 60)
+
+    def ends(self, status=0, deadline_s=120):
+        code = self.mpirun.wait(timeout=deadline_s)
+        assert code == status, f"exit {code}\n{self.mpirun.output()}"
+        wait_for(lambda: not processes_of(self.tutti.home), f"left behind: {processes_of(self.tutti.home)}", 20)
+
+    def finished_as(self, weights):
+        self.tutti("show", "--exit-code")
+        shown = self.tutti.show()
+        assert shown["state"] == "finished" and shown["members_finished"] == len(weights), self.mpirun.output()
+        assert_same_weights(weights, self.tutti.member_weights(shown["id"]))
+        self.tutti("fsck")
+
+
+@pytest.fixture
+def launch(tutti):
+    return Launch(tutti)
+
+
+@pytest.fixture
+def mixed(experiment):
+    return experiment(members=MEMBERS, epochs=3, training=CHECKPOINTS)
+
+
+@pytest.fixture(scope="module")
+def known():
+    return {}
+
+
+@pytest.fixture
+def expected(known, tutti, mixed):
+    """What the experiment comes to when `tutti run` trains it alone."""
+    if not known:
+        known.update(undisturbed(tutti, mixed, slots=3))
+    return known
+
+
+def test_three_ranks_train_what_one_process_would(launch, tutti, mixed, expected):
+    launch.start(mixed)
+    wait_for(lambda: launch.trainers(), f"nothing trains\n{launch.mpirun.output()}", 60)
+    secret = re.compile(rb"[0-9a-f]{64}")
+    for rank, pid in launch.rank_pids().items():
+        for told in ("cmdline", "environ"):
+            assert not secret.search(Path(f"/proc/{pid}/{told}").read_bytes()), f"rank {rank}: a secret in its {told}"
+    assert not list((tutti.home / "access").glob("*token*")), "the run's token is nobody else's"
+    assert not (tutti.home / "access/address").exists()
+    launch.ends()
+    output = launch.mpirun.output()
+    assert "3 ranks on 1 machine lend 3 slots." in output
+    assert output.count("small-1 starts.") == 1, output
+    assert "small-1: finished, 4 members" in output
+    assert "enable-recovery" not in output, "it was given"
+    widths = {member["name"]: member["attempts"] for member in tutti.show()["members"]}
+    assert set(widths.values()) == {1}, widths
+    launch.finished_as(expected)
+
+    again = launch.run("run", mixed, "--slots", 1)
+    assert "has trained this experiment already" in again.stdout and again.stdout.count("small-1: finished") == 1
+    assert again.stderr == ""
+
+
+def kill_worker_rank(launch):
+    os.kill(launch.rank_pids()[2], signal.SIGKILL)
+
+
+def kill_trainer(launch):
+    os.kill(launch.trainers()[0], signal.SIGKILL)
+
+
+def kill_rank_of_gang(launch):
+    """The second trainer of the gang of two."""
+    for pid in launch.trainers():
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        if b"\0OMPI_COMM_WORLD_SIZE=2\0" in environment and b"\0OMPI_COMM_WORLD_RANK=1\0" in environment:
+            return os.kill(pid, signal.SIGKILL)
+    raise AssertionError("there is no second rank")
+
+
+def test_a_rank_that_dies_does_not_end_the_run(launch, tutti, experiment):
+    """Two workers of three are left: what fits them comes to its end."""
+    file = experiment(members="[{model: {name: mlp, hidden: [32]}, seeds: 3}, {model: lenet5, seeds: 1, slots: 2}]",
+                      epochs=3, training=CHECKPOINTS)
+    expected = undisturbed(tutti, file)
+    launch.start(file, "--disconnect-grace", 1)
+    launch.wait_for_steps()
+    kill_worker_rank(launch)
+    launch.ends()
+    launch.finished_as(expected)
+
+
+@pytest.mark.parametrize("victim", [kill_trainer, kill_rank_of_gang])
+def test_a_trainer_that_dies_is_tried_again(launch, tutti, mixed, expected, victim):
+    launch.start(mixed)
+    launch.wait_for_steps(width=2)
+    victim(launch)
+    launch.ends()
+    assert max(member["attempts"] for member in tutti.show()["members"]) == 2
+    launch.finished_as(expected)
+
+
+@pytest.mark.parametrize("victim", ["rank 0", "mpirun"])
+def test_what_is_lost_with_its_head_goes_on_with_the_same_command(launch, tutti, mixed, expected, victim):
+    launch.start(mixed)
+    launch.wait_for_steps()
+    if victim == "rank 0":
+        os.kill(launch.rank_pids()[0], signal.SIGKILL)
+    else:
+        launch.mpirun.kill()
+    launch.mpirun.wait(timeout=90)
+    wait_for(lambda: not processes_of(tutti.home), f"left behind: {processes_of(tutti.home)}", 20)
+    assert "is gone" in tutti("show", "--exit-code", status=1).stderr
+    launch.start(mixed)
+    launch.ends()
+    assert "small-1 goes on where it stopped." in launch.mpirun.output()
+    launch.finished_as(expected)
