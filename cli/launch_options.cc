@@ -5,6 +5,7 @@
 
 #include "cli/console.h"
 #include "cli/exit_codes.h"
+#include "cli/ranks/launcher_watch.h"
 
 namespace tutti::cli {
 namespace {
@@ -44,7 +45,10 @@ void LaunchOptions::AddTo(CLI::App& command) {
 
 int LaunchOptions::Run(const SlotOptions& slots, const Lead& lead) const {
   // mpirun gives its ranks a terminal of its own making, whatever reads what they print: lines suit both.
-  if (worker::CurrentEnvironment().contains("OMPI_COMM_WORLD_SIZE")) ::setenv("TERM", "dumb", 1);
+  if (worker::CurrentEnvironment().contains("OMPI_COMM_WORLD_SIZE")) {
+    ::setenv("TERM", "dumb", 1);
+    EndWithLauncher();
+  }
   const auto alone = [&] { return lead([&] { return FindCrewOfOne(slots); }); };
   if (launcher == "local") return alone();
   const auto launch = FindOuterLaunch(worker::CurrentEnvironment());

@@ -20,6 +20,10 @@ MEMBERS = """
   - {model: {name: mlp, hidden: [16]}, name: wide, seeds: 1, slots: 3}"""
 
 
+def parent_of(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
 class Launch:
     """One mpirun with `ranks` workers of a slot each, in a group of its own."""
 
@@ -178,3 +182,97 @@ def test_what_is_lost_with_its_head_goes_on_with_the_same_command(launch, tutti,
     launch.ends()
     assert "small-1 goes on where it stopped." in launch.mpirun.output()
     launch.finished_as(expected)
+
+
+def test_sigusr1_to_mpirun_has_every_member_checkpoint(launch, tutti, mixed, expected):
+    launch.start(mixed)
+    launch.wait_for_steps()
+    launch.mpirun.send_signal(signal.SIGUSR1)
+    launch.ends()
+    output = launch.mpirun.output()
+    assert output.count("members write their checkpoints") == 1 and "the same command again" in output, output
+    shown = tutti.show()
+    assert shown["state"] == "stopped" and shown["note"] == "on request", shown["note"]
+    assert all(member["checkpoints"] for member in shown["members"] if member["attempts"])
+    launch.start(mixed)
+    launch.ends()
+    launch.finished_as(expected)
+
+
+def test_a_rank_that_hangs_is_done_without(launch, tutti, experiment):
+    """Longer than the lease, its trainer too: its member goes on elsewhere, and once awake it is told to stop."""
+    file = experiment(members="[{model: lenet5, seeds: 3}]", epochs=8, training=CHECKPOINTS)
+    expected = undisturbed(tutti, file)
+    launch.start(file, "--silence-limit", 4)
+    launch.wait_for_steps()
+    rank = launch.rank_pids()[1]
+    halted = [rank, *(pid for pid in launch.trainers() if parent_of(pid) == rank)]
+    assert len(halted) == 2, "it trains nothing"
+    for pid in halted:
+        os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: max(member["attempts"] for member in tutti.show()["members"]) == 2, "its member was not taken", 60)
+    for pid in halted:
+        os.kill(pid, signal.SIGCONT)
+    launch.ends()
+    launch.finished_as(expected)
+
+
+def test_a_member_wider_than_what_is_left_ends_the_run(launch, tutti, experiment):
+    file = experiment(members="[{model: lenet5, seeds: 1, slots: 3}]", epochs=12, training=CHECKPOINTS)
+    launch.start(file, "--disconnect-grace", 1)
+    launch.wait_for_steps()
+    kill_worker_rank(launch)
+    launch.ends()
+    output = launch.mpirun.output()
+    assert "lenet5-s0 needs 3 slots at once" in output and "2 slots are left" in output, output
+    assert "the same command again" in output
+    assert tutti.show()["state"] == "stopped"
+
+
+def test_what_is_wrong_is_said_once(launch, tutti, experiment):
+    plain = Launch(tutti, options=[])
+    broken = tutti.folder / "broken.yaml"
+    broken.write_text("version: 1\nname: broken\nmembars: []\n")
+    too_wide = experiment("wide", members="[{model: lenet5, seeds: 1, slots: 4}]")
+    for arguments, words in (
+            ([broken], "membars"), ([too_wide], "needs 4 slots at once"), ([broken, "--slots", "none"], "--slots")):
+        own = [] if "--slots" in arguments else ["--slots", 1]
+        done = plain.run("run", *arguments, *own, status=2)
+        said = [line for line in done.stderr.splitlines() if words in line]
+        assert len(said) == 1, done.stderr
+        # mpirun with both options says nothing of codes: what is printed has to.
+        done = launch.run("run", *arguments, *own)
+        assert len([line for line in done.stderr.splitlines() if words in line]) == 1, done.stderr
+    assert not tutti.home.exists() or not list(tutti.home.glob("*-1"))
+
+
+def test_a_launch_without_the_options_says_what_that_means(tutti, experiment):
+    plain = Launch(tutti, ranks=2, options=[])
+    file = experiment(members="[{model: {name: mlp, hidden: [8]}, seeds: 4}]", epochs=12, training=CHECKPOINTS)
+    plain.start(file)
+    plain.wait_for_steps()
+    os.kill(plain.rank_pids()[1], signal.SIGKILL)
+    plain.ends(status=137)
+    output = plain.mpirun.output()
+    assert output.count("orte_abort_on_non_zero_status 0 --enable-recovery") == 1, output
+    assert tutti.show()["state"] == "stopped"
+
+
+def test_a_launch_of_one_is_no_launch(tutti, experiment):
+    one = Launch(tutti, ranks=1, options=[])
+    tutti.environment["TUTTI_MPI_MODULE"] = "/nowhere"
+    done = one.run("run", experiment(members="[{model: {name: mlp, hidden: [8]}, seeds: 1}]", epochs=1), "--slots", 1)
+    assert "small-1: finished" in done.stdout and "\x1b" not in done.stdout, "lines, whatever terminal mpirun gives it"
+    two = Launch(tutti, ranks=2, options=[]).run("run", "nothing.yaml", status=6)
+    assert two.stderr.count("what speaks MPI cannot be loaded") == 1, two.stderr
+
+
+def test_a_rank_that_never_comes_holds_up_nobody_for_ever(tutti, experiment):
+    """The second is none of tutti's: MPI waits for it."""
+    tutti.environment.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", TUTTI_MEETING_TIMEOUT="2")
+    started = time.monotonic()
+    done = subprocess.run(
+        ["mpirun", "--oversubscribe", "--bind-to", "none", "-np", "1", tutti.program, "run", experiment(), ":", "-np", "1",
+         "sleep", "60"], capture_output=True, text=True, env=tutti.environment, cwd=tutti.folder, timeout=60)
+    assert done.returncode == 124 and "not all ranks have met within 2 s" in done.stderr, done.stderr
+    assert time.monotonic() - started < 30
