@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -276,3 +277,96 @@ def test_a_rank_that_never_comes_holds_up_nobody_for_ever(tutti, experiment):
          "sleep", "60"], capture_output=True, text=True, env=tutti.environment, cwd=tutti.folder, timeout=60)
     assert done.returncode == 124 and "not all ranks have met within 2 s" in done.stderr, done.stderr
     assert time.monotonic() - started < 30
+
+
+# ---- hosts apart: two network namespaces, each with a name, /etc/hosts and folders of its own ----
+
+HOSTS = {"east": "10.77.41.1", "west": "10.77.41.2"}
+
+
+def why_no_hosts():
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    if not shutil.which("ip"):
+        return "ip is missing: install iproute2"
+    tried = subprocess.run(["unshare", "--net", "--uts", "--mount", "true"], capture_output=True, text=True)
+    return tried.stderr.strip() if tried.returncode != 0 else ""
+
+
+class Hosts:
+    """Two machines, as far as names, addresses and folders go, and in place of ssh a script that enters them with an
+    environment as bare as ssh's."""
+
+    def __init__(self, folder):
+        self.folder, self.holders = folder, {}
+        names = folder / "hosts"
+        names.write_text("127.0.0.1 localhost\n" + "".join(f"{ip} {name}\n" for name, ip in HOSTS.items()))
+        for name in HOSTS:
+            (folder / name).mkdir(mode=0o700)
+            script = (f"hostname {name} && mount --bind {names} /etc/hosts && mkdir -p -m 700 /tmp/tutti-0 && "
+                      f"mount --bind {folder / name} /tmp/tutti-0 && ip link set lo up && touch {folder}/{name}.up && "
+                      "exec sleep 3600")
+            self.holders[name] = subprocess.Popen(["unshare", "--net", "--uts", "--mount", "sh", "-ec", script])
+        wait_for(lambda: all((folder / f"{name}.up").exists() for name in HOSTS), "no hosts came up", 20)
+        east, west = (str(self.holders[name].pid) for name in HOSTS)
+        self.ip("link", "add", "veth0", "netns", east, "type", "veth", "peer", "name", "veth0", "netns", west)
+        for name, ip in HOSTS.items():
+            self.within(name, "ip", "addr", "add", f"{ip}/24", "dev", "veth0")
+            self.within(name, "ip", "link", "set", "veth0", "up")
+        self.agent = folder / "agent"
+        entries = "".join(f"{name}) pid={holder.pid} ;;\n" for name, holder in self.holders.items())
+        self.agent.write_text("#!/bin/sh\nhost=$1\nshift\ncase $host in\n" + entries +
+                              "*) echo \"no host $host\" >&2; exit 255 ;;\nesac\n"
+                              "exec env -i PATH=/usr/bin:/bin HOME=\"$HOME\" "
+                              "nsenter --target $pid --net --uts --mount sh -c \"$*\"\n")
+        self.agent.chmod(0o755)
+
+    def ip(self, *arguments):
+        subprocess.run(["ip", *arguments], check=True, timeout=10)
+
+    def enter(self, name):
+        return ["nsenter", "--target", str(self.holders[name].pid), "--net", "--uts", "--mount", "--"]
+
+    def within(self, name, *command):
+        subprocess.run([*self.enter(name), *command], check=True, timeout=10)
+
+    def remove(self):
+        for holder in self.holders.values():
+            holder.kill()
+            holder.wait()
+
+
+@pytest.fixture
+def hosts(tmp_path):
+    if reason := why_no_hosts():
+        pytest.skip(reason)
+    made = Hosts(tmp_path)
+    yield made
+    made.remove()
+
+
+class LaunchAcross(Launch):
+    """A rank on the first host, two on the second."""
+
+    def __init__(self, tutti, hosts, *options):
+        super().__init__(tutti, options=[*SURVIVES, *options])
+        self.hosts = hosts
+
+    def command(self):
+        east, west = HOSTS
+        return [*self.hosts.enter(east), *super().command(), "--host", f"{east}:1,{west}:2", "--mca", "plm_rsh_agent",
+                str(self.hosts.agent), "--wdir", str(self.tutti.folder)]
+
+
+def test_ranks_on_two_hosts_train_gangs_across_them(hosts, tutti, mixed, expected):
+    launch = LaunchAcross(tutti, hosts)
+    launch.start(mixed)
+    wait_for(lambda: any(member["name"] == "wide-s0" and member["gang"] for member in
+                         (tutti.try_show() or {"members": []})["members"]),
+             "the gang of three did not start", 90)
+    gang = next(member["gang"] for member in tutti.show()["members"] if member["name"] == "wide-s0")
+    assert {slot.split(":")[0] for slot in gang} == {"east", "west", "west-2"}, gang
+    launch.ends()
+    assert "3 ranks on 2 machines lend 3 slots." in launch.mpirun.output()
+    assert {member["attempts"] for member in tutti.show()["members"]} == {1}
+    launch.finished_as(expected)

@@ -49,11 +49,12 @@ std::vector<std::string> CommandsOfMpirun(const GangLaunch& launch) {
   return words;
 }
 
-// Where its files lie: shared memory too, on the leader's machine. Those of a launcher that was killed are swept with
-// the folder. Elsewhere Open MPI's own folders serve, which its daemons sweep.
+// Where it starts ranks, and all its files lie, shared memory too: those of a launcher that was killed are swept with
+// the folder. Across machines it takes the folder from TMPDIR for its own machine; on others Open MPI's own folders
+// serve, which its daemons sweep.
 std::vector<std::string> PlacesOfMpirun(const GangLaunch& launch) {
+  if (!IsOnOneMachine(launch)) return {"--mca", "plm", "rsh"};
   const std::string folder = launch.temporary_folder.string();
-  if (!IsOnOneMachine(launch)) return {"--mca", "plm", "rsh", "--mca", "orte_local_tmpdir_base", folder};
   return {"--mca", "plm", "isolated", "--mca", "orte_tmpdir_base", folder, "--mca", "btl_vader_backing_directory", folder};
 }
 
@@ -123,6 +124,7 @@ Command GangCommand(const GangLaunch& launch) {
   command.arguments = slurm ? SrunCommand(launch) : MpirunCommand(launch);
   const Environment inner = slurm ? ForSrun(outer) : ForLauncher(WithoutOuterLaunch(outer));
   command.environment = ForTrainer(inner, {launch.threads});
+  if (!slurm && !IsOnOneMachine(launch)) command.environment["TMPDIR"] = launch.temporary_folder.string();
   // A cluster sends SIGTERM to everything at once. A launcher would leave its ranks a second; they need one to
   // checkpoint.
   command.blocked_signals = {SIGTERM};
