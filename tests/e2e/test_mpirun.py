@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Tutti, assert_same_weights, full_counts, processes_of, wait_for
+from conftest import ROOT, assert_same_weights, full_counts, processes_of, wait_for
 from service import CHECKPOINTS, undisturbed
 
 # Both: either alone does not do (docs/mpi.md).
@@ -168,17 +168,23 @@ def test_a_trainer_that_dies_is_tried_again(launch, tutti, mixed, expected, vict
     launch.finished_as(expected)
 
 
-@pytest.mark.parametrize("victim", ["rank 0", "mpirun"])
+@pytest.mark.parametrize("victim", ["rank 0", "mpirun", "mpirun, by SIGTERM"] if full_counts() else
+                         ["rank 0", "mpirun"])
 def test_what_is_lost_with_its_head_goes_on_with_the_same_command(launch, tutti, mixed, expected, victim):
     launch.start(mixed)
     launch.wait_for_steps()
     if victim == "rank 0":
         os.kill(launch.rank_pids()[0], signal.SIGKILL)
+    elif "SIGTERM" in victim:
+        launch.mpirun.terminate()
     else:
         launch.mpirun.kill()
     launch.mpirun.wait(timeout=90)
     wait_for(lambda: not processes_of(tutti.home), f"left behind: {processes_of(tutti.home)}", 20)
-    assert "is gone" in tutti("show", "--exit-code", status=1).stderr
+    # mpirun leaves its ranks a second after SIGTERM, which may do for checkpoints or may not.
+    why = ("on request", "is gone") if "SIGTERM" in victim else ("is gone",)
+    said = tutti("show", "--exit-code", status=1).stderr
+    assert "has not ended" in said and any(words in said for words in why), said
     launch.start(mixed)
     launch.ends()
     assert "small-1 goes on where it stopped." in launch.mpirun.output()
@@ -279,6 +285,24 @@ def test_a_rank_that_never_comes_holds_up_nobody_for_ever(tutti, experiment):
     assert time.monotonic() - started < 30
 
 
+def test_the_script_ends_as_the_run_did(launch, tutti, experiment):
+    members = "[{model: {name: mlp, hidden: [8]}, seeds: 1}]"
+    script = ROOT / "scripts/mpirun.sh"
+    environment = dict(tutti.environment, PATH=f"{tutti.program.parent}:{tutti.environment['PATH']}")
+
+    def run(file, *options):
+        return subprocess.run([script, "-np", "2", "--oversubscribe", "--bind-to", "none", "--", file, "--slots", "1",
+                               *options], capture_output=True, text=True, cwd=tutti.folder, env=environment, timeout=60)
+    done = run(experiment(members=members, epochs=1))
+    assert done.returncode == 0 and done.stdout.startswith("small-1\n") and "answers" in done.stdout, done
+    diverging = experiment("lost", members=members, epochs=1)
+    diverging.write_text(diverging.read_text().replace("lr: 0.05", "lr: 1.0e+30"))
+    done = run(diverging, "--home", tutti.folder / "elsewhere")
+    assert done.returncode == 1 and done.stdout.startswith("lost-1\n"), done
+    done = run(tutti.folder / "nothing.yaml")
+    assert done.returncode == 1 and done.stderr.count("nothing.yaml") == 1, done
+
+
 # ---- hosts apart: two network namespaces, each with a name, /etc/hosts and folders of its own ----
 
 HOSTS = {"east": "10.77.41.1", "west": "10.77.41.2"}
@@ -348,13 +372,12 @@ def hosts(tmp_path):
 class LaunchAcross(Launch):
     """A rank on the first host, two on the second."""
 
-    def __init__(self, tutti, hosts, *options):
-        super().__init__(tutti, options=[*SURVIVES, *options])
-        self.hosts = hosts
+    def __init__(self, tutti, hosts, places="east:1,west:2"):
+        super().__init__(tutti)
+        self.hosts, self.places = hosts, places
 
     def command(self):
-        east, west = HOSTS
-        return [*self.hosts.enter(east), *super().command(), "--host", f"{east}:1,{west}:2", "--mca", "plm_rsh_agent",
+        return [*self.hosts.enter("east"), *super().command(), "--host", self.places, "--mca", "plm_rsh_agent",
                 str(self.hosts.agent), "--wdir", str(self.tutti.folder)]
 
 
@@ -370,3 +393,28 @@ def test_ranks_on_two_hosts_train_gangs_across_them(hosts, tutti, mixed, expecte
     assert "3 ranks on 2 machines lend 3 slots." in launch.mpirun.output()
     assert {member["attempts"] for member in tutti.show()["members"]} == {1}
     launch.finished_as(expected)
+
+
+@pytest.mark.skipif(not full_counts(), reason="one of the long ones: --all")
+def test_a_host_that_dies_ends_the_run_which_goes_on_without_it(hosts, tutti, experiment):
+    """With mpirun's daemon there, by which mpirun lives."""
+    file = experiment(members="[{model: lenet5, seeds: 3}]", epochs=8, training=CHECKPOINTS)
+    expected = undisturbed(tutti, file)
+    launch = LaunchAcross(tutti, hosts)
+    launch.start(file)
+    launch.wait_for_steps()
+    there = os.readlink(f"/proc/{hosts.holders['west'].pid}/ns/net")
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and os.readlink(entry / "ns/net") == there:
+                os.kill(int(entry.name), signal.SIGKILL)
+        except OSError:
+            continue
+    launch.mpirun.wait(timeout=120)
+    wait_for(lambda: not processes_of(tutti.home), f"left behind: {processes_of(tutti.home)}", 20)
+    assert tutti.show()["state"] == "stopped"
+    alone = LaunchAcross(tutti, hosts, "east:3")
+    alone.start(file)
+    alone.ends()
+    assert "3 ranks on 1 machine lend 3 slots." in alone.mpirun.output()
+    alone.finished_as(expected)
