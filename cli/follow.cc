@@ -212,8 +212,8 @@ class Follower {
 
 }  // namespace
 
-int TrainHere(const std::filesystem::path& home, const ClusterOptions& cluster, Output output,
-              const NextCommand& next, const AskForEnsemble& ask, const LookAhead& look_ahead) {
+int TrainHere(const std::filesystem::path& home, const ClusterOptions& cluster, Output output, const NextCommand& next,
+              const AskForEnsemble& ask, const LookAhead& look_ahead) {
   return Follower(home, output, next).Run(cluster, ask, look_ahead);
 }
 

@@ -30,8 +30,8 @@ int WidestPlaceFor(const spec::MemberSpec& member, const std::vector<Lender>& le
     const uint64_t offered = lender.slot_memory_bytes;
     if (offered > 0 && member.slot_memory_bytes.value_or(0) > offered) continue;
     int& slots = of_domain[lender.launch_domain];
-    slots = member.slots.spread == spec::SlotsSpec::Spread::kAllowed ? slots + lender.slots
-                                                                     : std::max(slots, lender.slots);
+    slots =
+        member.slots.spread == spec::SlotsSpec::Spread::kAllowed ? slots + lender.slots : std::max(slots, lender.slots);
     widest = std::max(widest, slots);
   }
   return widest;
@@ -52,8 +52,8 @@ worker::DeviceChoice DeviceOf(const SlotOptions& options) {
 }
 
 Result<worker::Inventory> TakeLocalInventory(const SlotOptions& options) {
-  auto inventory = worker::TakeLocalInventory({options.slots, options.threads_per_slot, options.slots_per_gpu},
-                                              DeviceOf(options));
+  auto inventory =
+      worker::TakeLocalInventory({options.slots, options.threads_per_slot, options.slots_per_gpu}, DeviceOf(options));
   if (inventory) {
     if (const auto warning = WarningOf(*inventory)) PrintToError(fmt::format("tutti: {}\n", *warning));
   }

@@ -54,9 +54,8 @@ Lending::Lending(LendingOptions options, worker::WorkerName name, std::unique_pt
 
 Result<Lending> Lending::Start(LendingOptions options) {
   const std::string base = options.base_name.empty() ? HostName() : options.base_name;
-  TUTTI_ASSIGN_OR_RETURN(
-      worker::WorkerName name,
-      worker::WorkerName::Hold(worker::DefaultRuntimeFolder(), options.home.mark, options.name, base));
+  TUTTI_ASSIGN_OR_RETURN(worker::WorkerName name, worker::WorkerName::Hold(worker::DefaultRuntimeFolder(),
+                                                                           options.home.mark, options.name, base));
   TUTTI_ASSIGN_OR_RETURN(auto scratch, MakeScratch(options, name.id()));
   TUTTI_ASSIGN_OR_RETURN(auto agent, worker::Agent::Start(OptionsOf(options, name.id(), scratch.get())));
   return Lending(std::move(options), std::move(name), std::move(scratch), std::move(agent));

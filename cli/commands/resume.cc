@@ -107,11 +107,11 @@ void AddResume(CLI::App& program, Action& chosen) {
   options->launch.AddTo(*command);
   options->output.AddFormatTo(*command);
   options->output.AddQuietTo(*command);
-  command->callback([options, &chosen] { 
+  command->callback([options, &chosen] {
     chosen = [options] {
       return options->launch.Run(options->slots, [&](const auto& find_crew) { return Resume(*options, find_crew); });
     };
-   });
+  });
 }
 
 }  // namespace tutti::cli

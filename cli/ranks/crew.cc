@@ -68,7 +68,8 @@ Result<std::vector<Message>> Exchange(Meeting& meeting, const Message& own,
 }
 
 Arrival OwnArrival(const Result<worker::Machine>& machine) {
-  return {HostName(), worker::MachineKey(), worker::NetworkKey(), machine ? worker::PartOf(*machine) : worker::MachinePart()};
+  return {HostName(), worker::MachineKey(), worker::NetworkKey(),
+          machine ? worker::PartOf(*machine) : worker::MachinePart()};
 }
 
 // Trainers inherit it, also where a worker has one slot, which is bound to nothing itself.
@@ -189,12 +190,14 @@ class RankZero {
   Result<Crew> FindCrew() {
     if (!own_.inventory) return tl::unexpected<Error>(own_.inventory.error());
     Crew crew;
-    TUTTI_ASSIGN_OR_RETURN(const worker::Launcher launcher,
-                           worker::ChooseLauncher(options_.launcher, worker::CurrentEnvironment(),
-                                                  static_cast<int>(met_.hosts().size())));
-    const std::string shared = launcher == worker::Launcher::kLocal ? "" : "launch-" + network::MakeSecret().substr(0, 8);
+    TUTTI_ASSIGN_OR_RETURN(
+        const worker::Launcher launcher,
+        worker::ChooseLauncher(options_.launcher, worker::CurrentEnvironment(), static_cast<int>(met_.hosts().size())));
+    const std::string shared =
+        launcher == worker::Launcher::kLocal ? "" : "launch-" + network::MakeSecret().substr(0, 8);
     for (const Offer& offer : met_.offers) {
-      if (!offer.refusal) crew.lenders.push_back({shared.empty() ? offer.host : shared, offer.slots, offer.slot_memory_bytes});
+      if (!offer.refusal)
+        crew.lenders.push_back({shared.empty() ? offer.host : shared, offer.slots, offer.slot_memory_bytes});
     }
     crew.summary = Summary(met_);
     crew.cluster.inventory = *own_.inventory;
@@ -210,7 +213,8 @@ class RankZero {
     const Meetingplace place = ChoosePlace(met_, options_.listen);
     // Of this run alone: nothing that lies in the home lets anybody in.
     const server::Tokens tokens{network::MakeSecret(), network::MakeSecret()};
-    const auto invite = [this, place, launcher, launch_domain, token = tokens.for_operator](const ClusterAddress& address) {
+    const auto invite = [this, place, launcher, launch_domain,
+                         token = tokens.for_operator](const ClusterAddress& address) {
       SayWhatALossMeans(launch_.loss);
       SayWhoLendsNothing(met_);
       return Tell(Invitation{place.hosts, address.port, token, address.fingerprint, launcher, launch_domain});
@@ -314,6 +318,8 @@ Result<Lending> StartLending(const Invitation& invitation, const Own& own) {
 }
 
 int LendTo(const Invitation& invitation, int rank, const Own& own) {
+  // Rank 0 has heard it too, and tells this one what follows from it.
+  std::signal(SIGUSR1, SIG_IGN);
   auto lending = StartLending(invitation, own);
   if (lending) return LendingRank(std::move(*lending)).Work();
   Say(fmt::format("rank {} on {}", rank, HostName()), lending.error().Text());

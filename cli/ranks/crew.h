@@ -28,7 +28,7 @@ struct CrewOptions {
 struct Crew {
   ClusterOptions cluster = {};
   std::vector<Lender> lenders = {};  // none: the one of `cluster` is alone
-  std::string summary = {};  // "3 ranks on 2 machines lend 6 slots"
+  std::string summary = {};          // "3 ranks on 2 machines lend 6 slots"
 };
 
 // CheckGangsFit (gangs.h) for the one worker of a crew of one, or all of a larger one.
@@ -37,8 +37,8 @@ Result<void> CheckGangsFit(const spec::EnsembleSpec& spec, const Crew& crew);
 // For TrainHere: sees that what still waits fits nothing that is left of the crew. Nothing to see for a crew of one.
 LookAhead LookAheadFor(const spec::EnsembleSpec& spec, const Crew& crew);
 
-// Rank 0's work: it asks for the crew when it needs one, at most once, and returns the exit code. Before the coordinator
-// of that crew's cluster listens, nothing may be forked.
+// Rank 0's work: it asks for the crew when it needs one, at most once, and returns the exit code. Before the
+// coordinator of that crew's cluster listens, nothing may be forked.
 using Lead = std::function<int(const std::function<Result<Crew>()>& find_crew)>;
 
 // Meets the others, and leads on rank 0; on all others lends what this rank has until rank 0's coordinator tells it to

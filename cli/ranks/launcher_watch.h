@@ -3,8 +3,8 @@
 
 namespace tutti::cli {
 
-// From now on this process ends at once, and its trainers with it, when the process that has started it is gone: mpirun,
-// or what stands for it on other nodes, which goes with it. Where the kernel cannot tell, nothing is watched.
+// From now on this process ends at once, and its trainers with it, when the process that has started it is gone:
+// mpirun, or what stands for it on other nodes, which goes with it. Where the kernel cannot tell, nothing is watched.
 void EndWithLauncher();
 
 }  // namespace tutti::cli

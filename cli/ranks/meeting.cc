@@ -123,11 +123,12 @@ Result<Meeting> Meeting::Join(const OuterLaunch& launch, Duration deadline) {
   state->watchdog = std::make_unique<Watchdog>(deadline, NotAllCame(launch, deadline));
   TUTTI_RETURN_IF_ERROR(state->Check(state->mpi->init(&state->rank, &state->size)));
   if (state->size == launch.size && state->rank == launch.rank) return Meeting(std::move(state));
-  return Fail(ErrorCode::kInvalid,
-              "the launcher says that this is rank {} of {}, and MPI that it is rank {} of {}: tutti speaks with "
-              "another MPI than the one that has started it; use the mpirun that tutti was built with, or build it with "
-              "the MPI of this one",
-              launch.rank, launch.size, state->rank, state->size);
+  return Fail(
+      ErrorCode::kInvalid,
+      "the launcher says that this is rank {} of {}, and MPI that it is rank {} of {}: tutti speaks with "
+      "another MPI than the one that has started it; use the mpirun that tutti was built with, or build it with "
+      "the MPI of this one",
+      launch.rank, launch.size, state->rank, state->size);
 }
 
 Result<std::vector<std::string>> Meeting::Exchange(const std::string& own) {

@@ -30,7 +30,7 @@ struct Arrival {
 struct Offer {
   std::string host;
   int slots = 0;
-  uint64_t slot_memory_bytes = 0;     // 0: unknown
+  uint64_t slot_memory_bytes = 0;      // 0: unknown
   std::optional<std::string> refusal;  // why it lends nothing
   bool operator==(const Offer&) const = default;
 };

@@ -39,8 +39,8 @@ bool IsOn(const Environment& environment, const char* name) {
 // Open MPI 4 hands its options to its ranks; PRRTE, which launches for Open MPI 5, and Slurm do not.
 LossOfARank LossUnder(const Environment& environment) {
   if (!environment.contains("OMPI_MCA_orte_ess_num_procs")) return LossOfARank::kUnknown;
-  const bool survives =
-      IsOff(environment, "OMPI_MCA_orte_abort_on_non_zero_status") && IsOn(environment, "OMPI_MCA_orte_enable_recovery");
+  const bool survives = IsOff(environment, "OMPI_MCA_orte_abort_on_non_zero_status") &&
+                        IsOn(environment, "OMPI_MCA_orte_enable_recovery");
   return survives ? LossOfARank::kIsSurvived : LossOfARank::kEndsAll;
 }
 

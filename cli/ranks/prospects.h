@@ -18,14 +18,16 @@ class Prospects {
   using Time = std::chrono::steady_clock::time_point;
 
   // `lenders`: all that the launch began with.
-  Prospects(spec::EnsembleSpec spec, std::vector<Lender> lenders) : spec_(std::move(spec)), lenders_(std::move(lenders)) {}
+  Prospects(spec::EnsembleSpec spec, std::vector<Lender> lenders)
+      : spec_(std::move(spec)), lenders_(std::move(lenders)) {}
 
-  // Looked at again and again. kCancelled once nothing has run for ten seconds, something waits, and none of it fits the
-  // workers that are left of those that had come.
+  // Looked at again and again. kCancelled once nothing has run for ten seconds, something waits, and none of it fits
+  // the workers that are left of those that had come.
   std::optional<Error> Look(const EnsembleDocument& ensemble, const std::vector<WorkerDocument>& workers, Time now);
 
  private:
-  std::optional<Error> WhatNeverFits(const EnsembleDocument& ensemble, const std::vector<WorkerDocument>& workers) const;
+  std::optional<Error> WhatNeverFits(const EnsembleDocument& ensemble,
+                                     const std::vector<WorkerDocument>& workers) const;
 
   const spec::EnsembleSpec spec_;
   const std::vector<Lender> lenders_;

@@ -58,7 +58,8 @@ TEST(CheckGangsFit, CountsTheWorkersOfADomainTogether) {
   EXPECT_TRUE(CheckGangsFit(WithGangs({{4, 4}}), lenders));
   const auto fits = CheckGangsFit(WithGangs({{5, 5}}), lenders);
   ASSERT_FALSE(fits);
-  EXPECT_THAT(fits.error().message, HasSubstr("m1 needs 5 slots at once and the workers that a launcher brings together"));
+  EXPECT_THAT(fits.error().message,
+              HasSubstr("m1 needs 5 slots at once and the workers that a launcher brings together"));
 }
 
 TEST(CheckGangsFit, KeepsOnOneWorkerWhatMustNotSpread) {

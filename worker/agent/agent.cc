@@ -266,8 +266,9 @@ struct Agent::Impl {
   void Handle(const protocol::StartAttempt& start) {
     if (const auto known = attempts.find(start.attempt); known != attempts.end()) return known->second->Rejoin();
     granted.erase(start.attempt);
-    const Result<void> possible =
-        CheckGang(start, options.id, options.host, options.launcher).and_then([&] { return CheckFree(SlotsOf(options.id, start.gang)); });
+    const Result<void> possible = CheckGang(start, options.id, options.host, options.launcher).and_then([&] {
+      return CheckFree(SlotsOf(options.id, start.gang));
+    });
     const AttemptSurroundings surroundings{
         *io, spawner, *ranks, PosixFileSystem(), settings, [this] { ReportSoon(); }, carriage ? &*carriage : nullptr};
     auto attempt = std::make_unique<LedAttempt>(surroundings, carriage ? carriage->home.Moved(start.task) : start.task,

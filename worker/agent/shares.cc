@@ -15,7 +15,7 @@ struct Place {
 };
 
 template <typename Items>
-Place PlaceAmongEquals(const std::vector<MachinePart>& given, size_t own, Items MachinePart::* items) {
+Place PlaceAmongEquals(const std::vector<MachinePart>& given, size_t own, Items MachinePart::*items) {
   Place place{.index = 0, .of = 0};
   for (size_t i = 0; i < given.size(); ++i) {
     if (given[i].*items != given[own].*items) continue;

@@ -12,9 +12,10 @@ namespace {
 
 // What tells a process of srun's which step and which of its tasks it is.
 constexpr std::array<std::string_view, 16> kOfTheStep = {
-    "OMPI_",        "PMIX_",         "PMI_",          "ORTE_",          "PRTE_",      "SLURM_STEP",
-    "SLURM_NTASKS", "SLURM_NPROCS",  "SLURM_NNODES",  "SLURM_CPU_BIND", "SLURM_MEM_", "SLURM_DISTRIBUTION",
-    "SLURM_PROCID", "SLURM_LOCALID", "SLURM_TASK_PID", "SLURM_CPUS_PER_TASK"};
+    "OMPI_",        "PMIX_",          "PMI_",           "ORTE_",
+    "PRTE_",        "SLURM_STEP",     "SLURM_NTASKS",   "SLURM_NPROCS",
+    "SLURM_NNODES", "SLURM_CPU_BIND", "SLURM_MEM_",     "SLURM_DISTRIBUTION",
+    "SLURM_PROCID", "SLURM_LOCALID",  "SLURM_TASK_PID", "SLURM_CPUS_PER_TASK"};
 
 bool IsRankOfOuterLaunch(const Environment& environment) {
   return environment.contains("OMPI_COMM_WORLD_RANK") || environment.contains("PMIX_RANK");
@@ -26,9 +27,11 @@ bool StartsWithAny(std::string_view key, std::span<const std::string_view> prefi
 
 // What an mpirun never sets by itself.
 bool SaysHowHostsAreReached(std::string_view key) {
-  static constexpr std::array<std::string_view, 9> kPrefixes = {
-      "OMPI_MCA_plm_rsh_",          "OMPI_MCA_btl",      "OMPI_MCA_pml",         "OMPI_MCA_mtl", "OMPI_MCA_oob_tcp_",
-      "OMPI_MCA_orte_launch_agent", "PRTE_MCA_plm_ssh_", "PRTE_MCA_prte_launch_agent", "PRTE_MCA_oob_tcp_"};
+  static constexpr std::array<std::string_view, 9> kPrefixes = {"OMPI_MCA_plm_rsh_", "OMPI_MCA_btl",
+                                                                "OMPI_MCA_pml",      "OMPI_MCA_mtl",
+                                                                "OMPI_MCA_oob_tcp_", "OMPI_MCA_orte_launch_agent",
+                                                                "PRTE_MCA_plm_ssh_", "PRTE_MCA_prte_launch_agent",
+                                                                "PRTE_MCA_oob_tcp_"};
   return StartsWithAny(key, kPrefixes);
 }
 

@@ -17,8 +17,7 @@ namespace {
 std::vector<std::string> RankCommand(const GangLaunch& launch, const std::vector<std::string>& workers) {
   std::vector<std::string> words = {launch.tutti.string(), "rank", launch.attempt.str()};
   for (const std::string& worker : workers) words.insert(words.end(), {"--worker", worker});
-  words.insert(words.end(),
-               {"--home", launch.home.string(), "--meeting-folder", launch.meeting_folder.string()});
+  words.insert(words.end(), {"--home", launch.home.string(), "--meeting-folder", launch.meeting_folder.string()});
   return words;
 }
 
@@ -55,17 +54,17 @@ std::vector<std::string> CommandsOfMpirun(const GangLaunch& launch) {
 std::vector<std::string> PlacesOfMpirun(const GangLaunch& launch) {
   if (!IsOnOneMachine(launch)) return {"--mca", "plm", "rsh"};
   const std::string folder = launch.temporary_folder.string();
-  return {"--mca", "plm", "isolated", "--mca", "orte_tmpdir_base", folder, "--mca", "btl_vader_backing_directory", folder};
+  return {"--mca", "plm", "isolated", "--mca", "orte_tmpdir_base", folder, "--mca", "btl_vader_backing_directory",
+          folder};
 }
 
 std::vector<std::string> MpirunCommand(const GangLaunch& launch) {
-  std::vector<std::string> words = {
-      launch.program.string(),
-      // Where it is told to and nowhere else, whatever a batch system's allocation says.
-      "--mca", "ras", "^slurm,tm,lsf,gridengine",  //
-      "--bind-to", "none",                         // each rank binds itself to the CPUs of its slot
-      // Waiting ranks poll: without this they starve the threads that they wait for.
-      "--mca", "mpi_yield_when_idle", "1"};
+  std::vector<std::string> words = {launch.program.string(),
+                                    // Where it is told to and nowhere else, whatever a batch system's allocation says.
+                                    "--mca", "ras", "^slurm,tm,lsf,gridengine",  //
+                                    "--bind-to", "none",  // each rank binds itself to the CPUs of its slot
+                                    // Waiting ranks poll: without this they starve the threads that they wait for.
+                                    "--mca", "mpi_yield_when_idle", "1"};
   Append(words, PlacesOfMpirun(launch));
   Append(words, CommandsOfMpirun(launch));
   return words;

@@ -5,8 +5,8 @@
 namespace tutti::cli {
 namespace {
 
-using testing::HasSubstr;
 using std::chrono::seconds;
+using testing::HasSubstr;
 
 constexpr Prospects::Time kBegin{};
 

@@ -92,9 +92,7 @@ TEST(Narrowed, SharesTheQuotaOfACgroup) {
   EXPECT_EQ(UsableCpus(Narrowed(MachineOf(8, {"400000 100000"}), {Cpus(4), 1, {}}, 2).limits), 2);
 }
 
-TEST(Narrowed, LendsOneSlotAtLeast) {
-  EXPECT_EQ(UsableCpus(Narrowed(MachineOf(2), {Cpus(2), 3, {}}, 3).limits), 1);
-}
+TEST(Narrowed, LendsOneSlotAtLeast) { EXPECT_EQ(UsableCpus(Narrowed(MachineOf(2), {Cpus(2), 3, {}}, 3).limits), 1); }
 
 }  // namespace
 }  // namespace tutti::worker

@@ -34,9 +34,10 @@ TEST(Environment, KeepsHowAnOuterMpirunWasToldToReachHosts) {
 }
 
 TEST(Environment, OfSrunKeepsTheJobAndNotTheTask) {
-  const Environment task = {{"SLURM_JOB_ID", "7"},      {"SLURM_CONF", "/etc/slurm.conf"}, {"SLURM_PROCID", "1"},
-                            {"SLURM_STEP_ID", "0"},     {"SLURM_NTASKS", "2"},             {"PMIX_RANK", "1"},
-                            {"OMPI_MCA_pml", "ucx"},    {"PATH", "/bin"}};
+  const Environment task = {{"SLURM_JOB_ID", "7"},   {"SLURM_CONF", "/etc/slurm.conf"},
+                            {"SLURM_PROCID", "1"},   {"SLURM_STEP_ID", "0"},
+                            {"SLURM_NTASKS", "2"},   {"PMIX_RANK", "1"},
+                            {"OMPI_MCA_pml", "ucx"}, {"PATH", "/bin"}};
   EXPECT_THAT(ForSrun(task), UnorderedElementsAre(Pair("SLURM_JOB_ID", "7"), Pair("SLURM_CONF", "/etc/slurm.conf"),
                                                   Pair("PATH", "/bin")));
 }
