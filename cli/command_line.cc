@@ -8,6 +8,7 @@
 #include "cli/exit_codes.h"
 #include "cli/home.h"
 #include "cli/logging.h"
+#include "cli/ranks/outer_launch.h"
 #include "common/ids.h"
 #include "common/records.h"
 #include "common/spec/nearest.h"
@@ -32,6 +33,8 @@ constexpr const char* kFooter =
 int Explain(const CLI::App& program, const CLI::ParseError& error) {
   std::ostringstream output, errors;
   const int code = program.exit(error, output, errors);
+  // All ranks of a launch see the same arguments: the first says what is wrong with them.
+  if (IsFollowingRank(worker::CurrentEnvironment())) return code == 0 ? kExitDone : kExitUsage;
   Print(output.str());
   PrintToError(errors.str());
   return code == 0 ? kExitDone : kExitUsage;

@@ -19,6 +19,7 @@ namespace tutti::cli {
 namespace {
 
 constexpr Duration kPoll{250};
+constexpr Duration kLookAhead = std::chrono::seconds(1);
 // A worker gives its trainers a minute to checkpoint, then kills them.
 constexpr Duration kStopDeadline = std::chrono::seconds(75);
 constexpr const char* kStopping =
@@ -42,14 +43,15 @@ class Follower {
         display_(output),
         signals_([this](int signal, int count) { OnSignal(signal, count); }) {}
 
-  int Run(const worker::Inventory& inventory, const AskForEnsemble& ask) {
-    const auto begun = Begin(inventory, ask);
-    const auto watched = begun ? Watch() : Result<void>();
+  int Run(const ClusterOptions& options, const AskForEnsemble& ask, const LookAhead& look_ahead) {
+    const auto begun = Begin(options, ask);
+    const auto watched = begun ? Watch(look_ahead) : Result<void>();
     const bool ended_in_time = !cluster_ || TakeDown();
     display_.Close();
     if (!begun) return NotBegun(begun.error());
     if (const auto failure = cluster_->failure()) return Failed(*failure);
     if (!watched) return LostSight(watched.error());
+    if (dead_end_) return Failed(*dead_end_);
     if (!ended_in_time) return TooLate();
     return Conclude();
   }
@@ -76,8 +78,8 @@ class Follower {
   }
 
   // A signal that came before the cluster was there is seen here, a later one by OnSignal.
-  Result<void> Begin(const worker::Inventory& inventory, const AskForEnsemble& ask) {
-    TUTTI_ASSIGN_OR_RETURN(auto cluster, LocalCluster::Start(home_, inventory));
+  Result<void> Begin(const ClusterOptions& options, const AskForEnsemble& ask) {
+    TUTTI_ASSIGN_OR_RETURN(auto cluster, LocalCluster::Start(home_, options));
     {
       const std::lock_guard lock(mutex_);
       cluster_ = std::move(cluster);
@@ -90,13 +92,15 @@ class Follower {
   }
 
   // Until the ensemble or the coordinator has ended, or the time to stop has. Errors: the ensemble cannot be followed.
-  Result<void> Watch() {
+  Result<void> Watch(const LookAhead& look_ahead) {
     Patience patience(kLongestSilence);
     while (!cluster_->WaitStopped(Duration(0))) {
       const auto refreshed = Refresh();
       if (refreshed) patience.OnAnswer();
       if (refreshed && document_.ended()) return {};
       if (cluster_->failure()) return {};
+      if (refreshed && look_ahead && IsTimeToLook()) dead_end_ = look_ahead(client_, document_);
+      if (dead_end_) return {};
       const bool stopping = signals_.first() != 0;
       if (!refreshed && !stopping) {
         if (auto error = patience.OnError(refreshed.error(), std::chrono::steady_clock::now())) {
@@ -107,6 +111,13 @@ class Follower {
       if (signals_.first() != 0 && TimeToStop() == Duration(0)) return {};
     }
     return {};
+  }
+
+  bool IsTimeToLook() {
+    const auto now = std::chrono::steady_clock::now();
+    if (signals_.first() != 0 || now < look_at_) return false;
+    look_at_ = now + kLookAhead;
+    return true;
   }
 
   // What is left of the time to stop, which begins with the first call.
@@ -190,6 +201,8 @@ class Follower {
   Client client_;
   ProgressDisplay display_;
   EnsembleDocument document_;
+  std::chrono::steady_clock::time_point look_at_;
+  std::optional<Error> dead_end_;
   std::optional<std::chrono::steady_clock::time_point> stop_by_;
   std::mutex mutex_;  // of the two that follow, for the signals' thread
   std::unique_ptr<LocalCluster> cluster_;
@@ -199,9 +212,9 @@ class Follower {
 
 }  // namespace
 
-int TrainHere(const std::filesystem::path& home, const worker::Inventory& inventory, Output output,
-              const NextCommand& next, const AskForEnsemble& ask) {
-  return Follower(home, output, next).Run(inventory, ask);
+int TrainHere(const std::filesystem::path& home, const ClusterOptions& cluster, Output output, const NextCommand& next,
+              const AskForEnsemble& ask, const LookAhead& look_ahead) {
+  return Follower(home, output, next).Run(cluster, ask, look_ahead);
 }
 
 int PrintEnd(const Json& json, const EnsembleDocument& document, const std::filesystem::path& home, Output output) {

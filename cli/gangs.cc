@@ -1,8 +1,10 @@
 #include "cli/gangs.h"
 
+#include <algorithm>
+#include <map>
+
 #include "cli/console.h"
 #include "common/spec/memory_size.h"
-#include "worker/agent/device_choice.h"
 
 namespace tutti::cli {
 namespace {
@@ -20,6 +22,21 @@ Result<void> CheckMemory(const spec::MemberSpec& member, const worker::Inventory
               inventory.gpus.empty() ? "" : "-per-gpu");
 }
 
+// The most slots that a member can have at once.
+int WidestPlaceFor(const spec::MemberSpec& member, const std::vector<Lender>& lenders) {
+  std::map<std::string, int> of_domain;
+  int widest = 0;
+  for (const Lender& lender : lenders) {
+    const uint64_t offered = lender.slot_memory_bytes;
+    if (offered > 0 && member.slot_memory_bytes.value_or(0) > offered) continue;
+    int& slots = of_domain[lender.launch_domain];
+    slots =
+        member.slots.spread == spec::SlotsSpec::Spread::kAllowed ? slots + lender.slots : std::max(slots, lender.slots);
+    widest = std::max(widest, slots);
+  }
+  return widest;
+}
+
 }  // namespace
 
 std::optional<std::string> WarningOf(const worker::Inventory& inventory) {
@@ -29,10 +46,14 @@ std::optional<std::string> WarningOf(const worker::Inventory& inventory) {
                      inventory.slots, threads, inventory.usable_cpus, inventory.usable_cpus == 1 ? "CPU" : "CPUs");
 }
 
-Result<worker::Inventory> TakeLocalInventory(const SlotOptions& options) {
+worker::DeviceChoice DeviceOf(const SlotOptions& options) {
   using enum worker::DeviceChoice;
-  const auto choice = options.device == "cpu" ? kCpu : options.device == "cuda" ? kCuda : kAuto;
-  auto inventory = worker::TakeLocalInventory({options.slots, options.threads_per_slot, options.slots_per_gpu}, choice);
+  return options.device == "cpu" ? kCpu : options.device == "cuda" ? kCuda : kAuto;
+}
+
+Result<worker::Inventory> TakeLocalInventory(const SlotOptions& options) {
+  auto inventory =
+      worker::TakeLocalInventory({options.slots, options.threads_per_slot, options.slots_per_gpu}, DeviceOf(options));
   if (inventory) {
     if (const auto warning = WarningOf(*inventory)) PrintToError(fmt::format("tutti: {}\n", *warning));
   }
@@ -47,6 +68,21 @@ Result<void> CheckGangsFit(const spec::EnsembleSpec& spec, const worker::Invento
                 "{} needs {} slots at once and this machine lends {}; ask for fewer in the experiment, or lend more "
                 "with --slots",
                 member.name, member.slots.min, inventory.slots);
+  }
+  return {};
+}
+
+Result<void> CheckGangsFit(const spec::EnsembleSpec& spec, const std::vector<Lender>& lenders) {
+  for (const spec::MemberSpec& member : spec.members) {
+    const int widest = WidestPlaceFor(member, lenders);
+    if (member.slots.min <= widest) continue;
+    const std::string with_memory =
+        member.slot_memory_bytes ? fmt::format(" of {}", spec::MemoryText(*member.slot_memory_bytes)) : "";
+    const bool spread = member.slots.spread == spec::SlotsSpec::Spread::kAllowed;
+    return Fail(ErrorCode::kInvalid,
+                "{} needs {} slots{} at once and {} at most {}; ask for fewer in the experiment, or start more ranks",
+                member.name, member.slots.min, with_memory,
+                spread ? "the workers that a launcher brings together lend" : "one worker lends", widest);
   }
   return {};
 }

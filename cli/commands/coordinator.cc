@@ -5,6 +5,7 @@
 #include "cli/console.h"
 #include "cli/exit_codes.h"
 #include "cli/home.h"
+#include "cli/lease_options.h"
 #include "cli/logging.h"
 #include "cli/signals.h"
 #include "coordinator/server/access.h"
@@ -20,19 +21,8 @@ struct Options {
   std::string listen = kAnyPort;
   std::optional<std::string> certificate;
   std::optional<std::string> key;
-  core::Settings leases;
+  LeaseOptions leases;
 };
-
-constexpr double kShortestLease = 0.001;  // seconds, as all leases
-
-// In seconds, as people write them.
-void AddLease(CLI::App& command, const std::string& name, Duration& lease, const std::string& meaning) {
-  const auto set = [&lease](double seconds) {
-    lease = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
-  };
-  AsSeconds(command.add_option_function<double>(name, set, meaning), kShortestLease)
-      ->default_str(fmt::format("{}", std::chrono::duration_cast<std::chrono::seconds>(lease).count()));
-}
 
 void Announce(const Options& options, const std::filesystem::path& home, const network::Address& address) {
   const std::string quoted = QuoteForShell(home.string());
@@ -67,7 +57,7 @@ int RunCoordinator(const Options& options) {
   const StopSignals signals([](int, int) {});
   server::CoordinatorOptions coordinator_options;
   coordinator_options.home = home;
-  coordinator_options.core = options.leases;
+  coordinator_options.core = options.leases.settings;
   if (options.certificate) {
     address->tls = true;
     coordinator_options.identity = network::Identity{*options.certificate, *options.key};
@@ -96,12 +86,7 @@ void AddCoordinator(CLI::App& program, Action& chosen) {
   CLI::Option* key = command->add_option("--key", options->key, "The key of --certificate, PEM")->type_name("FILE");
   certificate->needs(key);
   key->needs(certificate);
-  AddLease(*command, "--disconnect-grace", options->leases.disconnect_grace,
-           "How long a worker whose connection broke has to come back");
-  AddLease(*command, "--silence-limit", options->leases.silence_limit,
-           "How long a worker may say nothing before its members go on elsewhere");
-  AddLease(*command, "--recovery-lease", options->leases.recovery_lease,
-           "How long workers of a former coordinator have to come back to this one");
+  options->leases.AddAllTo(*command);
   command->callback([options, &chosen] { chosen = [options] { return RunCoordinator(*options); }; });
 }
 

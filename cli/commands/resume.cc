@@ -4,7 +4,7 @@
 #include "cli/coordinator_option.h"
 #include "cli/exit_codes.h"
 #include "cli/follow.h"
-#include "cli/gangs.h"
+#include "cli/launch_options.h"
 #include "cli/reader.h"
 
 namespace tutti::cli {
@@ -14,6 +14,7 @@ struct Options {
   std::string id = "last";
   CoordinatorOption coordinator;
   SlotOptions slots;
+  LaunchOptions launch;
   OutputOption output;
 };
 
@@ -51,32 +52,36 @@ int ResumeElsewhere(const Options& options, const network::Peer& peer, const Ens
 }
 
 // What has finished already may have been wider than this machine is now.
-Result<void> CheckOpenGangsFit(const Reader& reader, const EnsembleDocument& document,
-                               const worker::Inventory& inventory) {
+Result<void> CheckOpenGangsFit(const Reader& reader, const EnsembleDocument& document, const Crew& crew) {
   TUTTI_ASSIGN_OR_RETURN(spec::EnsembleSpec spec, reader.Experiment(document.id));
   for (const MemberDocument& member : document.members) {
     if (member.state != "finished") continue;
     std::erase_if(spec.members, [&](const spec::MemberSpec& candidate) { return candidate.name == member.name; });
   }
-  return CheckGangsFit(spec, inventory);
+  return CheckGangsFit(spec, crew);
 }
 
 int ResumeHere(const Options& options, const std::filesystem::path& home, const Reader& reader,
-               const EnsembleDocument& document) {
-  const auto inventory = TakeLocalInventory(options.slots);
-  if (!inventory) return EndWith(inventory.error());
-  const auto fits = CheckOpenGangsFit(reader, document, *inventory);
+               const EnsembleDocument& document, const std::function<Result<Crew>()>& find_crew) {
+  const auto crew = find_crew();
+  if (!crew) return EndWith(crew.error());
+  const auto fits = CheckOpenGangsFit(reader, document, *crew);
   if (!fits) return EndWith(fits.error());
   const Output output = options.output.Choose();
-  const NextCommand next = NextAfter(options.coordinator.home, options.slots);
-  return TrainHere(home, *inventory, output, next, [&](const Client& client) -> Result<std::string> {
+  NextCommand next = NextAfter(options.coordinator.home, options.slots);
+  next.as_ranks = crew->cluster.others.has_value();
+  const auto ask = [&](const Client& client) -> Result<std::string> {
     TUTTI_RETURN_IF_ERROR(client.Resume(document.id));
-    Announce(document, output, fmt::format("{} goes on.\n", document.id));
+    const std::string summary = crew->summary.empty() ? "" : crew->summary + ".\n";
+    Announce(document, output, summary + fmt::format("{} goes on.\n", document.id));
     return document.id;
-  });
+  };
+  const auto spec = reader.Experiment(document.id);
+  const LookAhead look_ahead = spec ? LookAheadFor(*spec, *crew) : LookAhead();
+  return TrainHere(home, crew->cluster, output, next, ask, look_ahead);
 }
 
-int Resume(const Options& options) {
+int Resume(const Options& options, const std::function<Result<Crew>()>& find_crew) {
   const auto peer = options.coordinator.Find();
   if (!peer) return EndWith(peer.error());
   const Reader reader(*peer);
@@ -88,7 +93,7 @@ int Resume(const Options& options) {
   }
   const auto* home = std::get_if<std::filesystem::path>(&*peer);
   if (home == nullptr || reader.IsServed()) return ResumeElsewhere(options, *peer, *document);
-  return ResumeHere(options, *home, reader, *document);
+  return ResumeHere(options, *home, reader, *document, find_crew);
 }
 
 }  // namespace
@@ -99,9 +104,14 @@ void AddResume(CLI::App& program, Action& chosen) {
   AsEnsembleId(command->add_option("id", options->id, "The ensemble, the newest by default"));
   options->coordinator.AddTo(*command);
   options->slots.AddTo(*command);
+  options->launch.AddTo(*command);
   options->output.AddFormatTo(*command);
   options->output.AddQuietTo(*command);
-  command->callback([options, &chosen] { chosen = [options] { return Resume(*options); }; });
+  command->callback([options, &chosen] {
+    chosen = [options] {
+      return options->launch.Run(options->slots, [&](const auto& find_crew) { return Resume(*options, find_crew); });
+    };
+  });
 }
 
 }  // namespace tutti::cli

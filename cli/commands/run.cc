@@ -4,7 +4,7 @@
 #include "cli/exit_codes.h"
 #include "cli/experiment.h"
 #include "cli/follow.h"
-#include "cli/gangs.h"
+#include "cli/launch_options.h"
 #include "cli/reader.h"
 #include "cli/submission.h"
 #include "coordinator/server/access.h"
@@ -18,6 +18,7 @@ struct Options {
   std::vector<std::string> overrides;
   bool start_another = false;
   SlotOptions slots;
+  LaunchOptions launch;
   OutputOption output;
 };
 
@@ -53,7 +54,13 @@ bool IsServed(const std::filesystem::path& home) {
   return Client(home).Answers() && server::ReadWhereabouts(PosixFileSystem(), home);
 }
 
-int Run(const Options& options) {
+Result<Crew> FindCrewFor(const Experiment& experiment, const std::function<Result<Crew>()>& find_crew) {
+  TUTTI_ASSIGN_OR_RETURN(Crew crew, find_crew());
+  TUTTI_RETURN_IF_ERROR(CheckGangsFit(experiment.spec, crew));
+  return crew;
+}
+
+int Train(const Options& options, const std::function<Result<Crew>()>& find_crew) {
   const auto experiment = ReadExperiment(options.file, options.overrides);
   if (!experiment) return kExitUsage;
   auto submission = SubmissionOf(*experiment);
@@ -72,17 +79,18 @@ int Run(const Options& options) {
                                 NextAfter(options.home).Submit(options.file)),
                     nullptr});
   }
-  const auto inventory = TakeLocalInventory(options.slots);
-  if (!inventory) return EndWith(inventory.error());
-  const auto fits = CheckGangsFit(experiment->spec, *inventory);
-  if (!fits) return EndWith(fits.error());
+  const auto crew = FindCrewFor(*experiment, find_crew);
+  if (!crew) return EndWith(crew.error());
 
-  const NextCommand next = NextAfter(options.home, options.slots);
-  return TrainHere(home, *inventory, output, next, [&](const Client& client) -> Result<std::string> {
+  NextCommand next = NextAfter(options.home, options.slots);
+  next.as_ranks = crew->cluster.others.has_value();
+  const auto ask = [&](const Client& client) -> Result<std::string> {
     TUTTI_ASSIGN_OR_RETURN(const Client::Submitted submitted, SubmitWithFiles(client, *submission));
+    if (output == Output::kText && !crew->summary.empty()) Print(crew->summary + ".\n");
     Announce(submitted, output);
     return submitted.id;
-  });
+  };
+  return TrainHere(home, crew->cluster, output, next, ask, LookAheadFor(experiment->spec, *crew));
 }
 
 }  // namespace
@@ -97,9 +105,14 @@ void AddRun(CLI::App& program, Action& chosen) {
   command->add_flag("--new", options->start_another, "Start another ensemble even if this experiment was trained");
   options->home.AddTo(*command);
   options->slots.AddTo(*command);
+  options->launch.AddTo(*command);
   options->output.AddFormatTo(*command);
   options->output.AddQuietTo(*command);
-  command->callback([options, &chosen] { chosen = [options] { return Run(*options); }; });
+  command->callback([options, &chosen] {
+    chosen = [options] {
+      return options->launch.Run(options->slots, [&](const auto& find_crew) { return Train(*options, find_crew); });
+    };
+  });
 }
 
 }  // namespace tutti::cli

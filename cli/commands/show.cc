@@ -12,7 +12,16 @@ struct Options {
   std::string id = "last";
   CoordinatorOption coordinator;
   OutputOption output;
+  bool exit_code = false;
 };
+
+// As `tutti run` would have ended; 1, and why, where there is no answer to tell of.
+int ExitCodeOfEnsemble(const EnsembleDocument& document) {
+  if (document.state != "stopped" && document.ended()) return document.exit_code.value_or(kExitFailed);
+  const std::string note = document.note.empty() ? "" : fmt::format(" ({})", document.note);
+  PrintToError(fmt::format("tutti: {} has not ended: it is {}{}\n", document.id, document.state, note));
+  return kExitFailed;
+}
 
 int Show(const Options& options) {
   const auto peer = options.coordinator.Find();
@@ -23,7 +32,7 @@ int Show(const Options& options) {
   Print(options.output.Choose() == Output::kJson
             ? json->dump(2) + "\n"
             : RenderShow(*document, HomeHere(*peer), NextAfter(options.coordinator), OutputPage()));
-  return kExitDone;
+  return options.exit_code ? ExitCodeOfEnsemble(*document) : kExitDone;
 }
 
 }  // namespace
@@ -34,6 +43,8 @@ void AddShow(CLI::App& program, Action& chosen) {
   AsEnsembleId(command->add_option("id", options->id, "The ensemble, the newest by default"));
   options->coordinator.AddTo(*command);
   options->output.AddFormatTo(*command);
+  command->add_flag("--exit-code", options->exit_code,
+                    "End as `tutti run` would have: 0, 1, 5; with 1 too where it has not ended");
   command->callback([options, &chosen] { chosen = [options] { return Show(*options); }; });
 }
 

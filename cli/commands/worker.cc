@@ -5,23 +5,14 @@
 #include "cli/coordinator_option.h"
 #include "cli/exit_codes.h"
 #include "cli/gangs.h"
+#include "cli/lending.h"
 #include "cli/signals.h"
 #include "cli/waiting.h"
-#include "common/host_name.h"
-#include "coordinator/server/access.h"
-#include "worker/agent/agent.h"
-#include "worker/agent/launch_domain.h"
-#include "worker/agent/runtime_folder.h"
-#include "worker/agent/worker_name.h"
-#include "worker/transfer/scratch.h"
 
 namespace tutti::cli {
 namespace {
 
 constexpr Duration kPoll = std::chrono::milliseconds(200);
-// For checkpoints to reach a coordinator that may be away just now: with the worker its copies go.
-constexpr Duration kCarryDeadline = std::chrono::minutes(15);
-constexpr Duration kStopDeadline = std::chrono::minutes(2);  // longer than trainers get for a checkpoint
 
 struct Options {
   CoordinatorOption coordinator;
@@ -43,23 +34,6 @@ Result<Coordinator> FindCoordinator(const CoordinatorOption& option) {
   TUTTI_ASSIGN_OR_RETURN(coordinator.peer, option.Find());
   TUTTI_ASSIGN_OR_RETURN(coordinator.home, Client(coordinator.peer).FindHome());
   return coordinator;
-}
-
-// What the coordinator calls its home is the same folder here: checkpoints go where it looks for them.
-bool SeesHome(const Client::Home& home) {
-  const auto mark = server::ReadMark(PosixFileSystem(), home.path);
-  return mark && *mark == home.mark;
-}
-
-// Else a home of its own, between which and the coordinator's files travel.
-Result<std::optional<worker::Scratch>> MakeScratch(const Options& options, const Client::Home& home,
-                                                   const WorkerId& worker) {
-  if (SeesHome(home)) return std::optional<worker::Scratch>();
-  const auto folder = options.scratch ? std::filesystem::path(*options.scratch) : worker::DefaultScratchFolder();
-  TUTTI_ASSIGN_OR_RETURN(worker::Scratch scratch, worker::Scratch::Make(PosixFileSystem(), folder, home.mark, worker));
-  Print(fmt::format("This machine does not see {}: it works in {}, and checkpoints travel to the coordinator.\n",
-                    home.path.string(), scratch.home().home.string()));
-  return std::optional(std::move(scratch));
 }
 
 // Until a signal comes or the worker cannot go on.
@@ -91,34 +65,23 @@ int RunWorker(const Options& options) {
       AskWithin(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.wait_s)),
                 [&] { return FindCoordinator(options.coordinator); });
   if (!coordinator) return EndWith(coordinator.error());
-  const auto name =
-      worker::WorkerName::Hold(worker::DefaultRuntimeFolder(), coordinator->home.mark, options.name, HostName());
-  if (!name) return EndWith(name.error());
-
-  const auto scratch = MakeScratch(options, coordinator->home, name->id());
-  if (!scratch) return EndWith(scratch.error());
-
-  worker::AgentOptions agent_options;
-  agent_options.id = name->id();
-  agent_options.host = HostName();
-  agent_options.runtime_folder = worker::DefaultRuntimeFolder();
-  agent_options.home = coordinator->home.path;
-  if (*scratch) {
-    agent_options.home = (*scratch)->home().home;
-    agent_options.carry = worker::CarryOptions{.coordinator = coordinator->peer, .home = (*scratch)->home()};
-  } else {  // ranks of a gang read and write in one home
-    agent_options.launch_domain =
-        options.launch_domain.value_or(worker::LaunchDomainOfMachine(agent_options.runtime_folder));
+  auto lending = Lending::Start({.coordinator = coordinator->peer,
+                                 .home = coordinator->home,
+                                 .inventory = *inventory,
+                                 .name = options.name,
+                                 .scratch = options.scratch,
+                                 .launch_domain = options.launch_domain});
+  if (!lending) return EndWith(lending.error());
+  if (const auto scratch = lending->scratch()) {
+    Print(fmt::format("This machine does not see {}: it works in {}, and checkpoints travel to the coordinator.\n",
+                      coordinator->home.path.string(), scratch->string()));
   }
-  agent_options.inventory = *inventory;
-  const auto agent = worker::Agent::Start(std::move(agent_options));
-  if (!agent) return EndWith(agent.error());
-  const StopSignals signals([&](int, int count) { count == 1 ? (*agent)->RequestStop() : (*agent)->KillAll(); });
-  (*agent)->KeepConnected({.coordinator = coordinator->peer,
-                           .tell = [](const std::string& what) { PrintToError(fmt::format("tutti: {}\n", what)); }});
-  Print(fmt::format("{} lends {} to {}; Ctrl-C lets its members checkpoint and ends it.\n", name->id().str(),
+  worker::Agent& agent = lending->agent();
+  const StopSignals signals([&](int, int count) { count == 1 ? agent.RequestStop() : agent.KillAll(); });
+  lending->Connect([](const std::string& what) { PrintToError(fmt::format("tutti: {}\n", what)); });
+  Print(fmt::format("{} lends {} to {}; Ctrl-C lets its members checkpoint and ends it.\n", lending->name(),
                     WhatIsLent(*inventory), network::NameOf(coordinator->peer)));
-  return Work(**agent, signals, *scratch ? kCarryDeadline : kStopDeadline);
+  return Work(agent, signals, lending->stop_deadline());
 }
 
 }  // namespace

@@ -34,6 +34,7 @@ std::string NextCommand::WithHome(std::string command) const {
 }
 
 std::string NextCommand::Resume(const std::string& id) const {
+  if (as_ranks) return "the same command again";
   std::string command = WithHome("tutti resume " + id);
   if (slots) command += fmt::format(" --slots {}", *slots);
   if (threads_per_slot) command += fmt::format(" --threads-per-slot {}", *threads_per_slot);

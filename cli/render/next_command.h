@@ -18,6 +18,7 @@ struct NextCommand {
   std::optional<int> threads_per_slot;
   std::optional<int> slots_per_gpu;
   std::optional<std::string> device;
+  bool as_ranks = false;  // a launcher has started it, whose own words are not known
 
   std::string Resume(const std::string& id) const;  // "tutti resume small-1 --home /scratch/x --slots 2"
   std::string Watch(const std::string& id) const;

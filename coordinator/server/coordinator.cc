@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "common/host_name.h"
+#include "common/network/secret.h"
 #include "coordinator/server/access.h"
 #include "coordinator/server/api.h"
 #include "coordinator/server/executor.h"
@@ -71,6 +72,8 @@ class Coordinator::Impl {
   std::optional<network::Address> address() const {
     return whereabouts_ ? std::optional(whereabouts_->address) : std::nullopt;
   }
+
+  std::optional<std::string> fingerprint() const { return whereabouts_ ? whereabouts_->fingerprint : std::nullopt; }
 
  private:
   Result<void> KeepNodes(const NodeOptions& nodes);
@@ -181,7 +184,14 @@ Result<void> Coordinator::Impl::ListenOnTcp() {
         "cannot serve on {}: without TLS tokens would cross the network for all to read; leave http:// out",
         options_.listen->Text());
   }
-  TUTTI_ASSIGN_OR_RETURN(Tokens tokens, ReadOrMakeTokens(*options_.files, options_.home));
+  Tokens tokens;
+  if (options_.tokens) {
+    // The certificate's folder as well is made there.
+    TUTTI_RETURN_IF_ERROR(network::MakePrivateFolder(IdentityIn(options_.home).certificate.parent_path()));
+    tokens = *options_.tokens;
+  } else {
+    TUTTI_ASSIGN_OR_RETURN(tokens, ReadOrMakeTokens(*options_.files, options_.home));
+  }
   TUTTI_ASSIGN_OR_RETURN(network::TlsContext tls, OwnTls());
   Whereabouts whereabouts{{}, HostName(), std::nullopt, generation().value};
   TUTTI_ASSIGN_OR_RETURN(whereabouts.address, http_->ListenOn(*options_.listen, std::move(tokens), std::move(tls)));
@@ -191,6 +201,7 @@ Result<void> Coordinator::Impl::ListenOnTcp() {
     TUTTI_ASSIGN_OR_RETURN(whereabouts.fingerprint, network::FingerprintOf(IdentityIn(options_.home).certificate));
   }
   whereabouts_ = std::move(whereabouts);
+  if (options_.tokens) return {};
   return WriteWhereabouts(*options_.files, options_.home, *whereabouts_);
 }
 
@@ -302,6 +313,7 @@ Result<std::unique_ptr<Coordinator>> Coordinator::Start(CoordinatorOptions optio
 
 Generation Coordinator::generation() const { return impl_->generation(); }
 std::optional<network::Address> Coordinator::address() const { return impl_->address(); }
+std::optional<std::string> Coordinator::fingerprint() const { return impl_->fingerprint(); }
 protocol::Post Coordinator::post() const { return impl_->post(); }
 void Coordinator::AttachWorker(std::shared_ptr<protocol::Channel> channel) { impl_->Attach(std::move(channel)); }
 void Coordinator::RequestStop() { impl_->RequestStop(); }

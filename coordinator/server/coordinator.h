@@ -16,6 +16,7 @@
 #include "common/protocol/channel.h"
 #include "common/result.h"
 #include "coordinator/core/core.h"
+#include "coordinator/server/gate.h"
 #include "coordinator/server/node_keeper.h"
 
 namespace tutti::server {
@@ -35,6 +36,8 @@ struct CoordinatorOptions {
   core::Settings core = {};
   // Also serves on TCP there, for those who have one of the home's tokens (access.h). Without TLS on loopback alone.
   std::optional<network::Address> listen = {};
+  // Who may come in there, in place of those who have the home's tokens. Then the home does not tell where it listens.
+  std::optional<Tokens> tokens = {};
   // Who it is under TLS; without it a certificate that is made at the first start and lies in the home.
   std::optional<network::Identity> identity = {};
   ApiLimits api = {};
@@ -56,6 +59,7 @@ class Coordinator {
 
   Generation generation() const;
   std::optional<network::Address> address() const;  // where it listens on TCP
+  std::optional<std::string> fingerprint() const;   // of the certificate that it shows there and that signs itself
   // Hands a function to the coordinator's thread: that end's post of a local channel. Valid after the coordinator is
   // gone, when what is posted is dropped.
   protocol::Post post() const;

@@ -19,10 +19,10 @@ class TrainHereTest : public testing::Test {
   TrainHereTest() { setenv("TUTTI_TRAINER", "/bin/true", 1); }
   ~TrainHereTest() override { unsetenv("TUTTI_TRAINER"); }
 
-  static worker::Inventory OneSlot() {
+  static ClusterOptions OneSlot() {
     worker::Inventory inventory;
     inventory.slots = 1;
-    return inventory;
+    return {.inventory = inventory};
   }
 
   TemporaryFolder folder_;

@@ -53,5 +53,28 @@ TEST(CheckGangsFit, NamesTheFirstMemberThatWouldWaitForEver) {
   EXPECT_THAT(fits.error().message, HasSubstr("m2 needs 3 slots at once and this machine lends 2"));
 }
 
+TEST(CheckGangsFit, CountsTheWorkersOfADomainTogether) {
+  const std::vector<Lender> lenders = {{"d1", 2, 0}, {"d1", 2, 0}, {"d2", 3, 0}};
+  EXPECT_TRUE(CheckGangsFit(WithGangs({{4, 4}}), lenders));
+  const auto fits = CheckGangsFit(WithGangs({{5, 5}}), lenders);
+  ASSERT_FALSE(fits);
+  EXPECT_THAT(fits.error().message,
+              HasSubstr("m1 needs 5 slots at once and the workers that a launcher brings together"));
+}
+
+TEST(CheckGangsFit, KeepsOnOneWorkerWhatMustNotSpread) {
+  const std::vector<Lender> lenders = {{"d1", 2, 0}, {"d1", 3, 0}};
+  spec::SlotsSpec narrow{3, 3, spec::SlotsSpec::Spread::kOneWorker}, wide{4, 4, spec::SlotsSpec::Spread::kOneWorker};
+  EXPECT_TRUE(CheckGangsFit(WithGangs({narrow}), lenders));
+  EXPECT_FALSE(CheckGangsFit(WithGangs({wide}), lenders));
+}
+
+TEST(CheckGangsFit, CountsNoSlotsWithTooLittleMemory) {
+  spec::EnsembleSpec spec = WithGangs({{2, 2}});
+  spec.members[0].slot_memory_bytes = 6'000'000'000;
+  EXPECT_FALSE(CheckGangsFit(spec, {{"d1", 1, 8'000'000'000}, {"d1", 1, 4'000'000'000}}));
+  EXPECT_TRUE(CheckGangsFit(spec, {{"d1", 1, 8'000'000'000}, {"d1", 1, 0}})) << "nobody knows what the other has";
+}
+
 }  // namespace
 }  // namespace tutti::cli

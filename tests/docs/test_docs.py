@@ -63,6 +63,7 @@ def workplace(tmp_path, data):
     environment = {key: value for key, value in os.environ.items() if not key.startswith("TUTTI_")}
     environment["PATH"] = f"{tmp_path / 'build/release/bin'}:{environment['PATH']}"
     environment["PYTHON"] = sys.executable
+    environment |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}  # as pages need not say
     environment["CUDA_VISIBLE_DEVICES"] = ""  # on machines with GPUs as on others
     return tmp_path, environment
 

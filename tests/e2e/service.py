@@ -60,11 +60,11 @@ def try_workers(service):
     return json.loads(done.stdout)["workers"] if done.returncode == 0 else []
 
 
-def undisturbed(tutti, file):
+def undisturbed(tutti, file, slots=2):
     """What the experiment ends with when nothing happens to it."""
     home, tutti.home = tutti.home, tutti.folder / "undisturbed"
     tutti.environment["TUTTI_HOME"] = str(tutti.home)
-    tutti("run", file, "--quiet", "--slots", 2)
+    tutti("run", file, "--quiet", "--slots", slots)
     weights = tutti.member_weights("small-1")
     tutti.home = home
     tutti.environment["TUTTI_HOME"] = str(home)

@@ -16,13 +16,19 @@ def test_installed_tree_can_be_moved_and_finds_its_trainer_beside_itself(tutti, 
     moved.parent.mkdir()
     (tmp_path / "prefix").rename(moved)
     installed = sorted(str(file.relative_to(moved)) for file in moved.rglob("*") if not file.is_dir())
-    assert installed == ["bin/tutti", "bin/tutti-trainer"], "test programs and libraries are no one's business"
+    assert installed == ["bin/tutti", "bin/tutti-trainer", "lib/tutti/tutti-mpi.so"], "test programs are no one's business"
 
     file = experiment(members="[{model: {name: mlp, hidden: [8]}, seeds: 1}]", epochs=1)
     tutti.program = moved / "bin/tutti"
     tutti.environment["PATH"] = "/usr/bin:/bin"
     tutti("run", file, "--quiet", "--slots", 1)
     assert tutti.show()["state"] == "finished"
+
+    # As ranks: what speaks MPI is found in the moved tree as well.
+    as_root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    subprocess.run(["mpirun", "-np", "2", "--oversubscribe", "--bind-to", "none", tutti.program, "run", file, "--new",
+                    "--slots", "1"], env={**tutti.environment, **as_root}, check=True, capture_output=True, timeout=60)
+    assert tutti.show("small-2")["state"] == "finished"
 
     (moved / "bin/tutti-trainer").unlink()
     done = tutti("run", file, "--new", status=6)

@@ -57,6 +57,7 @@ LaunchSettings SettingsOf(const AgentOptions& options, const fs::path& runtime_f
           .trainer = options.trainer,
           .tutti = options.tutti,
           .mpirun = options.mpirun,
+          .launcher = options.launcher,
           .meeting_folder = options.runtime_folder,
           .runtime_folder = runtime_folder,
           .inventory = options.inventory,
@@ -265,12 +266,13 @@ struct Agent::Impl {
   void Handle(const protocol::StartAttempt& start) {
     if (const auto known = attempts.find(start.attempt); known != attempts.end()) return known->second->Rejoin();
     granted.erase(start.attempt);
-    const Result<void> possible =
-        CheckGang(start, options.id, options.host).and_then([&] { return CheckFree(SlotsOf(options.id, start.gang)); });
+    const Result<void> possible = CheckGang(start, options.id, options.host, options.launcher).and_then([&] {
+      return CheckFree(SlotsOf(options.id, start.gang));
+    });
     const AttemptSurroundings surroundings{
         *io, spawner, *ranks, PosixFileSystem(), settings, [this] { ReportSoon(); }, carriage ? &*carriage : nullptr};
     auto attempt = std::make_unique<LedAttempt>(surroundings, carriage ? carriage->home.Moved(start.task) : start.task,
-                                                start.gang);
+                                                start.gang, start.hosts);
     possible ? attempt->Launch() : attempt->RefuseToStart(possible.error().Text());
     attempts.emplace(start.attempt, std::move(attempt));
     TickSoon();
@@ -293,7 +295,9 @@ struct Agent::Impl {
 
   // That coordinator ends. A worker that connects by itself is for the next one too; another ends with it.
   void Handle(const protocol::Leave&) {
-    if (!link) return RequestStop();
+    const bool last = options.serves == Serves::kOneCoordinator;
+    if (link && last) link->Stop([] {});
+    if (!link || last) return RequestStop();
     for (const auto& [id, attempt] : attempts) attempt->RequestCheckpoint(Now());
   }
 

@@ -20,6 +20,7 @@
 #include "common/result.h"
 #include "worker/agent/coordinator_link.h"
 #include "worker/agent/inventory.h"
+#include "worker/launch/launcher.h"
 #include "worker/transfer/scratch.h"
 
 namespace tutti::worker {
@@ -34,6 +35,10 @@ struct CarryOptions {
   Duration fetch_deadline = std::chrono::minutes(10);  // for what an attempt needs to start
 };
 
+// What a worker that connects by itself does when its coordinator ends: it checkpoints and waits for the next one, or
+// it leaves.
+enum class Serves { kAnyCoordinator, kOneCoordinator };
+
 struct AgentOptions {
   WorkerId id;                           // "n1"
   std::string host;                      // as people call the machine
@@ -44,6 +49,8 @@ struct AgentOptions {
   std::filesystem::path trainer;         // empty: FindTrainer()
   std::filesystem::path tutti;           // what gangs start as `tutti rank`; empty: the running program
   std::filesystem::path mpirun = "mpirun";
+  Launcher launcher = Launcher::kLocal;  // of gangs that it leads
+  Serves serves = Serves::kAnyCoordinator;
   Duration heartbeat = std::chrono::seconds(2);
   Duration events_poll = std::chrono::milliseconds(100);    // how often new events are looked for
   Duration start_deadline = std::chrono::seconds(60);       // for all ranks of a gang to come up
@@ -83,8 +90,8 @@ class Agent {
   void RequestStop();
   // Kills every trainer at once.
   void KillAll();
-  // Until RequestStop, KillAll or the coordinator's Leave has ended all attempts and their slots are free. kTimeout;
-  // that of failure().
+  // Until RequestStop, KillAll or the coordinator's Leave, where that is to end it, has ended all attempts and their
+  // slots are free. kTimeout; that of failure().
   Result<void> WaitStopped(Duration deadline);
   // Why it has ended by itself, with all its trainers: it ran out of memory, or has a bug. Or why the coordinator has
   // refused it: kConflict; kDenied, kInvalid, as CoordinatorLink says.

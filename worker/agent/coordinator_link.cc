@@ -69,6 +69,7 @@ class CoordinatorLink::Impl {
         trouble_.reset();
         co_await Serve(std::move(*socket));
         if (stopped_) co_return stopped_();
+        there_until_ = Clock::now();
         Say(fmt::format("the connection to {} is lost; trainers go on, and it is looked for", name_));
         trouble_ = ErrorCode::kUnreachable;
       } else if (IsFinal(socket.error()) && !was_connected_) {
@@ -77,6 +78,10 @@ class CoordinatorLink::Impl {
         co_return;
       } else if (const ErrorCode kind = KindOf(socket.error()); std::exchange(trouble_, kind) != kind) {
         Say(fmt::format("{}; it is tried again", socket.error().Text()));
+      }
+      if (options_.longest_absence && Clock::now() - there_until_ >= *options_.longest_absence) {
+        handlers_.give_up(WhyGivenUp());
+        co_return;
       }
       co_await Wait(backoff);
       backoff = std::min(2 * backoff, options_.longest_backoff);
@@ -89,6 +94,13 @@ class CoordinatorLink::Impl {
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
+  Error WhyGivenUp() const {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(*options_.longest_absence).count();
+    return {ErrorCode::kUnreachable, fmt::format("{} has been away for {} s", name_, seconds), nullptr};
+  }
+
   asio::awaitable<Result<WebSocket>> Connect() {
     auto stream = co_await network::Connect(io_, options_.coordinator, options_.connect_deadline);
     if (!stream) co_return tl::unexpected<Error>(std::move(stream.error()));
@@ -141,6 +153,7 @@ class CoordinatorLink::Impl {
   std::optional<ErrorCode> trouble_;  // what was said last, while there is no connection
   bool was_connected_ = false;        // at least once
   bool serving_ = false;
+  Clock::time_point there_until_ = Clock::now();
   std::function<void()> stopped_;
 };
 

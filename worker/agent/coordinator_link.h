@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/clock.h"
@@ -22,6 +23,8 @@ struct LinkOptions {
   Duration connect_deadline = std::chrono::seconds(10);     // from the first packet to the end of the handshake
   Duration first_backoff = std::chrono::milliseconds(500);  // doubled with each failure; a random half of it is waited
   Duration longest_backoff = std::chrono::seconds(15);
+  // How long it may be without a connection, from the beginning too, before it connects no more; none: for ever.
+  std::optional<Duration> longest_absence = {};
   // What becomes of the connection, for people: a sentence once it changes, not with each try. On the context's thread.
   std::function<void(const std::string&)> tell = [](const std::string&) {};
 };
@@ -32,9 +35,9 @@ class CoordinatorLink {
   struct Handlers {
     protocol::Post post;                                             // to the thread of the channels' handlers
     std::function<void(std::shared_ptr<protocol::Channel>)> attach;  // a new connection; the former one is over
-    // It was never connected, and connects no more. kDenied: the coordinator does not take the token,
-    // or is not the one that it should be. kInvalid: what answers there is no
-    // coordinator of this release.
+    // It connects no more. kDenied: the coordinator does not take the token, or is not the one that it should be.
+    // kInvalid: what answers there is no coordinator of this release. Both only where it was never connected.
+    // kUnreachable: it was without a connection for too long.
     std::function<void(Error)> give_up;
   };
   // Begins at once, and ends with the context.

@@ -51,7 +51,7 @@ Result<std::vector<LentGpu>> ChooseGpus(const GpuLimits& limits, DeviceChoice ch
               Describe(gpus), BuildOf(build));
 }
 
-Result<Inventory> TakeLocalInventory(const InventoryOptions& options, DeviceChoice choice) {
+Result<Machine> LookAtMachine(DeviceChoice choice) {
   GpuLimits limits;
   if (choice != DeviceChoice::kCpu) limits = ReadGpuLimits(CurrentEnvironment());
   const auto ask_trainer = []() -> Result<TrainerBuild> {
@@ -59,7 +59,12 @@ Result<Inventory> TakeLocalInventory(const InventoryOptions& options, DeviceChoi
     return AskTrainer(trainer);
   };
   TUTTI_ASSIGN_OR_RETURN(std::vector<LentGpu> gpus, ChooseGpus(limits, choice, ask_trainer));
-  return TakeInventory(ReadCpuLimits(), options, std::move(gpus));
+  return Machine{ReadCpuLimits(), std::move(gpus)};
+}
+
+Result<Inventory> TakeLocalInventory(const InventoryOptions& options, DeviceChoice choice) {
+  TUTTI_ASSIGN_OR_RETURN(Machine machine, LookAtMachine(choice));
+  return TakeInventory(machine.limits, options, std::move(machine.gpus));
 }
 
 }  // namespace tutti::worker

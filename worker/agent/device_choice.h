@@ -7,6 +7,7 @@
 
 #include "common/result.h"
 #include "worker/agent/inventory.h"
+#include "worker/agent/limits.h"
 #include "worker/agent/trainer_build.h"
 
 namespace tutti::worker {
@@ -19,8 +20,15 @@ enum class DeviceChoice { kAuto, kCpu, kCuda };
 Result<std::vector<LentGpu>> ChooseGpus(const GpuLimits& limits, DeviceChoice choice,
                                         const std::function<Result<TrainerBuild>()>& ask_trainer);
 
-// What this machine lends, from what it is and what this process was given of it. Errors: those of ChooseGpus,
-// TakeInventory and FindTrainer.
+// What this process was given of its machine, and may lend.
+struct Machine {
+  CpuLimits limits;
+  std::vector<LentGpu> gpus;
+};
+// Errors: those of ChooseGpus and FindTrainer.
+Result<Machine> LookAtMachine(DeviceChoice choice);
+
+// What this machine lends. Errors: those of LookAtMachine and TakeInventory.
 Result<Inventory> TakeLocalInventory(const InventoryOptions& options, DeviceChoice choice);
 
 }  // namespace tutti::worker

@@ -24,4 +24,14 @@ std::string LaunchDomainOfMachine(const std::filesystem::path& runtime_folder) {
   return host + "-" + HashText(host + "\n" + StartOfMachine() + "\n" + runtime_folder.string()).substr(0, 8);
 }
 
+std::string MachineKey() {
+  std::string start = StartOfMachine();
+  return start.empty() ? HostName() : start;
+}
+
+std::string NetworkKey() {
+  std::error_code ignored;
+  return MachineKey() + " " + std::filesystem::read_symlink("/proc/self/ns/net", ignored).string();
+}
+
 }  // namespace tutti::worker

@@ -10,4 +10,10 @@ namespace tutti::worker {
 // other has it. Begins with the host's name, for people.
 std::string LaunchDomainOfMachine(const std::filesystem::path& runtime_folder);
 
+// The same for all processes that share this machine's CPUs, in whichever containers they are.
+std::string MachineKey();
+
+// The same for all processes of this machine that share its loopback.
+std::string NetworkKey();
+
 }  // namespace tutti::worker

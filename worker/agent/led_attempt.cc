@@ -41,10 +41,14 @@ Result<void> RefuseSecondStart(const FileSystem& files, const protocol::Task& ta
   return {};
 }
 
-std::vector<GangPart> PartsOf(const std::vector<SlotId>& gang) {
+// `hosts` may name none where all are here.
+std::vector<GangPart> PartsOf(const std::vector<SlotId>& gang, const std::vector<std::string>& hosts) {
   std::vector<GangPart> parts;
-  for (const SlotId& slot : gang) {
-    if (parts.empty() || parts.back().worker != slot.worker) parts.push_back({slot.worker, 0});
+  for (size_t rank = 0; rank < gang.size(); ++rank) {
+    const SlotId& slot = gang[rank];
+    if (parts.empty() || parts.back().worker != slot.worker) {
+      parts.push_back({slot.worker, 0, rank < hosts.size() ? hosts[rank] : ""});
+    }
     ++parts.back().ranks;
   }
   return parts;
@@ -87,7 +91,8 @@ std::vector<int> SlotsOf(const WorkerId& worker, const std::vector<SlotId>& gang
   return slots;
 }
 
-Result<void> CheckGang(const protocol::StartAttempt& start, const WorkerId& leader, const std::string& host) {
+Result<void> CheckGang(const protocol::StartAttempt& start, const WorkerId& leader, const std::string& host,
+                       Launcher launcher) {
   if (start.gang.empty() || start.gang.front().worker != leader) {
     return Fail(ErrorCode::kInvalid, "the worker {} was told to lead a gang whose rank 0 it has no slot for", leader);
   }
@@ -96,17 +101,19 @@ Result<void> CheckGang(const protocol::StartAttempt& start, const WorkerId& lead
     if (worker == leader) continue;
     const std::string other = rank < start.hosts.size() ? start.hosts[rank] : "";
     if (other.empty()) return Fail(ErrorCode::kInvalid, "the worker {} of its gang is away", worker);
-    if (other == host) continue;
+    if (other == host || launcher != Launcher::kLocal) continue;
     return Fail(ErrorCode::kInvalid, "a gang stays on one machine: the worker {} is on {}, {} on {}", leader, host,
                 worker, other);
   }
   return {};
 }
 
-LedAttempt::LedAttempt(AttemptSurroundings surroundings, protocol::Task task, std::vector<SlotId> gang)
+LedAttempt::LedAttempt(AttemptSurroundings surroundings, protocol::Task task, std::vector<SlotId> gang,
+                       std::vector<std::string> hosts)
     : surroundings_(std::move(surroundings)),
       task_(std::move(task)),
       gang_(std::move(gang)),
+      hosts_(std::move(hosts)),
       slots_(SlotsOf(surroundings_.settings.worker, gang_)),
       events_(surroundings_.files, task_.events) {
   if (surroundings_.carriage == nullptr) return;
@@ -158,10 +165,11 @@ Result<Command> LedAttempt::MakeCommand() const {
   TUTTI_ASSIGN_OR_RETURN(std::vector<std::string> arguments, TrainerArguments(settings.trainer, task_));
   Command command;
   if (is_gang()) {
-    TUTTI_ASSIGN_OR_RETURN(const fs::path mpirun, FindProgram(settings.mpirun, CurrentEnvironment()));
+    const fs::path wanted = settings.launcher == Launcher::kSrun ? fs::path("srun") : settings.mpirun;
+    TUTTI_ASSIGN_OR_RETURN(const fs::path program, FindProgram(wanted, CurrentEnvironment()));
     TUTTI_RETURN_IF_ERROR(surroundings_.files.CreateDirectories(LauncherFolder()));
-    command = GangCommand({mpirun, settings.tutti, settings.home, settings.meeting_folder, LauncherFolder(), id(),
-                           PartsOf(gang_), settings.inventory.threads_per_slot});
+    command = GangCommand({program, settings.tutti, settings.home, settings.meeting_folder, LauncherFolder(), id(),
+                           PartsOf(gang_, hosts_), settings.inventory.threads_per_slot, settings.launcher});
   } else {
     command = SoloCommand(std::move(arguments), settings.inventory.ShareOf(slots_.front()));
   }

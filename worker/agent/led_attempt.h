@@ -16,6 +16,7 @@
 #include "common/protocol/event_follower.h"
 #include "worker/agent/attempt_transfer.h"
 #include "worker/agent/inventory.h"
+#include "worker/launch/launcher.h"
 #include "worker/launch/process.h"
 #include "worker/launch/rank_server.h"
 #include "worker/launch/supervision.h"
@@ -29,6 +30,7 @@ struct LaunchSettings {
   std::filesystem::path trainer;
   std::filesystem::path tutti;
   std::filesystem::path mpirun;
+  Launcher launcher = Launcher::kLocal;
   std::filesystem::path meeting_folder;  // where ranks find the workers of this node
   std::filesystem::path runtime_folder;  // of this agent
   Inventory inventory;
@@ -41,9 +43,10 @@ struct LaunchSettings {
 // Those of one worker, in the order of ranks.
 std::vector<int> SlotsOf(const WorkerId& worker, const std::vector<SlotId>& gang);
 
-// Whether a worker on this host can lead this gang: rank 0 is its own, and all are on this machine and were there when
-// the start was sent. kInvalid.
-Result<void> CheckGang(const protocol::StartAttempt& start, const WorkerId& leader, const std::string& host);
+// Whether a worker on this host can lead this gang: rank 0 is its own, all were there when the start was sent, and are
+// where the launcher reaches. kInvalid.
+Result<void> CheckGang(const protocol::StartAttempt& start, const WorkerId& leader, const std::string& host,
+                       Launcher launcher);
 
 // What an attempt uses of the agent, which outlives it.
 struct AttemptSurroundings {
@@ -62,8 +65,9 @@ class LedAttempt {
   using SteadyTime = std::chrono::steady_clock::time_point;
   using Tell = std::function<void(protocol::FromWorker)>;
 
-  // `gang` in the order of ranks; rank 0 is this worker's.
-  LedAttempt(AttemptSurroundings surroundings, protocol::Task task, std::vector<SlotId> gang);
+  // `gang` in the order of ranks, with the host of each; rank 0 is this worker's.
+  LedAttempt(AttemptSurroundings surroundings, protocol::Task task, std::vector<SlotId> gang,
+             std::vector<std::string> hosts = {});
   // Kills what still runs.
   ~LedAttempt();
   LedAttempt(const LedAttempt&) = delete;
@@ -129,6 +133,7 @@ class LedAttempt {
   AttemptSurroundings surroundings_;
   protocol::Task task_;
   std::vector<SlotId> gang_;
+  const std::vector<std::string> hosts_;  // of each rank
   std::vector<int> slots_;
   protocol::EventFollower events_;
   int64_t acknowledged_ = 0;

@@ -2,22 +2,44 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <span>
 #include <string_view>
 
 namespace tutti::worker {
 namespace {
 
+// What tells a process of srun's which step and which of its tasks it is.
+constexpr std::array<std::string_view, 16> kOfTheStep = {
+    "OMPI_",        "PMIX_",          "PMI_",           "ORTE_",
+    "PRTE_",        "SLURM_STEP",     "SLURM_NTASKS",   "SLURM_NPROCS",
+    "SLURM_NNODES", "SLURM_CPU_BIND", "SLURM_MEM_",     "SLURM_DISTRIBUTION",
+    "SLURM_PROCID", "SLURM_LOCALID",  "SLURM_TASK_PID", "SLURM_CPUS_PER_TASK"};
+
 bool IsRankOfOuterLaunch(const Environment& environment) {
   return environment.contains("OMPI_COMM_WORLD_RANK") || environment.contains("PMIX_RANK");
+}
+
+bool StartsWithAny(std::string_view key, std::span<const std::string_view> prefixes) {
+  return std::ranges::any_of(prefixes, [&](std::string_view prefix) { return key.starts_with(prefix); });
+}
+
+// What an mpirun never sets by itself.
+bool SaysHowHostsAreReached(std::string_view key) {
+  static constexpr std::array<std::string_view, 9> kPrefixes = {"OMPI_MCA_plm_rsh_", "OMPI_MCA_btl",
+                                                                "OMPI_MCA_pml",      "OMPI_MCA_mtl",
+                                                                "OMPI_MCA_oob_tcp_", "OMPI_MCA_orte_launch_agent",
+                                                                "PRTE_MCA_plm_ssh_", "PRTE_MCA_prte_launch_agent",
+                                                                "PRTE_MCA_oob_tcp_"};
+  return StartsWithAny(key, kPrefixes);
 }
 
 bool BelongsToOuterLaunch(std::string_view key, bool is_rank) {
   // An mpirun that sees a batch system's allocation starts its ranks there instead of here.
   static constexpr std::array<std::string_view, 6> kPrefixes = {"PMIX_", "PMI_", "ORTE_", "PRTE_", "SLURM_", "PBS_"};
-  for (const std::string_view prefix : kPrefixes) {
-    if (key.starts_with(prefix)) return true;
-  }
+  if (SaysHowHostsAreReached(key)) return false;
+  if (StartsWithAny(key, kPrefixes)) return true;
   if (!key.starts_with("OMPI_")) return false;
   return is_rank || !key.starts_with("OMPI_MCA_");
 }
@@ -52,6 +74,11 @@ Environment ForTrainer(Environment environment, const SlotShare& share) {
 Environment ForLauncher(Environment environment) {
   environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1";
   environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1";
+  return environment;
+}
+
+Environment ForSrun(Environment environment) {
+  std::erase_if(environment, [](const auto& entry) { return StartsWithAny(entry.first, kOfTheStep); });
   return environment;
 }
 

@@ -15,8 +15,8 @@ using Environment = std::map<std::string, std::string>;
 Environment CurrentEnvironment();
 
 // Takes out what an outer mpirun, srun or batch system told this process about itself: an inner mpirun, or an MPI
-// program that starts alone, would take it for its own. The user's own settings for Open MPI (OMPI_MCA_*) stay, unless
-// an outer mpirun has mixed its own among them.
+// program that starts alone, would take it for its own. The user's own settings for Open MPI (OMPI_MCA_*) stay. Where
+// an outer mpirun has mixed its own among them, those do that say how other hosts are reached.
 Environment WithoutOuterLaunch(Environment environment);
 
 // What a trainer has of a machine.
@@ -31,6 +31,10 @@ Environment ForTrainer(Environment environment, const SlotShare& share);
 
 // For mpirun, which asks root twice whether it is sure.
 Environment ForLauncher(Environment environment);
+
+// For srun within the job that this process is in: what tells of the job stays, what tells of the step and the rank
+// that this process is goes, so that it is no wish for the new step.
+Environment ForSrun(Environment environment);
 
 // Looks `program` up in the environment's PATH; a path with a slash stays as it is. kNotFound.
 Result<std::filesystem::path> FindProgram(const std::filesystem::path& program, const Environment& environment);

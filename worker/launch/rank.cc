@@ -28,17 +28,6 @@ SteadyTime SteadyTimeAfter(Duration duration) { return std::chrono::steady_clock
 constexpr int kNoOrders = 70;
 constexpr std::array kForwardedSignals = {SIGUSR1, SIGTERM};
 
-// As the launchers name it: Open MPI, PMIx (srun --mpi=pmix), Slurm.
-Result<int> OwnRank(const Environment& environment) {
-  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID"}) {
-    const auto found = environment.find(name);
-    if (found == environment.end()) continue;
-    if (const auto rank = ParseWholeNumber<int>(found->second)) return *rank;
-    return Fail(ErrorCode::kInvalid, "{}={} is no rank", name, found->second);
-  }
-  return Fail(ErrorCode::kInvalid, "no launcher says which rank this is: `tutti rank` is started by mpirun or srun");
-}
-
 Result<OwnedDescriptor> Connect(const std::filesystem::path& path) {
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
@@ -163,6 +152,16 @@ Result<int> RunTrainer(const RankOptions& options, int signals, const OwnedDescr
 }
 
 }  // namespace
+
+Result<int> OwnRank(const Environment& environment) {
+  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID"}) {
+    const auto found = environment.find(name);
+    if (found == environment.end()) continue;
+    if (const auto rank = ParseWholeNumber<int>(found->second)) return *rank;
+    return Fail(ErrorCode::kInvalid, "{}={} is no rank", name, found->second);
+  }
+  return Fail(ErrorCode::kInvalid, "no launcher says which rank this is: `tutti rank` is started by mpirun or srun");
+}
 
 int RefuseRank(const AttemptId& attempt, const Error& why) {
   std::fprintf(stderr, "tutti rank %s: %s\n", attempt.str().c_str(), why.Text().c_str());

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/ids.h"
 #include "common/result.h"
+#include "worker/launch/environment.h"
 
 namespace tutti::worker {
 
@@ -16,6 +17,9 @@ struct RankOptions {
   std::filesystem::path socket;  // of the worker
   Duration orders_deadline = std::chrono::seconds(30);
 };
+
+// Which rank the launcher says that this is: Open MPI, PMIx (srun --mpi=pmix), Slurm. kInvalid: none does.
+Result<int> OwnRank(const Environment& environment);
 
 // Says why there is no rank; returns the exit code for the process.
 int RefuseRank(const AttemptId& attempt, const Error& why);

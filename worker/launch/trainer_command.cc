@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <algorithm>
+#include <iterator>
+#include <set>
 #include <utility>
 
 #include "worker/launch/environment.h"
@@ -11,23 +14,87 @@ namespace tutti::worker {
 
 namespace {
 
+std::vector<std::string> RankCommand(const GangLaunch& launch, const std::vector<std::string>& workers) {
+  std::vector<std::string> words = {launch.tutti.string(), "rank", launch.attempt.str()};
+  for (const std::string& worker : workers) words.insert(words.end(), {"--worker", worker});
+  words.insert(words.end(), {"--home", launch.home.string(), "--meeting-folder", launch.meeting_folder.string()});
+  return words;
+}
+
+int RanksOn(const GangLaunch& launch, const std::string& host) {
+  int ranks = 0;
+  for (const GangPart& part : launch.parts) ranks += part.host == host ? part.ranks : 0;
+  return ranks;
+}
+
+bool IsOnOneMachine(const GangLaunch& launch) {
+  return std::ranges::all_of(launch.parts, [&](const GangPart& part) { return part.host == launch.parts[0].host; });
+}
+
+void Append(std::vector<std::string>& words, std::vector<std::string> more) {
+  std::ranges::move(more, std::back_inserter(words));
+}
+
 // mpirun numbers ranks command by command.
-std::vector<std::string> CommandOf(const GangLaunch& launch, const GangPart& part) {
-  int all = 0;
-  for (const GangPart& one : launch.parts) all += one.ranks;
-  return {"-np",
-          std::to_string(part.ranks),
-          "--host",
-          fmt::format("localhost:{}", all),
-          launch.tutti.string(),
-          "rank",
-          launch.attempt.str(),
-          "--worker",
-          part.worker.str(),
-          "--home",
-          launch.home.string(),
-          "--meeting-folder",
-          launch.meeting_folder.string()};
+std::vector<std::string> CommandsOfMpirun(const GangLaunch& launch) {
+  const bool here = IsOnOneMachine(launch);
+  std::vector<std::string> words;
+  for (const GangPart& part : launch.parts) {
+    if (!words.empty()) words.emplace_back(":");
+    Append(words, {"-np", std::to_string(part.ranks), "--host",
+                   fmt::format("{}:{}", here ? "localhost" : part.host, RanksOn(launch, part.host))});
+    Append(words, RankCommand(launch, {part.worker.str()}));
+  }
+  return words;
+}
+
+// Where it starts ranks, and all its files lie, shared memory too: those of a launcher that was killed are swept with
+// the folder. Across machines it takes the folder from TMPDIR for its own machine; on others Open MPI's own folders
+// serve, which its daemons sweep.
+std::vector<std::string> PlacesOfMpirun(const GangLaunch& launch) {
+  if (!IsOnOneMachine(launch)) return {"--mca", "plm", "rsh"};
+  const std::string folder = launch.temporary_folder.string();
+  return {"--mca", "plm", "isolated", "--mca", "orte_tmpdir_base", folder, "--mca", "btl_vader_backing_directory",
+          folder};
+}
+
+std::vector<std::string> MpirunCommand(const GangLaunch& launch) {
+  std::vector<std::string> words = {launch.program.string(),
+                                    // Where it is told to and nowhere else, whatever a batch system's allocation says.
+                                    "--mca", "ras", "^slurm,tm,lsf,gridengine",  //
+                                    "--bind-to", "none",  // each rank binds itself to the CPUs of its slot
+                                    // Waiting ranks poll: without this they starve the threads that they wait for.
+                                    "--mca", "mpi_yield_when_idle", "1"};
+  Append(words, PlacesOfMpirun(launch));
+  Append(words, CommandsOfMpirun(launch));
+  return words;
+}
+
+// A node for each rank, and a worker.
+std::vector<std::string> SrunCommand(const GangLaunch& launch) {
+  std::string nodes;
+  std::vector<std::string> workers;
+  std::set<std::string> hosts;
+  for (const GangPart& part : launch.parts) {
+    hosts.insert(part.host);
+    for (int rank = 0; rank < part.ranks; ++rank) {
+      nodes += (nodes.empty() ? "" : ",") + part.host;
+      workers.push_back(part.worker.str());
+    }
+  }
+  std::vector<std::string> words = {launch.program.string(),
+                                    "--mpi=pmix",
+                                    "--overlap",  // beside the step of the workers, on the same CPUs
+                                    "--distribution=arbitrary",
+                                    "--nodelist=" + nodes,
+                                    fmt::format("--nodes={}", hosts.size()),
+                                    fmt::format("--ntasks={}", workers.size()),
+                                    "--cpu-bind=none",
+                                    "--mem=0",
+                                    "--kill-on-bad-exit=1",
+                                    "--quiet"};
+  Append(words, RankCommand(launch, workers));
+  return words;
 }
 
 }  // namespace
@@ -50,23 +117,15 @@ Command SoloCommand(std::vector<std::string> trainer_arguments, SlotShare share)
 }
 
 Command GangCommand(const GangLaunch& launch) {
-  const std::string folder = launch.temporary_folder.string();
+  const bool slurm = launch.launcher == Launcher::kSrun;
+  const Environment outer = CurrentEnvironment();
   Command command;
-  command.arguments = {
-      launch.mpirun.string(),
-      // Here and nowhere else, whatever a batch system's allocation says.
-      "--mca", "plm", "isolated", "--mca", "ras", "^slurm,tm,lsf,gridengine",  //
-      "--bind-to", "none",  // each rank binds itself to the CPUs of its slot
-      // Waiting ranks poll: without this they starve the threads that they wait for.
-      "--mca", "mpi_yield_when_idle", "1",  //
-      // All its files, shared memory too: those of a launcher that was killed are swept with the folder.
-      "--mca", "orte_tmpdir_base", folder, "--mca", "btl_vader_backing_directory", folder};
-  for (size_t i = 0; i < launch.parts.size(); ++i) {
-    if (i > 0) command.arguments.push_back(":");
-    for (std::string& word : CommandOf(launch, launch.parts[i])) command.arguments.push_back(std::move(word));
-  }
-  command.environment = ForLauncher(ForTrainer(WithoutOuterLaunch(CurrentEnvironment()), {launch.threads}));
-  // A cluster sends SIGTERM to everything at once. mpirun would leave its ranks a second; they need one to checkpoint.
+  command.arguments = slurm ? SrunCommand(launch) : MpirunCommand(launch);
+  const Environment inner = slurm ? ForSrun(outer) : ForLauncher(WithoutOuterLaunch(outer));
+  command.environment = ForTrainer(inner, {launch.threads});
+  if (!slurm && !IsOnOneMachine(launch)) command.environment["TMPDIR"] = launch.temporary_folder.string();
+  // A cluster sends SIGTERM to everything at once. A launcher would leave its ranks a second; they need one to
+  // checkpoint.
   command.blocked_signals = {SIGTERM};
   command.ignored_signals = {SIGUSR1};
   return command;

@@ -8,6 +8,7 @@
 #include "common/ids.h"
 #include "common/protocol/task.h"
 #include "common/result.h"
+#include "worker/launch/launcher.h"
 #include "worker/launch/process.h"
 
 namespace tutti::worker {
@@ -22,9 +23,10 @@ Command SoloCommand(std::vector<std::string> trainer_arguments, SlotShare share)
 struct GangPart {
   WorkerId worker;
   int ranks = 1;
+  std::string host = {};  // its machine, as ssh and Slurm know it
 };
 struct GangLaunch {
-  std::filesystem::path mpirun;
+  std::filesystem::path program;  // mpirun, or srun
   std::filesystem::path tutti;
   std::filesystem::path home;              // of the workers
   std::filesystem::path meeting_folder;    // where their ranks find them, runtime_folder.h
@@ -32,8 +34,10 @@ struct GangLaunch {
   AttemptId attempt;
   std::vector<GangPart> parts;  // in the order of ranks
   int threads = 1;              // of each rank
+  Launcher launcher = Launcher::kLocal;
 };
-// A wider gang on this machine: mpirun, which starts `tutti rank` for each rank, with the worker that it belongs to.
+// A wider gang: mpirun or srun, which starts `tutti rank` for each rank, with the worker that it belongs to. Where all
+// its workers are on one machine, mpirun starts it there and nowhere else, whatever a batch system's allocation says.
 Command GangCommand(const GangLaunch& launch);
 
 }  // namespace tutti::worker

@@ -23,6 +23,25 @@ TEST(Environment, OfAnOuterMpirunIsTakenOut) {
   EXPECT_THAT(WithoutOuterLaunch(outer), UnorderedElementsAre(Pair("PATH", "/bin")));
 }
 
+TEST(Environment, KeepsHowAnOuterMpirunWasToldToReachHosts) {
+  const Environment outer = {{"OMPI_COMM_WORLD_RANK", "1"},
+                             {"OMPI_MCA_orte_tmpdir_base", "/tmp"},
+                             {"OMPI_MCA_plm_rsh_agent", "/bin/agent"},
+                             {"OMPI_MCA_btl_tcp_if_include", "ib0"},
+                             {"OMPI_MCA_mpi_oversubscribe", "0"}};
+  EXPECT_THAT(WithoutOuterLaunch(outer), UnorderedElementsAre(Pair("OMPI_MCA_plm_rsh_agent", "/bin/agent"),
+                                                              Pair("OMPI_MCA_btl_tcp_if_include", "ib0")));
+}
+
+TEST(Environment, OfSrunKeepsTheJobAndNotTheTask) {
+  const Environment task = {{"SLURM_JOB_ID", "7"},   {"SLURM_CONF", "/etc/slurm.conf"},
+                            {"SLURM_PROCID", "1"},   {"SLURM_STEP_ID", "0"},
+                            {"SLURM_NTASKS", "2"},   {"PMIX_RANK", "1"},
+                            {"OMPI_MCA_pml", "ucx"}, {"PATH", "/bin"}};
+  EXPECT_THAT(ForSrun(task), UnorderedElementsAre(Pair("SLURM_JOB_ID", "7"), Pair("SLURM_CONF", "/etc/slurm.conf"),
+                                                  Pair("PATH", "/bin")));
+}
+
 TEST(Environment, OfABatchSystemIsTakenOutSoThatRanksStartHere) {
   EXPECT_THAT(WithoutOuterLaunch({{"SLURM_JOB_ID", "7"}, {"PBS_NODEFILE", "/x"}}), IsEmpty());
 }

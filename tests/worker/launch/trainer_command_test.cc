@@ -10,6 +10,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsSupersetOf;
+using ::testing::Not;
 using ::testing::Pair;
 
 protocol::Task TaskOf(JobKind kind) {
@@ -63,6 +64,43 @@ TEST(GangCommand, TellsEachRankTheWorkerThatGrantedItsSlot) {
                           "n1", "--home", "/runs", "--meeting-folder", "/run/user/7/tutti", ":",  //
                           "-np", "1", "--host", "localhost:3", "/bin/tutti", "rank", "a-1/m/attempt-2", "--worker",
                           "n2", "--home", "/runs", "--meeting-folder", "/run/user/7/tutti"));
+}
+
+GangLaunch AcrossMachines() {
+  GangLaunch launch = kLaunch;
+  launch.launcher = Launcher::kMpirun;
+  launch.parts = {{WorkerId("n1"), 1, "n1"}, {WorkerId("n2"), 2, "n2"}, {WorkerId("n2-2"), 1, "n2"}};
+  return launch;
+}
+
+TEST(GangCommand, StartsRanksOnTheMachinesOfTheirWorkers) {
+  const std::vector<std::string> words = Started(AcrossMachines());
+  EXPECT_THAT(std::vector(words.begin(), words.begin() + 5), ElementsAre("-np", "1", "--host", "n1:1", "/bin/tutti"));
+  const auto second = std::find(words.begin(), words.end(), ":") + 1;
+  EXPECT_THAT(std::vector(second, second + 5), ElementsAre("-np", "2", "--host", "n2:3", "/bin/tutti"));
+  EXPECT_THAT(GangCommand(AcrossMachines()).arguments, Not(Contains("isolated"))) << "it would stay here";
+  EXPECT_THAT(GangCommand(AcrossMachines()).environment, Contains(Pair("TMPDIR", "/run/tmp")));
+}
+
+TEST(GangCommand, LeavesTheMachineOnlyWhereItMust) {
+  GangLaunch launch = AcrossMachines();
+  for (GangPart& part : launch.parts) part.host = "n1";
+  EXPECT_THAT(GangCommand(launch).arguments, Contains("isolated"));
+  EXPECT_THAT(Started(launch), Contains("localhost:4"));
+}
+
+TEST(GangCommand, TellsSrunANodeForEachRankAndAWorker) {
+  GangLaunch launch = AcrossMachines();
+  launch.launcher = Launcher::kSrun;
+  launch.program = "/usr/bin/srun";
+  const std::vector<std::string> words = GangCommand(launch).arguments;
+  EXPECT_EQ(words[0], "/usr/bin/srun");
+  EXPECT_THAT(words, IsSupersetOf({"--mpi=pmix", "--overlap", "--nodelist=n1,n2,n2,n2", "--nodes=2", "--ntasks=4"}));
+  std::vector<std::string> workers;
+  for (size_t i = 0; i + 1 < words.size(); ++i) {
+    if (words[i] == "--worker") workers.push_back(words[i + 1]);
+  }
+  EXPECT_THAT(workers, ElementsAre("n1", "n2", "n2", "n2-2"));
 }
 
 // A cluster sends SIGTERM to launcher and ranks at once; the launcher must outlive their checkpoint.
