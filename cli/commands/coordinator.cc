@@ -7,6 +7,7 @@
 #include "cli/home.h"
 #include "cli/lease_options.h"
 #include "cli/logging.h"
+#include "cli/nodes/allocation_options.h"
 #include "cli/signals.h"
 #include "coordinator/server/access.h"
 
@@ -15,13 +16,16 @@ namespace {
 
 constexpr Duration kPoll = std::chrono::milliseconds(200);
 constexpr const char* kAnyPort = "127.0.0.1:0";
+// Nodes find a coordinator that was started again where it was.
+constexpr const char* kPortForNodes = "0.0.0.0:7350";
 
 struct Options {
   HomeOption home;
-  std::string listen = kAnyPort;
+  std::optional<std::string> listen;
   std::optional<std::string> certificate;
   std::optional<std::string> key;
   LeaseOptions leases;
+  AllocationOptions allocation;
 };
 
 void Announce(const Options& options, const std::filesystem::path& home, const network::Address& address) {
@@ -51,8 +55,10 @@ int Serve(server::Coordinator& coordinator, const std::filesystem::path& home, c
 
 int RunCoordinator(const Options& options) {
   const std::filesystem::path home = options.home.Find();
-  auto address = network::Address::Parse(options.listen);
+  auto address = network::Address::Parse(options.listen.value_or(options.allocation.system ? kPortForNodes : kAnyPort));
   if (!address) return EndWith(address.error());
+  auto nodes = options.allocation.Choose(home);
+  if (!nodes) return EndWith(nodes.error());
   // From here on a signal ends it in order, also while it starts.
   const StopSignals signals([](int, int) {});
   server::CoordinatorOptions coordinator_options;
@@ -63,6 +69,7 @@ int RunCoordinator(const Options& options) {
     coordinator_options.identity = network::Identity{*options.certificate, *options.key};
   }
   coordinator_options.listen = *address;
+  coordinator_options.nodes = std::move(*nodes);
   const auto coordinator = server::Coordinator::Start(std::move(coordinator_options));
   if (!coordinator) return EndWith(WithWaysToMakeRoom(coordinator.error(), home));
   LogToHome(home);
@@ -77,8 +84,11 @@ void AddCoordinator(CLI::App& program, Action& chosen) {
   CLI::App* command =
       program.add_subcommand("coordinator", "Serve a home: take experiments, and workers to train them");
   options->home.AddTo(*command);
-  command->add_option("--listen", options->listen, "Where, besides the home's own socket; port 0: any that is free")
-      ->capture_default_str()
+  command
+      ->add_option(
+          "--listen", options->listen,
+          "Where, besides the home's own socket, 127.0.0.1:0 by default, and 0.0.0.0:7350 with --allocate; port 0: "
+          "any that is free")
       ->type_name("HOST:PORT");
   CLI::Option* certificate =
       command->add_option("--certificate", options->certificate, "The site's certificate, PEM; one is made without it")
@@ -87,6 +97,7 @@ void AddCoordinator(CLI::App& program, Action& chosen) {
   certificate->needs(key);
   key->needs(certificate);
   options->leases.AddAllTo(*command);
+  options->allocation.AddTo(*command);
   command->callback([options, &chosen] { chosen = [options] { return RunCoordinator(*options); }; });
 }
 

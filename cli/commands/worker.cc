@@ -13,12 +13,14 @@ namespace tutti::cli {
 namespace {
 
 constexpr Duration kPoll = std::chrono::milliseconds(200);
+constexpr double kLeastSeconds = 1;
 
 struct Options {
   CoordinatorOption coordinator;
   std::optional<std::string> name;
   std::optional<std::string> launch_domain;
   double wait_s = 60;
+  std::optional<double> give_up_s;
   std::optional<std::string> scratch;
   SlotOptions slots;
 };
@@ -57,20 +59,24 @@ std::string WhatIsLent(const worker::Inventory& inventory) {
   return inventory.gpus.empty() ? slots : fmt::format("{} on {}", slots, worker::Describe(inventory.gpus));
 }
 
+Duration AsDuration(double seconds) {
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+}
+
 int RunWorker(const Options& options) {
   const auto inventory = TakeLocalInventory(options.slots);
   if (!inventory) return EndWith(inventory.error());
   // The nodes of a cluster start in any order.
-  const auto coordinator =
-      AskWithin(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.wait_s)),
-                [&] { return FindCoordinator(options.coordinator); });
+  const auto coordinator = AskWithin(AsDuration(options.wait_s), [&] { return FindCoordinator(options.coordinator); });
   if (!coordinator) return EndWith(coordinator.error());
-  auto lending = Lending::Start({.coordinator = coordinator->peer,
-                                 .home = coordinator->home,
-                                 .inventory = *inventory,
-                                 .name = options.name,
-                                 .scratch = options.scratch,
-                                 .launch_domain = options.launch_domain});
+  auto lending = Lending::Start(
+      {.coordinator = coordinator->peer,
+       .home = coordinator->home,
+       .inventory = *inventory,
+       .name = options.name,
+       .scratch = options.scratch,
+       .launch_domain = options.launch_domain,
+       .longest_absence = options.give_up_s ? std::optional(AsDuration(*options.give_up_s)) : std::nullopt});
   if (!lending) return EndWith(lending.error());
   if (const auto scratch = lending->scratch()) {
     Print(fmt::format("This machine does not see {}: it works in {}, and checkpoints travel to the coordinator.\n",
@@ -92,6 +98,10 @@ void AddWorker(CLI::App& program, Action& chosen) {
   options->coordinator.AddTo(*command);
   AsSeconds(command->add_option("--wait", options->wait_s, "How long to wait for a coordinator that is not there yet"))
       ->capture_default_str();
+  AsSeconds(command->add_option("--give-up", options->give_up_s,
+                                "End, with checkpoints, once the coordinator was gone for so long; by default it is "
+                                "waited for"),
+            kLeastSeconds);
   command
       ->add_option("--scratch", options->scratch,
                    "Where it keeps files if it does not see the coordinator's home; ~/.cache/tutti by default")

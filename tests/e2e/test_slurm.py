@@ -1,5 +1,6 @@
 """Tutti in a real Slurm: two nodes on this machine (scripts/slurm_sandbox.sh). Skipped where that cannot be had."""
 
+import json
 import os
 import re
 import shutil
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, Tutti, assert_same_weights, full_counts, processes_of, wait_for
-from service import CHECKPOINTS, undisturbed
+from service import CHECKPOINTS, Service, undisturbed
 
 SANDBOX = ROOT / "scripts/slurm_sandbox.sh"
 EXAMPLES = ROOT / "scripts/slurm"
@@ -395,3 +396,50 @@ def test_a_job_that_loses_its_node_goes_on(tutti_in_slurm, slurm, experiment, wh
     slurm.start_now(job)
     slurm.wait_for_state(job, "COMPLETED")
     assert_same_weights(tutti.member_weights("small-1"), expected)
+
+
+def jobs_in(slurm, *options):
+    return slurm("squeue", "--noheader", "--format=%j", *options).split()
+
+
+def test_nodes_come_with_the_work_and_go_with_it(tutti_in_slurm, slurm, experiment):
+    """Also when the coordinator is killed meanwhile: it finds its jobs again, and asks for no others in their place."""
+    tutti = tutti_in_slurm
+    options = ["--allocate", "slurm", "--nodes", 2, "--time", "20:00", "--idle", 1, "--sbatch", "cpus-per-task=1",
+               "--listen", f"0.0.0.0:{free_port()}"]
+    service = Service(tutti)
+    service.start(*options)
+    tutti("submit", experiment(members="[{model: lenet5, seeds: 6}]", epochs=3))
+    wait_for(lambda: jobs_in(slurm, "--states=RUNNING"), "no node came")
+    service.coordinator.kill()
+    service.coordinator.wait()
+    service.start(*options)
+    wait_for(lambda: len(jobs_in(slurm, "--states=RUNNING")) == 2, "the second node did not come")
+    names = set(jobs_in(slurm))
+    wait_for(lambda: tutti.show("small-1")["state"] == "finished", "the work was not done")
+    assert slots_of(tutti) == {f"{name}-0:0" for name in names}
+    wait_for(lambda: not jobs_in(slurm), "nodes that idle were not given back", 120)
+    wait_for(lambda: not service.workers(), "workers that are gone for good are still listed", 60)
+    assert json.loads((tutti.home / "nodes.json").read_text())["last_number"] == 2, "no more jobs than nodes"
+
+
+def test_a_gang_gets_a_job_of_as_many_nodes_as_it_needs(tutti_in_slurm, slurm, experiment):
+    tutti = tutti_in_slurm
+    service = Service(tutti)
+    service.start("--allocate", "slurm", "--nodes", 2, "--time", "20:00", "--idle", 1, "--sbatch", "cpus-per-task=1",
+                  "--listen", f"0.0.0.0:{free_port()}")
+    tutti("submit", experiment(members="[{model: lenet5, seed: 0, slots: 2}]"))
+    wait_for(lambda: tutti.show("small-1")["state"] == "finished", "the gang was not trained")
+    assert len({slot.rsplit("-", 1)[0] for slot in slots_of(tutti)}) == 1 and len(slots_of(tutti)) == 2
+    wait_for(lambda: not jobs_in(slurm), "nodes that idle were not given back", 120)
+
+
+def test_a_refusal_of_slurm_is_told_and_nothing_is_left(tutti_in_slurm, slurm, experiment):
+    tutti = tutti_in_slurm
+    service = Service(tutti)
+    service.start("--allocate", "slurm", "--time", "1:00:00", "--sbatch", "partition=short", "--listen",
+                  f"0.0.0.0:{free_port()}")
+    tutti("submit", experiment())
+    log = tutti.home / "coordinator.log"
+    wait_for(lambda: "nodes on demand: sbatch says" in log.read_text(), "the refusal is not told", 60)
+    assert not jobs_in(slurm)
