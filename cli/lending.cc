@@ -31,7 +31,7 @@ Result<std::unique_ptr<worker::Scratch>> MakeScratch(const LendingOptions& optio
 worker::AgentOptions OptionsOf(const LendingOptions& options, const WorkerId& id, const worker::Scratch* scratch) {
   worker::AgentOptions agent;
   agent.id = id;
-  agent.host = HostName();
+  agent.host = options.host.empty() ? HostName() : options.host;
   agent.runtime_folder = worker::DefaultRuntimeFolder();
   agent.home = options.home.path;
   if (scratch != nullptr) {

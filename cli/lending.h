@@ -22,6 +22,7 @@ struct LendingOptions {
   worker::Inventory inventory;
   std::optional<std::string> name = {};           // none: the first free of `base_name`, `base_name`-2...
   std::string base_name = {};                     // empty: the host's
+  std::string host = {};                          // as launchers know it; empty: as the machine calls itself
   std::optional<std::string> scratch = {};        // where it does not see the home; none: the default
   std::optional<std::string> launch_domain = {};  // none: that of the machine
   worker::Launcher launcher = worker::Launcher::kLocal;

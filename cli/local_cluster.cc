@@ -33,7 +33,7 @@ Result<std::unique_ptr<LocalCluster>> LocalCluster::Start(const std::filesystem:
   }
 
   worker::AgentOptions agent_options;
-  agent_options.host = HostName();
+  agent_options.host = options.host.empty() ? HostName() : options.host;
   // The same after each start of the program, so that the coordinator knows that what ran here before has ended.
   agent_options.id = WorkerId(agent_options.host);
   // As the coordinator calls it: by that name ranks find their workers.

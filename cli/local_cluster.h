@@ -35,6 +35,7 @@ struct ClusterOptions {
   worker::Launcher launcher = worker::Launcher::kLocal;
   std::string launch_domain = {};  // that own worker and others may share; empty: a domain of its own
   core::Settings leases = {};
+  std::string host = {};  // as launchers know it; empty: as the machine calls itself
 };
 
 // Thread-safe.

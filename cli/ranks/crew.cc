@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <memory>
 #include <set>
 #include <thread>
@@ -37,6 +38,12 @@ constexpr Duration kRankZeroStops = std::chrono::seconds(90);
 
 // ---- what all ranks do ----
 
+// As launchers know it: Slurm may call a node otherwise than it does itself.
+std::string OwnHost() {
+  const char* node = std::getenv("SLURMD_NODENAME");
+  return node != nullptr && *node != '\0' ? node : HostName();
+}
+
 // The same on all ranks.
 struct Met {
   std::vector<Arrival> arrivals;
@@ -68,7 +75,7 @@ Result<std::vector<Message>> Exchange(Meeting& meeting, const Message& own,
 }
 
 Arrival OwnArrival(const Result<worker::Machine>& machine) {
-  return {HostName(), worker::MachineKey(), worker::NetworkKey(),
+  return {OwnHost(), worker::MachineKey(), worker::NetworkKey(),
           machine ? worker::PartOf(*machine) : worker::MachinePart()};
 }
 
@@ -112,7 +119,7 @@ Result<worker::Inventory> TakeShare(worker::Machine machine, const std::vector<A
 }
 
 Offer OwnOffer(const Result<worker::Inventory>& inventory) {
-  Offer offer{.host = HostName(), .refusal = std::nullopt};
+  Offer offer{.host = OwnHost(), .refusal = std::nullopt};
   if (!inventory) {
     offer.refusal = inventory.error().Text();
     return offer;
@@ -205,6 +212,7 @@ class RankZero {
     crew.cluster.launch_domain =
         shared.empty() ? worker::LaunchDomainOfMachine(worker::DefaultRuntimeFolder()) : shared;
     crew.cluster.leases = options_.leases;
+    crew.cluster.host = OwnHost();
     crew.cluster.others = OthersOf(launcher, shared);
     return crew;
   }
@@ -309,7 +317,9 @@ Result<Lending> StartLending(const Invitation& invitation, const Own& own) {
   TUTTI_ASSIGN_OR_RETURN(const Client client, FindCoordinatorWithin(invitation, kFindDeadline));
   LendingOptions options{.coordinator = client.peer(), .home = {}, .inventory = *own.inventory};
   TUTTI_ASSIGN_OR_RETURN(options.home, client.FindHome());
-  options.base_name = own.number_on_host == 0 ? HostName() : fmt::format("{}-{}", HostName(), own.number_on_host + 1);
+  options.host = OwnHost();
+  options.base_name =
+      own.number_on_host == 0 ? options.host : fmt::format("{}-{}", options.host, own.number_on_host + 1);
   if (!invitation.launch_domain.empty()) options.launch_domain = invitation.launch_domain;
   options.launcher = invitation.launcher;
   options.serves = worker::Serves::kOneCoordinator;
@@ -322,7 +332,7 @@ int LendTo(const Invitation& invitation, int rank, const Own& own) {
   std::signal(SIGUSR1, SIG_IGN);
   auto lending = StartLending(invitation, own);
   if (lending) return LendingRank(std::move(*lending)).Work();
-  Say(fmt::format("rank {} on {}", rank, HostName()), lending.error().Text());
+  Say(fmt::format("rank {} on {}", rank, OwnHost()), lending.error().Text());
   return ExitCodeOf(lending.error().code);
 }
 
@@ -344,7 +354,7 @@ Result<Met> Meet(Meeting& meeting, const CrewOptions& options, Result<worker::Ma
   own.inventory = machine ? TakeShare(std::move(*machine), met.arrivals, meeting.rank(), options.slots)
                           : Result<worker::Inventory>(tl::unexpected(machine.error()));
   for (int before = 0; before < meeting.rank(); ++before) {
-    own.number_on_host += met.arrivals[static_cast<size_t>(before)].host == HostName() ? 1 : 0;
+    own.number_on_host += met.arrivals[static_cast<size_t>(before)].host == OwnHost() ? 1 : 0;
   }
   TUTTI_ASSIGN_OR_RETURN(met.offers, Exchange(meeting, OwnOffer(own.inventory), DecodeOffer));
   return met;

@@ -381,7 +381,9 @@ class LaunchAcross(Launch):
                 str(self.hosts.agent), "--wdir", str(self.tutti.folder)]
 
 
-def test_ranks_on_two_hosts_train_gangs_across_them(hosts, tutti, mixed, expected):
+def train_across(hosts, tutti, experiment):
+    mixed = experiment(members=MEMBERS, epochs=3, training=CHECKPOINTS)
+    expected = undisturbed(tutti, mixed, slots=3)
     launch = LaunchAcross(tutti, hosts)
     launch.start(mixed)
     wait_for(lambda: any(member["name"] == "wide-s0" and member["gang"] for member in
@@ -395,9 +397,8 @@ def test_ranks_on_two_hosts_train_gangs_across_them(hosts, tutti, mixed, expecte
     launch.finished_as(expected)
 
 
-@pytest.mark.skipif(not full_counts(), reason="one of the long ones: --all")
-def test_a_host_that_dies_ends_the_run_which_goes_on_without_it(hosts, tutti, experiment):
-    """With mpirun's daemon there, by which mpirun lives."""
+def lose_a_host(hosts, tutti, experiment):
+    """With mpirun's daemon there, by which mpirun lives: the run ends, and goes on without that host."""
     file = experiment(members="[{model: lenet5, seeds: 3}]", epochs=8, training=CHECKPOINTS)
     expected = undisturbed(tutti, file)
     launch = LaunchAcross(tutti, hosts)
@@ -418,3 +419,8 @@ def test_a_host_that_dies_ends_the_run_which_goes_on_without_it(hosts, tutti, ex
     alone.ends()
     assert "3 ranks on 1 machine lend 3 slots." in alone.mpirun.output()
     alone.finished_as(expected)
+
+
+@pytest.mark.parametrize("story", [train_across, lose_a_host] if full_counts() else [train_across])
+def test_ranks_on_two_hosts(hosts, tutti, experiment, story):
+    story(hosts, tutti, experiment)

@@ -38,16 +38,17 @@ TEST(Messages, OfAnotherReleaseAreNamedAsSuch) {
 
 // Whatever is taken from a message or put wrongly into it, reading it is an error and nothing worse.
 TEST(Messages, WithoutAPartOrWithAWrongOneAreRefused) {
-  const std::string invitation = Encode(Word(SomeInvitation()));
-  for (const auto& [key, value] : ParseJson(invitation)->items()) {
-    Json without = *ParseJson(invitation), wrong = without;
+  const Json invitation = *ParseJson(Encode(Word(SomeInvitation())));
+  for (const auto& [key, value] : invitation.items()) {
+    Json without = invitation, wrong = invitation;
     without.erase(key);
     EXPECT_FALSE(DecodeWord(without.dump())) << key;
     wrong[key] = Json::object();
     EXPECT_FALSE(DecodeWord(wrong.dump())) << key;
   }
-  for (const auto& [key, value] : ParseJson(Encode(kArrival))->items()) {
-    Json without = *ParseJson(Encode(kArrival));
+  const Json arrival = *ParseJson(Encode(kArrival));
+  for (const auto& [key, value] : arrival.items()) {
+    Json without = arrival;
     without.erase(key);
     EXPECT_FALSE(DecodeArrival(without.dump())) << key;
   }
