@@ -77,8 +77,13 @@ while kill -0 "$run" 2>/dev/null; do wait "$run"; done
 wait "$run"
 status=$?
 
+# TERM comes from people who cancel the job, and from Slurm when the limit is reached or the job is preempted.
+was_cancelled() {
+  [ "$asked" = TERM ] && ! scontrol show job "$SLURM_JOB_ID" | grep -qE 'Reason=TimeLimit|PreemptTime=[0-9]'
+}
+
 # 143: all have stopped with a checkpoint. The job is queued again and goes on from there, unless it was cancelled.
-if [ "$status" = 143 ] && [ "$asked" != TERM ]; then
+if [ "$status" = 143 ] && ! was_cancelled; then
   echo "$(date '+%F %T') stopped with checkpoints; job $SLURM_JOB_ID is queued again"
   scontrol requeue "$SLURM_JOB_ID" || echo "it could not be queued again: hand this script to sbatch once more"
 fi

@@ -61,9 +61,16 @@ class Slurm:
         wait_for(reached, f"job {job} is not {state}: {states}\n{self('scontrol', 'show', 'job', job)}", deadline_s)
 
     def start_now(self, job):
-        """A job that is queued again waits for two minutes otherwise."""
+        """A job that is queued again waits for two minutes otherwise, which begin anew once its last start is cleared up."""
         self.wait_for_state(job, "PENDING")
-        self("scontrol", "update", f"JobId={job}", "StartTime=now")
+
+        def started():
+            if self.field(job, "JobState") != "PENDING":
+                return True
+            self("scontrol", "update", f"JobId={job}", "StartTime=now", status=None)
+            return False
+
+        wait_for(started, f"job {job} does not start again", 120, every_s=3)
 
     def set_node(self, node, state):
         self("scontrol", "update", f"NodeName={node}", f"State={state}", "Reason=test")
@@ -377,24 +384,37 @@ def test_slurm_itself_gives_notice_of_the_time_limit(tutti_in_slurm, slurm, expe
     assert tutti.show("small-1")["state"] == "stopped"
 
 
-@pytest.mark.parametrize("what", ["preempted", "cut"])
-@pytest.mark.skipif(not full_counts(), reason="takes a minute: --all")
-def test_a_job_that_loses_its_node_goes_on(tutti_in_slurm, slurm, experiment, what):
+@pytest.mark.skipif(not full_counts(), reason="takes two minutes: --all")
+def test_a_preempted_job_goes_on(tutti_in_slurm, slurm, experiment):
+    """Slurm looks every half minute whether the time is over that a job has to end."""
     tutti = tutti_in_slurm
-    file = experiment(members="[{model: lenet5, seeds: 4}]", epochs=20, training=CHECKPOINTS)
+    file = experiment(members="[{model: lenet5, seeds: 4}]", epochs=100, training=CHECKPOINTS)
     expected = undisturbed(tutti, file)
-    job = submit(tutti, file, "--cpus-per-task=2", "--sbatch=nodelist=n2")
+    job = submit(tutti, file, "--cpus-per-task=2")
+    slurm.wait_for_state(job, "RUNNING")
     wait_for_checkpoints(tutti)
-    if what == "preempted":
-        urgent = slurm("sbatch", "--parsable", "--partition=urgent", "--nodes=2", "--exclusive", "--output=/dev/null",
-                       "--wrap", "sleep 2").strip()
-        slurm.wait_for_state(urgent, "COMPLETED")
-    else:
-        sandbox(slurm.box, "cut", "n2")
-        slurm.wait_for_state(job, "PENDING")
-        sandbox(slurm.box, "up")
+    urgent = slurm("sbatch", "--parsable", "--partition=urgent", "--nodes=2", "--exclusive", "--output=/dev/null",
+                   "--wrap", "sleep 2").strip()
+    slurm.wait_for_state(urgent, "COMPLETED", 240)
     slurm.start_now(job)
-    slurm.wait_for_state(job, "COMPLETED")
+    slurm.wait_for_state(job, "COMPLETED", 240)
+    assert slurm.field(job, "Restarts") == "1"
+    assert slurm.field(job, "PreemptTime") == "None", "or a job that is cancelled now would be taken for a preempted one"
+    assert_same_weights(tutti.member_weights("small-1"), expected)
+
+
+@pytest.mark.skipif(not full_counts(), reason="takes three minutes: --all")
+def test_a_job_whose_node_has_no_power_goes_on(tutti_in_slurm, slurm, long_experiment):
+    """After the two minutes that Slurm waits, so that what it still sends to the first start does not meet the second."""
+    tutti = tutti_in_slurm
+    expected = undisturbed(tutti, long_experiment)
+    job = submit(tutti, long_experiment, "--cpus-per-task=2", "--sbatch=nodelist=n2")
+    wait_for_checkpoints(tutti)
+    sandbox(slurm.box, "cut", "n2")
+    slurm.wait_for_state(job, "PENDING")
+    sandbox(slurm.box, "up")
+    slurm.wait_for_state(job, "COMPLETED", 300)
+    assert slurm.field(job, "Restarts") == "1"
     assert_same_weights(tutti.member_weights("small-1"), expected)
 
 
