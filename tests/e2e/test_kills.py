@@ -64,6 +64,7 @@ class Coordinator:
         self.process = self.tutti.start("coordinator")
         self.tutti.environment = environment
         wait_for(lambda: "tutti submit" in self.process.output() or self.died(), "the coordinator said nothing")
+        assert kill_at or not self.died(), f"exit {self.process.returncode}\n{self.process.output()}"
 
     def died(self):
         return self.process.poll() is not None

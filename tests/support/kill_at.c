@@ -47,8 +47,10 @@ static void Log(const char* kind, const char* path) {
   if (write(log_file, line, (size_t)length) != length) abort();
 }
 
-// Whether this call is the one.
+// Whether this call is the one. None is that comes before the C library has the environment: by then a sanitizer's
+// runtime makes the folder of its log.
 static int Reach(const char* kind, const char* path) {
+  if (environ == NULL) return 0;
   pthread_once(&once, ReadWishes);
   if (log_file >= 0) Log(kind, path);
   if (wanted_count == 0 || strcmp(kind, wanted_kind) != 0 || strstr(path, wanted_words) == NULL) return 0;
