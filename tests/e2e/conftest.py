@@ -25,6 +25,11 @@ def full_counts():
     return bool(os.environ.get("TUTTI_TEST_ALL"))
 
 
+def only_in_full(test):
+    """A test that takes minutes: collected under --all alone."""
+    return test if full_counts() else None
+
+
 def build_folder():
     return Path(os.environ.get("TUTTI_BUILD", ROOT / "build/dev"))
 

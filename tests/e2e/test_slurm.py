@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Tutti, assert_same_weights, full_counts, processes_of, wait_for
+from conftest import ROOT, Tutti, assert_same_weights, full_counts, only_in_full, processes_of, wait_for
 from service import CHECKPOINTS, Service, undisturbed
 
 SANDBOX = ROOT / "scripts/slurm_sandbox.sh"
@@ -371,7 +371,7 @@ def test_the_coordinators_job_is_queued_again_while_members_train(service_in_job
     assert shown["state"] == "finished" and {member["attempts"] for member in shown["members"]} == {1}
 
 
-@pytest.mark.skipif(not full_counts(), reason="takes two minutes: --all")
+@only_in_full
 def test_slurm_itself_gives_notice_of_the_time_limit(tutti_in_slurm, slurm, experiment):
     tutti = tutti_in_slurm
     file = experiment(members="[{model: lenet5, seeds: 4}]", epochs=600, training=CHECKPOINTS)
@@ -384,7 +384,7 @@ def test_slurm_itself_gives_notice_of_the_time_limit(tutti_in_slurm, slurm, expe
     assert tutti.show("small-1")["state"] == "stopped"
 
 
-@pytest.mark.skipif(not full_counts(), reason="takes two minutes: --all")
+@only_in_full
 def test_a_preempted_job_goes_on(tutti_in_slurm, slurm, experiment):
     """Slurm looks every half minute whether the time is over that a job has to end."""
     tutti = tutti_in_slurm
@@ -403,7 +403,7 @@ def test_a_preempted_job_goes_on(tutti_in_slurm, slurm, experiment):
     assert_same_weights(tutti.member_weights("small-1"), expected)
 
 
-@pytest.mark.skipif(not full_counts(), reason="takes three minutes: --all")
+@only_in_full
 def test_a_job_whose_node_has_no_power_goes_on(tutti_in_slurm, slurm, long_experiment):
     """After the two minutes that Slurm waits, so that what it still sends to the first start does not meet the second."""
     tutti = tutti_in_slurm
@@ -429,7 +429,7 @@ def test_nodes_come_with_the_work_and_go_with_it(tutti_in_slurm, slurm, experime
                "--listen", f"0.0.0.0:{free_port()}"]
     service = Service(tutti)
     service.start(*options)
-    tutti("submit", experiment(members="[{model: lenet5, seeds: 6}]", epochs=3))
+    tutti("submit", experiment(members="[{model: lenet5, seeds: 4}]", epochs=30))
     wait_for(lambda: jobs_in(slurm, "--states=RUNNING"), "no node came")
     service.coordinator.kill()
     service.coordinator.wait()
@@ -443,6 +443,7 @@ def test_nodes_come_with_the_work_and_go_with_it(tutti_in_slurm, slurm, experime
     assert json.loads((tutti.home / "nodes.json").read_text())["last_number"] == 2, "no more jobs than nodes"
 
 
+@only_in_full
 def test_a_gang_gets_a_job_of_as_many_nodes_as_it_needs(tutti_in_slurm, slurm, experiment):
     tutti = tutti_in_slurm
     service = Service(tutti)

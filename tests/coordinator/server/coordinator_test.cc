@@ -321,7 +321,7 @@ TEST_F(CoordinatorTest, WhatASubmissionThatWasCutShortLeftIsRemovedAtTheStart) {
   fs::create_directories(draft);
   std::ofstream(draft / "experiment.yaml") << "version";
   StartCoordinator();
-  EXPECT_FALSE(fs::exists(draft));
+  EXPECT_TRUE(Eventually([&] { return !fs::exists(draft); }));
   EXPECT_EQ(Submit(AnExperiment()), "trial-1");
 }
 

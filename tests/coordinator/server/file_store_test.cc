@@ -324,7 +324,7 @@ TEST_F(FileRoutes, AMembersTaskNamesTheCopyUntilThereIsACheckpoint) {
     for (const Json& input : answer["inputs"]) names.push_back(input["file"]);
     return names;
   };
-  EXPECT_THAT(inputs(1), ::testing::ElementsAre("split.safetensors", copy));
+  EXPECT_THAT(inputs(1), ::testing::ElementsAre("split.safetensors", copy, "files/names.json"));
   worker.Do([&] {
     const auto start = worker.start_of_now({{EnsembleId("trial-1"), "mlp-s0"}, 1});
     worker.Checkpoint(start, 10);
