@@ -81,6 +81,11 @@ class Slurm:
         wait_for(lambda: not self("squeue", "--noheader").strip(), "jobs of a test do not end", 60)
 
 
+def only_with_all(test):
+    """Not a test at all without --all."""
+    return test if full_counts() else None
+
+
 @pytest.fixture(scope="session")
 def sandboxed():
     box = new_box()
@@ -370,7 +375,7 @@ def test_the_coordinators_job_is_queued_again_while_members_train(service_in_job
     assert shown["state"] == "finished" and {member["attempts"] for member in shown["members"]} == {1}
 
 
-@pytest.mark.skipif(not full_counts(), reason="takes two minutes: --all")
+@only_with_all  # takes two minutes
 def test_slurm_itself_gives_notice_of_the_time_limit(tutti_in_slurm, slurm, experiment):
     tutti = tutti_in_slurm
     file = experiment(members="[{model: lenet5, seeds: 4}]", epochs=600, training=CHECKPOINTS)
@@ -383,7 +388,7 @@ def test_slurm_itself_gives_notice_of_the_time_limit(tutti_in_slurm, slurm, expe
     assert tutti.show("small-1")["state"] == "stopped"
 
 
-@pytest.mark.skipif(not full_counts(), reason="takes two minutes: --all")
+@only_with_all  # takes two minutes
 def test_a_preempted_job_goes_on(tutti_in_slurm, slurm, experiment):
     """Slurm looks every half minute whether the time is over that a job has to end."""
     tutti = tutti_in_slurm
@@ -402,7 +407,7 @@ def test_a_preempted_job_goes_on(tutti_in_slurm, slurm, experiment):
     assert_same_weights(tutti.member_weights("small-1"), expected)
 
 
-@pytest.mark.skipif(not full_counts(), reason="takes three minutes: --all")
+@only_with_all  # takes three minutes
 def test_a_job_whose_node_has_no_power_goes_on(tutti_in_slurm, slurm, long_experiment):
     """After the two minutes that Slurm waits, so that what it still sends to the first start does not meet the second."""
     tutti = tutti_in_slurm
