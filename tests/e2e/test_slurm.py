@@ -82,6 +82,7 @@ class Slurm:
         wait_for(lambda: not self("squeue", "--noheader").strip(), "jobs of a test do not end", 60)
 
 
+
 @pytest.fixture(scope="session")
 def sandboxed():
     box = new_box()
@@ -464,3 +465,21 @@ def test_a_refusal_of_slurm_is_told_and_nothing_is_left(tutti_in_slurm, slurm, e
     log = tutti.home / "coordinator.log"
     wait_for(lambda: "nodes on demand: sbatch says" in log.read_text(), "the refusal is not told", 60)
     assert not jobs_in(slurm)
+
+
+def test_members_wider_than_a_node_train_on_both(tutti_in_slurm, slurm, experiment):
+    """Four members, one of them a gang of two across the nodes; the job's time is up once in the middle."""
+    tutti = tutti_in_slurm
+    members = "[{model: lenet5, seeds: 3}, {model: {name: mlp, hidden: [32]}, seed: 9, slots: 2, name: wide}]"
+    file = experiment(members=members, epochs=6, training=CHECKPOINTS)
+    expected = undisturbed(tutti, file)
+    job = submit(tutti, file, "--nodes=2", "--cpus-per-task=1")
+    wait_for_checkpoints(tutti)
+    slurm("scancel", "--batch", "--signal=USR1", job)
+    slurm.start_now(job)
+    slurm.wait_for_state(job, "COMPLETED")
+    shown = tutti.show("small-1")
+    assert shown["state"] == "finished" and shown["members_finished"] == 4
+    wide = next(member for member in shown["members"] if member["name"] == "wide")
+    assert {slot.split(":")[0] for slot in wide["gang"]} == {"n1", "n2"}
+    assert_same_weights(tutti.member_weights("small-1"), expected)
