@@ -19,6 +19,7 @@ struct Options {
   CoordinatorOption coordinator;
   std::optional<std::string> name;
   std::optional<std::string> launch_domain;
+  std::string launcher = "local";
   double wait_s = 60;
   std::optional<double> give_up_s;
   std::optional<std::string> scratch;
@@ -63,9 +64,16 @@ Duration AsDuration(double seconds) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
 }
 
+Result<worker::Launcher> FindLauncher(const std::string& name) {
+  TUTTI_ASSIGN_OR_RETURN(const worker::Launcher asked, worker::ParseLauncher(name));
+  return worker::ChooseLauncher(asked, worker::CurrentEnvironment(), 1);
+}
+
 int RunWorker(const Options& options) {
   const auto inventory = TakeLocalInventory(options.slots);
   if (!inventory) return EndWith(inventory.error());
+  const auto launcher = FindLauncher(options.launcher);
+  if (!launcher) return EndWith(launcher.error());
   // The nodes of a cluster start in any order.
   const auto coordinator = AskWithin(AsDuration(options.wait_s), [&] { return FindCoordinator(options.coordinator); });
   if (!coordinator) return EndWith(coordinator.error());
@@ -76,6 +84,7 @@ int RunWorker(const Options& options) {
        .name = options.name,
        .scratch = options.scratch,
        .launch_domain = options.launch_domain,
+       .launcher = *launcher,
        .longest_absence = options.give_up_s ? std::optional(AsDuration(*options.give_up_s)) : std::nullopt});
   if (!lending) return EndWith(lending.error());
   if (const auto scratch = lending->scratch()) {
@@ -111,6 +120,11 @@ void AddWorker(CLI::App& program, Action& chosen) {
       ->add_option("--launch-domain", options->launch_domain,
                    "Workers of one domain share members that need more slots than one has; this machine's by default")
       ->type_name("NAME");
+  command
+      ->add_option("--launcher", options->launcher,
+                   "What starts members across the machines of its launch domain: mpirun or srun; local by default: "
+                   "they stay on one machine")
+      ->type_name("LAUNCHER");
   options->slots.AddTo(*command);
   command->callback([options, &chosen] { chosen = [options] { return RunWorker(*options); }; });
 }

@@ -53,7 +53,7 @@ Result<server::BatchJob> ParseJob(const std::vector<std::string>& fields, const 
 
 std::string SlurmNodeCommand(const SlurmNodeOptions& options, const server::NodeRequest& request) {
   const std::string worker =
-      fmt::format("exec {} worker --home {} --name {}-$SLURM_NODEID --launch-domain {} --give-up {}",
+      fmt::format("exec {} worker --home {} --name {}-$SLURM_NODEID --launch-domain {} --launcher srun --give-up {}",
                   QuoteForShell(options.tutti.string()), QuoteForShell(options.home.string()), request.name,
                   request.name, kGiveUpSeconds);
   // srun takes no number of CPUs from the job since Slurm 22.05.
