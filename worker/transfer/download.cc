@@ -7,6 +7,7 @@
 
 #include "common/hash.h"
 #include "common/json.h"
+#include "common/spec/experiment_files.h"
 #include "storage/checkpoints/checkpoint_folder.h"
 
 namespace tutti::worker {
@@ -47,7 +48,7 @@ class Fetching {
     std::vector<Incoming> checkpoint;
     for (const Incoming& input : inputs) {
       const fs::path path = task_.ensemble_folder / input.file;
-      if (path == task_.split || (task_.member && path == task_.member->weights)) {
+      if (path == task_.split || IsForWeights(path)) {
         TUTTI_RETURN_IF_ERROR(FetchFile(input, path));
       } else if (task_.resume_from && path.parent_path() == *task_.resume_from && path.has_filename()) {
         checkpoint.push_back(input);
@@ -60,6 +61,13 @@ class Fetching {
   }
 
  private:
+  // The copy that it begins with, and what tells what its user called it.
+  bool IsForWeights(const fs::path& path) const {
+    if (!task_.member || !task_.member->weights) return false;
+    const fs::path& weights = *task_.member->weights;
+    return path == weights || path == weights.parent_path() / spec::kCopyNames;
+  }
+
   Result<void> FetchCheckpoint(const std::vector<Incoming>& inputs) {
     const fs::path folder = *task_.resume_from;
     if (IsWhole(inputs, folder)) return {};
