@@ -2,13 +2,24 @@
 
 #include <thread>
 
+#include "cli/console.h"
 #include "cli/home.h"
+#include "coordinator/server/access.h"
 #include "coordinator/server/coordinator.h"
 
 namespace tutti::cli {
 namespace {
 
 constexpr Duration kPoll{20};
+
+// What workers of a service train ends once they hear of it.
+void SayWhoMayTrain(const std::filesystem::path& home) {
+  if (!PosixFileSystem().Exists(server::OperatorTokenFile(home))) return;
+  PrintToError(
+      fmt::format("tutti: no coordinator serves {} now: workers that train for it hear of this once `tutti "
+                  "coordinator` does again\n",
+                  home.string()));
+}
 
 }  // namespace
 
@@ -28,6 +39,7 @@ Result<void> WithCoordinator(const network::Peer& peer, const std::function<Resu
   if (remains == Remains::kEnded) {
     options.core.recovery_lease = Duration(0);
     options.core.interrupted = core::Interrupted::kStop;
+    SayWhoMayTrain(home);
   }
   const auto coordinator = server::Coordinator::Start(std::move(options));
   if (!coordinator) return tl::unexpected(WithWaysToMakeRoom(coordinator.error(), home));

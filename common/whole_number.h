@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace tutti {
@@ -23,6 +24,20 @@ inline std::optional<int> ParseGivenNumber(std::string_view digits) {
   constexpr int kMost = 1'000'000'000;
   const auto number = ParseWholeNumber<int>(digits);
   return number && *number <= kMost ? number : std::nullopt;
+}
+
+struct NumberedName {
+  std::string name;
+  int number = 0;
+};
+
+// An ensemble's id: "fashion-mnist-3" is the third of "fashion-mnist".
+inline std::optional<NumberedName> SplitId(std::string_view id) {
+  const size_t dash = id.rfind('-');
+  if (dash == std::string_view::npos) return {};
+  const auto number = ParseGivenNumber(id.substr(dash + 1));
+  if (!number) return {};
+  return NumberedName{std::string(id.substr(0, dash)), *number};
 }
 
 }  // namespace tutti

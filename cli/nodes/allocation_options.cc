@@ -20,9 +20,10 @@ constexpr double kLeastSeconds = 1;
 constexpr std::chrono::minutes kShortestTime{10};
 
 // What each job is given by the coordinator itself.
-constexpr std::string_view kOwn[] = {
-    "nodes",     "time",    "job-name",   "ntasks",   "ntasks-per-node", "array",   "signal",    "wrap", "output",
-    "open-mode", "requeue", "no-requeue", "parsable", "chdir",           "no-kill", "test-only", "quiet"};
+constexpr std::string_view kOwn[] = {"nodes",     "time",       "job-name", "ntasks", "ntasks-per-node",
+                                     "array",     "signal",     "wrap",     "output", "open-mode",
+                                     "requeue",   "no-requeue", "parsable", "chdir",  "no-kill",
+                                     "test-only", "quiet",      "clusters", "wait",   "help"};
 
 Result<std::vector<std::string>> Words(const std::vector<std::string>& sbatch) {
   std::vector<std::string> words;

@@ -23,6 +23,8 @@ constexpr int kNoticeSeconds = 180;
 // A worker whose coordinator is gone for good gives its node back.
 constexpr int kGiveUpSeconds = 600;
 constexpr std::chrono::seconds kNoLimit = std::chrono::hours(24 * 365);
+// Of one answer, as worker::AskProgram keeps it: more would hide jobs.
+constexpr size_t kMostAnswered = 64 * 1024;
 constexpr const char* kPrograms[] = {"sbatch", "squeue", "scancel"};
 
 std::vector<std::string> Split(const std::string& text, char separator) {
@@ -58,13 +60,14 @@ std::string SlurmNodeCommand(const SlurmNodeOptions& options, const server::Node
                   request.name, kGiveUpSeconds);
   // srun takes no number of CPUs from the job since Slurm 22.05.
   return fmt::format(
-      "export SRUN_CPUS_PER_TASK=${{SLURM_CPUS_PER_TASK:-1}}; exec srun --no-kill --kill-on-bad-exit=0 "
+      "export SRUN_CPUS_PER_TASK=${{SLURM_CPUS_PER_TASK:-$SLURM_CPUS_ON_NODE}}; exec srun --no-kill "
+      "--kill-on-bad-exit=0 "
       "bash -c {}",
       QuoteForShell(worker));
 }
 
 std::vector<std::string> SbatchWords(const SlurmNodeOptions& options, const server::NodeRequest& request) {
-  const auto time = std::chrono::ceil<minutes>(request.walltime);
+  const auto time = std::chrono::floor<minutes>(request.walltime);
   std::vector<std::string> words = {
       "--parsable",
       "--job-name=" + request.name,
@@ -83,7 +86,7 @@ std::vector<std::string> SbatchWords(const SlurmNodeOptions& options, const serv
   return words;
 }
 
-std::vector<std::string> SqueueWords() { return {"--me", "--noheader", "--format=%j|%i|%T|%D|%l|%L"}; }
+std::vector<std::string> SqueueWords() { return {"--me", "--all", "--noheader", "--format=%j|%i|%T|%D|%l|%L"}; }
 
 Result<std::vector<server::BatchJob>> ParseQueue(const std::string& text, const std::string& prefix) {
   std::vector<server::BatchJob> jobs;
@@ -98,6 +101,12 @@ Result<std::vector<server::BatchJob>> ParseQueue(const std::string& text, const 
 }
 
 Result<std::shared_ptr<SlurmNodes>> SlurmNodes::Find(SlurmNodeOptions options) {
+  // What a job that this runs in was given is none of its jobs' business, and no user's filter hides one of them.
+  std::erase_if(options.environment, [](const auto& entry) {
+    const std::string& name = entry.first;
+    return (name.starts_with("SLURM_") && name != "SLURM_CONF") || name.starts_with("SRUN_") ||
+           name.starts_with("SQUEUE_") || name.starts_with("SCANCEL_");
+  });
   std::shared_ptr<SlurmNodes> nodes(new SlurmNodes(std::move(options)));
   for (const char* name : kPrograms) {
     const auto program = worker::FindProgram(name, nodes->options_.environment);
@@ -114,6 +123,8 @@ Result<std::string> SlurmNodes::Ask(const std::string& program, std::vector<std:
   words.insert(words.begin(), programs_.at(program).string());
   auto answer = worker::AskProgram(std::move(words), options_.environment, kAnswerDeadline);
   if (!answer) return FailBecause(std::move(answer.error()), "{} does not answer", program);
+  if (answer->output.size() >= kMostAnswered)
+    return Fail(ErrorCode::kInvalid, "{} says more than can be read", program);
   if (answer->exit_code == 0) return std::move(answer->output);
   return Fail(ErrorCode::kDenied, "{} says: {}", program, FirstLineOf(answer->output));
 }

@@ -172,8 +172,9 @@ Result<void> Coordinator::Impl::KeepNodes(const NodeOptions& nodes) {
   TUTTI_ASSIGN_OR_RETURN(std::string mark, ReadOrMakeMark(*options_.files, options_.home));
   const auto later = [this](Duration delay, std::function<void()> work) { CallLater(delay, std::move(work)); };
   nodes_ = std::make_unique<NodeKeeper>(
-      NodeKeeper::Surroundings{post_, PostToPool(batch_), later, options_.files, options_.home, std::move(mark)}, nodes,
-      *executor_);
+      NodeKeeper::Surroundings{post_, PostToPool(batch_), later, options_.files, options_.home, std::move(mark),
+                               [this] { return catalog_.IsNewest().value_or(false); }},
+      nodes, *executor_);
   return nodes_->Begin();
 }
 

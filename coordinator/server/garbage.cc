@@ -1,5 +1,6 @@
 #include "coordinator/server/garbage.h"
 
+#include "common/whole_number.h"
 #include "coordinator/server/ensemble_files.h"
 #include "coordinator/server/file_store.h"
 #include "storage/checkpoints/checkpoint_store.h"
@@ -48,6 +49,16 @@ class Search {
   std::vector<Garbage> found_;
 };
 
+// A folder of an ensemble that was removed, made again by a trainer that went on: it has attempts, and no experiment.
+bool IsLeftOver(const FileSystem& files, const fs::path& home, const FileInfo& entry, const GarbageSearch& search) {
+  if (!entry.is_directory || !IsValidId(entry.name) || search.known.contains(EnsembleId(entry.name))) return false;
+  const auto numbered = SplitId(entry.name);
+  const auto highest = numbered ? search.given.find(numbered->name) : search.given.end();
+  if (highest == search.given.end() || numbered->number > highest->second) return false;
+  const auto inside = files.List(home / entry.name);
+  return inside && inside->size() == 1 && inside->front().name == "members";
+}
+
 std::string_view Name(Garbage::Kind kind) {
   switch (kind) {
     case Garbage::Kind::kCutRemoval:
@@ -69,6 +80,8 @@ Result<std::vector<Garbage>> FindGarbage(FileSystem& files, const fs::path& home
   TUTTI_ASSIGN_OR_RETURN(const std::vector<FileInfo> entries, files.List(home));
   for (const FileInfo& entry : entries) {
     if (IsSetAside(entry.name)) TUTTI_RETURN_IF_ERROR(found.Add(Garbage::Kind::kCutRemoval, entry.name));
+    if (IsLeftOver(files, home, entry, search))
+      TUTTI_RETURN_IF_ERROR(found.Add(Garbage::Kind::kCutRemoval, entry.name));
     if (entry.name == kCache && !search.trains) TUTTI_RETURN_IF_ERROR(found.Add(Garbage::Kind::kPrepared, kCache));
   }
   TUTTI_ASSIGN_OR_RETURN(const std::vector<fs::path> old, FindOldFiles(files, home, search.now));

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,13 +23,16 @@ struct Garbage {
   uint64_t bytes = 0;
 };
 
-// Looks for what removals that were cut short left, for checkpoints that attempts which have ended left half written
+// Looks for what removals that were cut short left, and trainers that nobody could tell that their ensemble was removed
+// (of ids that were `given` and are not `known`), for checkpoints that attempts which have ended left half written
 // (`ended` are all of them), for files of submissions that came more than a day before `now`, and, when nothing trains,
 // for prepared data. Errors: kIo, kDenied.
 struct GarbageSearch {
   std::vector<AttemptId> ended;
   bool trains = true;
   TimePoint now{};
+  std::map<std::string, int> given = {};  // the highest number of each name
+  std::set<EnsembleId> known = {};        // that are not removed
 };
 Result<std::vector<Garbage>> FindGarbage(FileSystem& files, const std::filesystem::path& home,
                                          const GarbageSearch& search);

@@ -36,7 +36,7 @@ double Seconds(Duration duration) { return std::chrono::duration<double>(duratio
 
 // What came of a decision.
 struct Outcome {
-  bool submitted = false;
+  std::vector<std::string> submitted;
   std::optional<Error> refused;
   std::vector<Error> troubles;
 };
@@ -64,9 +64,11 @@ Outcome CarryOut(FileSystem& files, const std::filesystem::path& home, BatchSyst
     const auto submitted = batch.Submit(request);
     if (!submitted) {
       outcome.refused = submitted.error();
+      // Another may be to its taste.
+      if (submitted.error().code == ErrorCode::kDenied) continue;
       break;
     }
-    outcome.submitted = true;
+    outcome.submitted.push_back(request.name);
     spdlog::info("asked for {} node{} for {:.0f} minutes: {}", request.nodes, request.nodes == 1 ? "" : "s",
                  Seconds(request.walltime) / 60, request.name);
   }
@@ -111,9 +113,32 @@ void NodeKeeper::Complain(const Error& error) {
   trouble_ = error.Text();
 }
 
+void NodeKeeper::NoteRefusal(const Error& error) {
+  ++refusals_;
+  refused_at_ = executor_.Now();
+  Complain(error);
+}
+
+// A job that ended before a worker of it came would be asked for again and again.
+void NodeKeeper::FindLost(const std::vector<BatchJob>& jobs) {
+  for (auto name = awaited_.begin(); name != awaited_.end();) {
+    const bool listed = std::ranges::any_of(jobs, [&](const BatchJob& job) { return job.name == *name; });
+    if (!listed) {
+      NoteRefusal({ErrorCode::kDenied,
+                   fmt::format("the job {} ended before a worker of it came: {} says why", *name,
+                               (here_.home / "nodes" / (*name + ".txt")).string()),
+                   nullptr});
+    }
+    name = listed ? std::next(name) : awaited_.erase(name);
+  }
+}
+
 void NodeKeeper::Decide(const std::vector<BatchJob>& jobs, const Estimates& estimates) {
   if (executor_.stopping()) return;
   executor_.Flush();
+  if (!here_.is_newest()) return;
+  if (refusals_ == 0) trouble_.clear();
+  FindLost(jobs);
   jobs_ = jobs;
   ledger_.Note(jobs_);
   EndDrainsOfJobsThatEnded();
@@ -157,6 +182,8 @@ NodeJob NodeKeeper::See(const BatchJob& job, const std::vector<core::Core::Worke
     if (!worker.connected) continue;
     Add(worker, estimates, seen.slots);
     ledger_.NoteSlots(worker.slots);
+    awaited_.erase(job.name);
+    refusals_ = 0;
   }
   // What was told before this coordinator began counts as well.
   if (draining > 0 && draining >= seen.slots.workers) seen.state = NodeJob::State::kLeaving;
@@ -189,7 +216,9 @@ void NodeKeeper::EndDrainsOfJobsThatEnded() {
 void NodeKeeper::Act(const core::NodeDecision& decision) {
   Orders orders;
   for (const BatchJob& job : jobs_) {
-    if (std::ranges::find(decision.cancel, job.name) != decision.cancel.end()) orders.cancel.push_back(job);
+    if (std::ranges::find(decision.cancel, job.name) == decision.cancel.end()) continue;
+    orders.cancel.push_back(job);
+    awaited_.erase(job.name);
   }
   for (const auto& ask : decision.ask) {
     orders.submit.push_back({fmt::format("{}{}", prefix_, ledger_.TakeNumber()), ask.nodes, ask.walltime});
@@ -199,14 +228,8 @@ void NodeKeeper::Act(const core::NodeDecision& decision) {
     const Outcome outcome = CarryOut(*here_.files, here_.home, *options_.batch, orders);
     here_.events([this, outcome] {
       for (const Error& trouble : outcome.troubles) Complain(trouble);
-      if (outcome.submitted) refusals_ = 0;
-      if (outcome.refused) {
-        ++refusals_;
-        refused_at_ = executor_.Now();
-        Complain(*outcome.refused);
-      } else if (outcome.submitted) {
-        trouble_.clear();
-      }
+      awaited_.insert(outcome.submitted.begin(), outcome.submitted.end());
+      if (outcome.refused) NoteRefusal(*outcome.refused);
       LookLater();
     });
   });

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -44,7 +45,8 @@ class NodeKeeper {
     std::function<void(Duration, std::function<void()>)> later;  // on the coordinator's thread
     FileSystem* files = nullptr;
     std::filesystem::path home;
-    std::string mark;  // of the home
+    std::string mark;                 // of the home
+    std::function<bool()> is_newest;  // no later coordinator has taken over
   };
   NodeKeeper(Surroundings here, NodeOptions options, Executor& executor);
 
@@ -59,6 +61,8 @@ class NodeKeeper {
   void Look();
   void LookLater();
   void Complain(const Error& error);
+  void NoteRefusal(const Error& error);
+  void FindLost(const std::vector<BatchJob>& jobs);
   void Decide(const std::vector<BatchJob>& jobs, const Estimates& estimates);
   core::NodeView MakeView(const Estimates& estimates);
   core::NodeJob See(const BatchJob& job, const std::vector<core::Core::WorkerView>& workers,
@@ -75,6 +79,7 @@ class NodeKeeper {
   std::vector<BatchJob> jobs_;                   // as listed last
   std::map<std::string, TimePoint> idle_since_;  // by job
   std::map<JobId, std::string> why_not_;
+  std::set<std::string> awaited_;  // jobs that were asked for, and of which no worker has come
   int refusals_ = 0;
   TimePoint refused_at_{};
   std::string trouble_;  // what the batch system said last, where that was no good

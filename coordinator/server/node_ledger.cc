@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/json.h"
+#include "common/whole_number.h"
 
 namespace tutti::server {
 namespace {
@@ -50,6 +51,10 @@ Result<NodeLedger> NodeLedger::Read(const FileSystem& files, const fs::path& hom
 }
 
 void NodeLedger::Note(const std::vector<BatchJob>& jobs) {
+  // A ledger that was deleted, or is behind another coordinator's, gives no name that is taken.
+  for (const BatchJob& job : jobs) {
+    if (const auto numbered = SplitId(job.name)) last_number_ = std::max<int64_t>(last_number_, numbered->number);
+  }
   std::map<std::string, Running> before = std::exchange(running_, {});
   for (const BatchJob& job : jobs) {
     before.erase(job.name);

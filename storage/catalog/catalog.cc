@@ -378,6 +378,11 @@ Result<int> Catalog::HighestNumber(std::string_view name) const {
   return Guarded("cannot read the catalog", [&]() -> Result<int> { return LoadHighestNumber(state_->database, name); });
 }
 
+Result<std::map<std::string, int>> Catalog::HighestNumbers() const {
+  return Guarded("cannot read the catalog",
+                 [&]() -> Result<std::map<std::string, int>> { return LoadHighestNumbers(state_->database); });
+}
+
 Result<std::optional<EnsembleId>> Catalog::FindSubmission(std::string_view key) const {
   return Guarded("cannot read the catalog",
                  [&]() -> Result<std::optional<EnsembleId>> { return LoadSubmission(state_->database, key); });

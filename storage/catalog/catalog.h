@@ -12,6 +12,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -76,6 +77,7 @@ class Catalog {
   Result<bool> IsNewest() const;
   // The highest N of the ensembles NAME-N that were ever committed, erased ones too; 0: none.
   Result<int> HighestNumber(std::string_view name) const;
+  Result<std::map<std::string, int>> HighestNumbers() const;  // by name
   // The ensemble that was submitted with this key; none where it is removed, or the catalog was made from folders.
   Result<std::optional<EnsembleId>> FindSubmission(std::string_view key) const;
 

@@ -90,25 +90,11 @@ std::string NamesText(const std::vector<std::string>& names) {
   return Json(names).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-struct NumberedName {
-  std::string_view name;
-  int number = 0;
-};
-
-// "fashion-mnist-3" is the third of "fashion-mnist".
-std::optional<NumberedName> SplitId(std::string_view id) {
-  const size_t dash = id.rfind('-');
-  if (dash == std::string_view::npos) return {};
-  const auto number = ParseGivenNumber(id.substr(dash + 1));
-  if (!number) return {};
-  return NumberedName{id.substr(0, dash), *number};
-}
-
 void Put(SQLite::Database& database, const EnsembleRecord& r) {
   Execute(database, Insert("ensembles", 11), r.id.str(), Name(r.state), r.spec, r.spec_hash, r.data_hash, r.split_drawn,
           r.combined, r.submitted_at, r.ended_at, r.note, r.priority);
   if (const auto numbered = SplitId(r.id.str())) {
-    RaiseHighestNumber(database, std::string(numbered->name), numbered->number);
+    RaiseHighestNumber(database, numbered->name, numbered->number);
   }
 }
 

@@ -18,7 +18,7 @@ const SlurmNodeOptions kOptions{"/opt/tutti's/tutti", "/shared/my runs", {"--par
 
 TEST(SlurmNodes, AJobRunsAWorkerOnEachNode) {
   const auto words = SbatchWords(kOptions, {"tutti-ab-7", 3, 90min + 1s});
-  for (const char* word : {"--job-name=tutti-ab-7", "--nodes=3", "--ntasks-per-node=1", "--time=91", "--partition=gpu",
+  for (const char* word : {"--job-name=tutti-ab-7", "--nodes=3", "--ntasks-per-node=1", "--time=90", "--partition=gpu",
                            "--no-requeue", "--parsable", "--output=/shared/my runs/nodes/%x.txt"}) {
     EXPECT_THAT(words, Contains(word));
   }

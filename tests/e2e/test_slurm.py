@@ -475,6 +475,8 @@ def test_members_wider_than_a_node_train_on_both(tutti_in_slurm, slurm, experime
     job = submit(tutti, file, "--nodes=2", "--cpus-per-task=1")
     wait_for_checkpoints(tutti)
     slurm("scancel", "--batch", "--signal=USR1", job)
+    slurm.wait_for_state(job, "PENDING")
+    wait_for(lambda: not processes_of(tutti.home), "something of the run was left")
     slurm.start_now(job)
     slurm.wait_for_state(job, "COMPLETED")
     shown = tutti.show("small-1")

@@ -137,7 +137,8 @@ def test_other_shells_are_told_every_command(tutti, shell):
     script = tutti("completion", shell).stdout
     for command in ("run", "submit", "coordinator", "worker", "completion"):
         assert command in script
-    assert "threads-per-slot" in script and "rank" not in script.split()
+    assert "threads-per-slot" in script
+    assert "'rank:" not in script and "-a rank " not in script, "no command for people"
 
 
 def test_watch_fills_the_screen_and_gives_it_back(terminal, tutti, experiment):

@@ -21,10 +21,13 @@ bool Trains(const core::Core& core) {
   return std::ranges::any_of(attempts, [](const auto& one) { return one.state != AttemptState::kEnded; });
 }
 
-GarbageSearch SearchFor(const core::Core& core, TimePoint now) {
+Result<GarbageSearch> SearchFor(const RouteContext& context) {
+  const core::Core& core = context.executor.core();
   GarbageSearch search;
-  search.now = now;
+  search.now = context.executor.Now();
   search.trains = Trains(core);
+  TUTTI_ASSIGN_OR_RETURN(search.given, context.catalog.HighestNumbers());
+  for (const EnsembleRecord& ensemble : core.ensembles()) search.known.insert(ensemble.id);
   for (const AttemptRecord& attempt : core.records().attempts) {
     if (!MayGoOn(core, attempt)) search.ended.push_back(attempt.id);
   }
@@ -46,15 +49,14 @@ Result<void> CollectGarbage(const RouteContext& context, const HttpRequest& requ
   TUTTI_ASSIGN_OR_RETURN(const bool dry_run, FlagOf(request, "dry_run"));
   TUTTI_RETURN_IF_ERROR(CheckOpen(context));
   context.executor.Flush();
-  context.executor.OnDisk(
-      [context, search = SearchFor(context.executor.core(), context.executor.Now()), dry_run, respond] {
-        auto found = FindGarbage(*context.files, context.home, search);
-        if (!found) return respond(ProblemResponse(found.error()));
-        if (dry_run) return respond(JsonResponse(GarbageView(*found, false)));
-        context.events([context, found = std::move(*found), respond]() mutable {
-          RemoveFound(context, std::move(found), respond);
-        });
-      });
+  TUTTI_ASSIGN_OR_RETURN(GarbageSearch search, SearchFor(context));
+  context.executor.OnDisk([context, search = std::move(search), dry_run, respond] {
+    auto found = FindGarbage(*context.files, context.home, search);
+    if (!found) return respond(ProblemResponse(found.error()));
+    if (dry_run) return respond(JsonResponse(GarbageView(*found, false)));
+    context.events(
+        [context, found = std::move(*found), respond]() mutable { RemoveFound(context, std::move(found), respond); });
+  });
   return {};
 }
 

@@ -46,6 +46,25 @@ TEST_F(GarbageTest, IsWhatCutRemovalsLeft) {
   EXPECT_TRUE(RemoveGarbage(PosixFileSystem(), home(), garbage)) << "it is gone already";
 }
 
+TEST_F(GarbageTest, IsWhatATrainerMadeAnewOfARemovedEnsemble) {
+  Write("small-3/members/mlp-s0/attempt-1/log.txt", 7);
+  Write("small-4/members/mlp-s0/attempt-1/log.txt");  // it is there
+  Write("small-5/members/mlp-s0/attempt-1/log.txt");
+  Write("small-5/resolved.json");                     // the catalog does not know it, and can be made to
+  Write("small-9/members/mlp-s0/attempt-1/log.txt");  // never given
+  Write("other-1/members/notes.txt");
+  Write("small-2/members/mlp-s0/attempt-1/log.txt");
+  Write("small-2/notes.txt");  // a user's own
+  GarbageSearch search;
+  search.given = {{"small", 8}};
+  search.known = {EnsembleId("small-4")};
+  const auto garbage = Find(search);
+  ASSERT_THAT(garbage, SizeIs(1));
+  EXPECT_EQ(garbage[0].kind, Garbage::Kind::kCutRemoval);
+  EXPECT_EQ(garbage[0].path, "small-3");
+  EXPECT_EQ(garbage[0].bytes, 7U);
+}
+
 TEST_F(GarbageTest, IsWhatEndedAttemptsLeftHalfWritten) {
   const AttemptId live{kEnded.job, 2};
   for (const AttemptId& attempt : {kEnded, live}) {

@@ -187,6 +187,19 @@ TEST_F(NodesOnDemand, ARefusalIsShownAndNotRepeatedAtOnce) {
   EXPECT_EQ(batch_->submitted(), 1);
 }
 
+TEST_F(NodesOnDemand, AJobThatEndsBeforeItsWorkerComesIsNotAskedForAgainAtOnce) {
+  Serve();
+  Submit();
+  ASSERT_TRUE(HasJobs(1));
+  const BatchJob job = batch_->jobs()[0];
+  ASSERT_TRUE(Eventually([&] { return !Nodes()["jobs"].empty(); }));
+  ASSERT_TRUE(batch_->Cancel(job));
+  ASSERT_TRUE(Eventually([&] { return Nodes()["trouble"] != ""; }));
+  EXPECT_THAT(Nodes()["trouble"].get<std::string>(), HasSubstr(job.name + ".txt says why"));
+  ASSERT_TRUE(Eventually([&] { return !Nodes()["waiting"].empty(); }));
+  EXPECT_EQ(batch_->submitted(), 1);
+}
+
 TEST_F(NodesOnDemand, WhileTheBatchSystemDoesNotAnswerNothingIsDecided) {
   batch_->Break(Error{ErrorCode::kTimeout, "squeue does not answer", nullptr});
   Serve();

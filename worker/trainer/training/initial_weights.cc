@@ -13,9 +13,9 @@ Result<void> CheckCopy(const FileSystem& files, const std::filesystem::path& wei
   if (found == expected) return {};
   return Fail(
       ErrorCode::kCorrupt,
-      "the ensemble's copy of the file, {}, is damaged: its SHA-256 is {} now. Copy the file there again, under "
-      "that name, then `tutti resume`",
-      weights.string(), found);
+      "the ensemble's copy of the file, files/{} in its folder in the coordinator's home, is damaged: its SHA-256 "
+      "is {} now. Copy the file there again, under that name, then `tutti resume`",
+      weights.filename().string(), found);
 }
 
 std::string NameOfWeights(const FileSystem& files, const std::filesystem::path& weights) {
