@@ -14,9 +14,11 @@
 #include "cli/console.h"
 #include "cli/exit_codes.h"
 #include "cli/experiment.h"
+#include "cli/own_program.h"
 #include "cli/reader.h"
 #include "cli/render/slurm_script.h"
 #include "cli/submission.h"
+#include "cli/whole_number_option.h"
 #include "common/owned_descriptor.h"
 #include "common/spec/experiment_files.h"
 #include "common/whole_number.h"
@@ -82,9 +84,9 @@ Notice ChooseNotice(const Options& options, const Experiment& experiment) {
 
 Result<std::string> MakeScript(const Options& options, const Experiment& experiment) {
   SlurmJob job = options.job;
+  TUTTI_ASSIGN_OR_RETURN(const std::filesystem::path program, OwnProgram());
+  job.tutti = program.string();
   std::error_code error;
-  job.tutti = std::filesystem::read_symlink("/proc/self/exe", error).string();
-  if (error) return Fail(ErrorCode::kIo, "cannot find out where this program lies: {}", error.message());
   job.folder = std::filesystem::current_path(error).string();
   if (error) return Fail(ErrorCode::kIo, "the current folder is not there: {}", error.message());
   job.experiment = options.file;
@@ -215,15 +217,6 @@ int Slurm(const Options& options) {
   if (options.submit) return Submit(*script, options);
   Print(*script);
   return kExitDone;
-}
-
-CLI::Validator WholeNumber(int least, int most) {
-  const auto check = [least, most](const std::string& text) -> std::string {
-    const int number = ParseWholeNumber<int>(text).value_or(-1);
-    if (number >= least && number <= most) return "";
-    return fmt::format("'{}' is no whole number from {} to {}", text, least, most);
-  };
-  return CLI::Validator(check, "");
 }
 
 // "4", or "2-4".

@@ -9,8 +9,9 @@
 
 #include "cli/command_line.h"
 #include "cli/nodes/slurm_nodes.h"
+#include "cli/own_program.h"
 #include "cli/render/slurm_script.h"
-#include "common/whole_number.h"
+#include "cli/whole_number_option.h"
 
 namespace tutti::cli {
 namespace {
@@ -41,14 +42,6 @@ Result<std::vector<std::string>> Words(const std::vector<std::string>& sbatch) {
   return words;
 }
 
-CLI::Validator WholeNumberUpTo(int most) {
-  const auto check = [most](const std::string& text) -> std::string {
-    const int number = ParseWholeNumber<int>(text).value_or(0);
-    return number >= 1 && number <= most ? "" : fmt::format("'{}' is no whole number from 1 to {}", text, most);
-  };
-  return CLI::Validator(check, "");
-}
-
 }  // namespace
 
 void AllocationOptions::AddTo(CLI::App& command) {
@@ -58,7 +51,7 @@ void AllocationOptions::AddTo(CLI::App& command) {
           ->type_name("SYSTEM");
   const auto belongs = [&](CLI::Option* option) { return option->needs(allocate); };
   belongs(command.add_option("--nodes", nodes, "How many nodes at once, 1 by default"))
-      ->check(WholeNumberUpTo(kMostNodes))
+      ->check(WholeNumber(1, kMostNodes))
       ->type_name("N");
   belongs(command.add_option("--time", time, "The longest time limit of a job, 4:00:00 by default"))->type_name("TIME");
   AsSeconds(
@@ -69,7 +62,7 @@ void AllocationOptions::AddTo(CLI::App& command) {
       ->type_name("HOURS");
   belongs(command.add_option("--slots-per-node", slots_per_node,
                              "How many slots a node is expected to have before the first one came, 1 by default"))
-      ->check(WholeNumberUpTo(kMostNodes))
+      ->check(WholeNumber(1, kMostNodes))
       ->type_name("N");
   belongs(command.add_option("--sbatch", sbatch, "An option of sbatch, as in partition=gpu; may be repeated"))
       ->allow_extra_args(false)
@@ -84,9 +77,7 @@ Result<std::optional<server::NodeOptions>> AllocationOptions::Choose(const std::
                 kShortestTime.count());
   }
   SlurmNodeOptions slurm;
-  std::error_code error;
-  slurm.tutti = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error) return Fail(ErrorCode::kIo, "cannot find out where this program lies: {}", error.message());
+  TUTTI_ASSIGN_OR_RETURN(slurm.tutti, OwnProgram());
   slurm.home = std::filesystem::absolute(home);
   TUTTI_ASSIGN_OR_RETURN(slurm.sbatch, Words(sbatch));
   slurm.environment = worker::CurrentEnvironment();

@@ -36,13 +36,14 @@ double Seconds(Duration duration) { return std::chrono::duration<double>(duratio
 
 // What came of a decision.
 struct Outcome {
+  bool noted = false;
   std::vector<std::string> submitted;
   std::optional<Error> refused;
   std::vector<Error> troubles;
 };
 
 struct Orders {
-  std::string ledger;
+  std::optional<std::string> ledger;  // where it has changed
   std::vector<NodeRequest> submit;
   std::vector<BatchJob> cancel;
 };
@@ -55,7 +56,8 @@ Outcome CarryOut(FileSystem& files, const std::filesystem::path& home, BatchSyst
     if (!cancelled) outcome.troubles.push_back(cancelled.error());
   }
   // A name that is not noted could be given twice.
-  const auto noted = WriteNodeLedger(files, home, orders.ledger);
+  const auto noted = orders.ledger ? WriteNodeLedger(files, home, *orders.ledger) : Result<void>();
+  outcome.noted = noted.has_value();
   if (!noted) {
     outcome.troubles.push_back(noted.error());
     return outcome;
@@ -223,10 +225,11 @@ void NodeKeeper::Act(const core::NodeDecision& decision) {
   for (const auto& ask : decision.ask) {
     orders.submit.push_back({fmt::format("{}{}", prefix_, ledger_.TakeNumber()), ask.nodes, ask.walltime});
   }
-  orders.ledger = ledger_.Text();
+  if (std::string text = ledger_.Text(); text != written_) orders.ledger = std::move(text);
   here_.batch([this, orders = std::move(orders)] {
     const Outcome outcome = CarryOut(*here_.files, here_.home, *options_.batch, orders);
-    here_.events([this, outcome] {
+    here_.events([this, outcome, ledger = orders.ledger] {
+      if (outcome.noted && ledger) written_ = *ledger;
       for (const Error& trouble : outcome.troubles) Complain(trouble);
       awaited_.insert(outcome.submitted.begin(), outcome.submitted.end());
       if (outcome.refused) NoteRefusal(*outcome.refused);

@@ -76,6 +76,7 @@ class NodeKeeper {
   const std::string prefix_;
   Executor& executor_;
   NodeLedger ledger_;
+  std::string written_;                          // of it
   std::vector<BatchJob> jobs_;                   // as listed last
   std::map<std::string, TimePoint> idle_since_;  // by job
   std::map<JobId, std::string> why_not_;
